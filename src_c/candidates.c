@@ -1,0 +1,82 @@
+/* Which kernels could compute a step, and what the cost model says each would take.
+ *
+ * The model counts processor cycles of a core with two loads and two multiply-adds a cycle, at 4 GHz. Only
+ * the order of the candidates matters where they are timed afterwards. */
+#include "plan.h"
+
+#include <math.h>
+
+#define CYCLES_A_US 4000.0
+
+/* Widths of the tile layout come as multiples of the vector: 1, 2 and 4 of them. */
+void snn_bucket_init(snn_plan *plan) {
+    static const int columns[] = {1, 2, 4}, vectors[] = {1, 2, 4};
+    for (int i = 0; i < 3; i++)
+        plan->buckets[plan->bucket_count++] = (snn_bucket){.layout = SNN_LAYOUT_COLUMN, .samples = columns[i]};
+    for (int i = 0; i < 3; i++)
+        plan->buckets[plan->bucket_count++] =
+            (snn_bucket){.layout = SNN_LAYOUT_TILE, .samples = vectors[i] * plan->isa->lanes};
+}
+
+static double estimate_csr_tile(const snn_csr *csr, const snn_isa *isa, const snn_kernel *kernel, int64_t k_block) {
+    const double rows = (double)csr->rows, nnz = (double)csr->indptr[csr->rows];
+    const double vectors = (double)kernel->samples / isa->lanes;
+    const double blocks = ceil((double)csr->cols / (double)k_block);
+    const double visits = rows * (1.0 + (blocks - 1.0) * (1.0 - exp(-nnz / rows / blocks)));
+    const double tile_bytes = (double)k_block * kernel->samples * sizeof(float);
+    const double spill = tile_bytes > 40000.0 ? 1.25 : 1.0;  // the block of x falls out of L1
+    const double chains = (double)kernel->shape * vectors;    // sums in flight hide the latency of an add
+    const double short_chain = chains < 8.0 ? 8.0 / chains : 1.0;
+    return nnz * (0.25 + 0.5 * vectors * short_chain) * spill + visits * (2.0 + 1.5 * vectors);
+}
+
+static double estimate_csr_column(const snn_csr *csr, const snn_isa *isa, const snn_kernel *kernel) {
+    const double rows = (double)csr->rows, nnz = (double)csr->indptr[csr->rows];
+    const double window = nnz / rows / (double)csr->cols * isa->column_block;  // weights a row has in a window
+    const double padding = 1.05 + (kernel->shape == 1 ? 3.0 : kernel->shape == 2 ? 1.8 : 1.4) / (window + 0.1);
+    const double steps = nnz * padding / isa->lanes;
+    const double lookup = isa->column_block == 64 ? 1.5 : 2.5;
+    return steps * (0.7 + (lookup + 0.4 * kernel->shape) * kernel->samples) + rows;
+}
+
+static double estimate(const snn_csr *csr, const snn_isa *isa, const snn_kernel *kernel, int64_t k_block) {
+    const double weights = (double)csr->rows * (double)csr->cols;
+    double cycles;
+    if (kernel->format == SNN_FORMAT_CSR)
+        cycles = kernel->layout == SNN_LAYOUT_TILE ? estimate_csr_tile(csr, isa, kernel, k_block)
+                                                   : estimate_csr_column(csr, isa, kernel);
+    else if (kernel->layout == SNN_LAYOUT_TILE)
+        cycles = weights * kernel->samples / isa->lanes * 0.56;
+    else
+        cycles = weights * fmax(0.17, 0.5 * kernel->samples / isa->lanes);
+    return cycles / CYCLES_A_US;
+}
+
+static void insert(snn_step *step, int bucket, snn_choice choice) {
+    snn_choice *list = step->candidates[bucket];
+    int at = step->candidate_count[bucket];
+    if (at == SNN_MAX_CANDIDATES) {
+        if (list[at - 1].estimate_us <= choice.estimate_us) return;
+        at--;
+    } else {
+        step->candidate_count[bucket]++;
+    }
+    for (; at > 0 && list[at - 1].estimate_us > choice.estimate_us; at--) list[at] = list[at - 1];
+    list[at] = choice;
+}
+
+void snn_candidate_init(const snn_plan *plan, const snn_csr *csr, int bucket, snn_step *step) {
+    static const int64_t k_blocks[] = {64, 128, 256};
+    const snn_bucket *tile = &plan->buckets[bucket];
+    for (int i = 0; i < plan->isa->kernel_count; i++) {
+        const snn_kernel *kernel = &plan->isa->kernels[i];
+        if (kernel->layout != tile->layout || kernel->samples != tile->samples) continue;
+        const int blocked = kernel->format == SNN_FORMAT_CSR && kernel->layout == SNN_LAYOUT_TILE;
+        for (int k = 0; k < (blocked ? 3 : 1); k++) {
+            const int64_t k_block = blocked ? k_blocks[k] : 0;
+            if (blocked && k > 0 && k_blocks[k - 1] >= csr->cols) continue;
+            insert(step, bucket, (snn_choice){.kernel = kernel, .k_block = k_block,
+                                              .estimate_us = estimate(csr, plan->isa, kernel, k_block)});
+        }
+    }
+}

@@ -1,0 +1,192 @@
+/* sparsenn: sparse neural-network inference and training kernels for CPUs.
+ *
+ * The only public header of the C core. The core never prints, exits or aborts.
+ *
+ * Every function that can fail returns an snn_status (0 is success) and leaves its arguments as they
+ * were on failure; snn_last_error() then says, for the calling thread, what came and what was wanted.
+ * Pointers given to the library are read during the call only: what is kept is copied.
+ * Sizes are counts of elements unless a name says bytes.
+ *
+ *     snn_model *model;  snn_plan *plan;
+ *     if (snn_model_load("digits.safetensors", &model)) puts(snn_last_error());
+ *     snn_plan_create(model, NULL, &plan);
+ *     snn_plan_run(plan, x, batch, y);            // x (batch, inputs) -> y (batch, outputs), row by row
+ *     snn_plan_free(plan);  snn_model_free(model);
+ */
+#ifndef SPARSENN_H
+#define SPARSENN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SNN_VERSION_MAJOR 0
+#define SNN_VERSION_MINOR 1
+#define SNN_VERSION_PATCH 0
+#define SNN_VERSION_STRING "0.1.0"
+
+#if defined(_WIN32)
+#define SNN_API
+#else
+#define SNN_API __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- status ------------------------------------------------------------------------------------ */
+
+/* Values are stable: they are never renumbered. */
+typedef enum snn_status {
+    SNN_OK = 0,
+    SNN_ERROR_ARGUMENT = 1,    /* an argument is NULL, negative, out of range or inconsistent */
+    SNN_ERROR_MEMORY = 2,      /* an allocation failed */
+    SNN_ERROR_IO = 3,          /* a file could not be opened, read, written or renamed */
+    SNN_ERROR_FORMAT = 4,      /* a model file is truncated, altered or not a model file */
+    SNN_ERROR_VERSION = 5,     /* a model file of an unknown major version */
+    SNN_ERROR_CSR = 6,         /* arrays that are not a valid CSR matrix */
+    SNN_ERROR_ISA = 7,         /* an ISA that is unknown, not built, or not supported by this processor */
+    SNN_ERROR_UNSUPPORTED = 8  /* valid, but not something this version can do */
+} snn_status;
+
+/* The name of a status, "SNN_OK" and so on; "unknown status" for any other value. Never NULL. */
+SNN_API const char *snn_status_name(snn_status status);
+/* The message of the last call that failed in this thread; "" if none did. Valid until the next one. */
+SNN_API const char *snn_last_error(void);
+/* The version of the library that is loaded, "0.1.0". */
+SNN_API const char *snn_version(void);
+
+/* ---- processor --------------------------------------------------------------------------------- */
+
+typedef struct snn_cpu_info {
+    const char *isa;          /* the kernel set that plans take by default: scalar, avx2, avx512, neon */
+    const char *isas_built;   /* comma-separated, in order of preference, best first */
+    const char *isas_usable;  /* those that this processor and operating system support */
+    const char *model;        /* the processor's own name; "" where it is not known */
+    int threads;              /* the default number of threads: OMP_NUM_THREADS, affinity, cgroup quota */
+    int openmp;               /* 1 when built with OpenMP; 0: everything runs in the calling thread */
+} snn_cpu_info;
+
+/* Fills info. Strings live as long as the library. Fails with SNN_ERROR_ISA when the environment
+ * variable SPARSENN_ISA names an ISA that is unknown, not built or not supported. */
+SNN_API snn_status snn_cpu_query(snn_cpu_info *info);
+
+/* ---- model ------------------------------------------------------------------------------------- */
+
+/* A model is a list of nodes in execution order; a node's input is the output of the node before it. */
+typedef enum snn_node_type {
+    SNN_NODE_LINEAR = 0,   /* y = W x + b, W dense or CSR */
+    SNN_NODE_RELU = 1,     /* max(x, 0) */
+    SNN_NODE_CLIP = 2,     /* min(max(x, low), high): the clipped ReLU */
+    SNN_NODE_TANH = 3,
+    SNN_NODE_SIGMOID = 4,  /* 1 / (1 + exp(-x)) */
+    SNN_NODE_GELU = 5,     /* x/2 (1 + erf(x / sqrt 2)), the exact form */
+    SNN_NODE_SOFTMAX = 6   /* over the features of one sample */
+} snn_node_type;
+
+typedef struct snn_model snn_model;
+
+/* What a node holds. Pointers belong to the model and live as long as it does. */
+typedef struct snn_node_info {
+    snn_node_type type;
+    int64_t inputs, outputs;   /* features in and out */
+    int sparse;                /* linear: 1 when the weight is CSR */
+    int64_t nnz;               /* linear: stored weights (rows * columns when dense) */
+    const float *weight;       /* dense (outputs, inputs), or NULL */
+    const int64_t *indptr;     /* CSR (outputs + 1), or NULL */
+    const int32_t *indices;    /* CSR (nnz), or NULL */
+    const float *data;         /* CSR (nnz), or NULL */
+    const float *bias;         /* (outputs), or NULL when the layer has none */
+    float low, high;           /* clip */
+} snn_node_info;
+
+/* An empty model of the given input width (>= 1). */
+SNN_API snn_status snn_model_create(int64_t inputs, snn_model **model);
+/* Appends y = W x + b with W (rows, cols) row by row; cols must be the model's present output width.
+ * bias (rows) or NULL. */
+SNN_API snn_status snn_model_add_dense(snn_model *model, int64_t rows, int64_t cols, const float *weight,
+                                       const float *bias);
+/* The same with W in CSR: indptr (rows + 1) rising from 0 to nnz, indices (nnz) sorted and unique
+ * within a row, in [0, cols). Anything else fails with SNN_ERROR_CSR. */
+SNN_API snn_status snn_model_add_csr(snn_model *model, int64_t rows, int64_t cols, const int64_t *indptr,
+                                     const int32_t *indices, const float *data, const float *bias);
+/* Appends an activation; low and high are read for SNN_NODE_CLIP alone (low < high, both finite). */
+SNN_API snn_status snn_model_add_activation(snn_model *model, snn_node_type type, float low, float high);
+
+SNN_API int64_t snn_model_inputs(const snn_model *model);
+SNN_API int64_t snn_model_outputs(const snn_model *model);
+SNN_API int64_t snn_model_node_count(const snn_model *model);
+/* Describes node index, counted from 0. */
+SNN_API snn_status snn_model_node(const snn_model *model, int64_t index, snn_node_info *info);
+
+/* Reads a model file (src_c/FORMAT.md); everything in it is validated. */
+SNN_API snn_status snn_model_load(const char *path, snn_model **model);
+/* The same from memory; the bytes are copied. */
+SNN_API snn_status snn_model_load_memory(const void *bytes, size_t byte_count, snn_model **model);
+/* Writes a model file, atomically: a temporary file beside path, fsync, rename, fsync of the folder. */
+SNN_API snn_status snn_model_save(const snn_model *model, const char *path);
+/* Checks that the arrays are a valid CSR matrix of that shape (see snn_model_add_csr). */
+SNN_API snn_status snn_csr_check(int64_t rows, int64_t cols, const int64_t *indptr, const int32_t *indices);
+/* Frees; NULL is allowed. */
+SNN_API void snn_model_free(snn_model *model);
+
+/* ---- plan -------------------------------------------------------------------------------------- */
+
+/* A model packed and tuned for this processor. Immutable: any number of threads may run it at once. */
+typedef struct snn_plan snn_plan;
+
+typedef enum snn_tune {
+    SNN_TUNE_MEASURE = 0,  /* time the best candidates of the cost model */
+    SNN_TUNE_MODEL = 1,    /* trust the cost model */
+    SNN_TUNE_OFF = 2       /* fixed choices, the same on every machine with this ISA */
+} snn_tune;
+
+typedef struct snn_plan_options {
+    int threads;                 /* 0: the default of snn_cpu_query */
+    const int64_t *batch_sizes;  /* batches to tune for (each >= 1); NULL: 1 and 64. Any batch runs. */
+    size_t batch_size_count;
+    snn_tune tune;
+    const char *isa;             /* NULL: the default of snn_cpu_query */
+    const char *cache_path;      /* folder for tuning results; NULL: none are kept */
+} snn_plan_options;
+
+/* Packs model into a new plan; the model is not needed afterwards. options NULL: all zero. */
+SNN_API snn_status snn_plan_create(const snn_model *model, const snn_plan_options *options, snn_plan **plan);
+/* x (batch, inputs) -> y (batch, outputs), both row by row and not overlapping; batch >= 0.
+ * Allocates nothing, unless more threads run the plan at once than ever before. */
+SNN_API snn_status snn_plan_run(const snn_plan *plan, const float *x, int64_t batch, float *y);
+SNN_API int64_t snn_plan_inputs(const snn_plan *plan);
+SNN_API int64_t snn_plan_outputs(const snn_plan *plan);
+SNN_API int snn_plan_threads(const snn_plan *plan);
+SNN_API const char *snn_plan_isa(const snn_plan *plan);
+/* Writes the plan's report as JSON text (UTF-8, NUL-terminated) into buffer of the given capacity in
+ * bytes and sets *needed to the bytes it takes with the NUL. Too small a capacity (0 with a NULL buffer
+ * to ask) is not an error: buffer then holds as much as fits. */
+SNN_API snn_status snn_plan_report(const snn_plan *plan, char *buffer, size_t capacity, size_t *needed);
+SNN_API void snn_plan_free(snn_plan *plan);
+
+/* ---- training ---------------------------------------------------------------------------------- */
+
+/* One CSR pattern packed for the three products of a training step. The values stay the caller's: they
+ * may change between calls, the pattern may not. One thread at a time may use one snn_sparse.
+ * Matrices are row by row with features as rows: X (cols, batch), Y (rows, batch). */
+typedef struct snn_sparse snn_sparse;
+
+/* threads 0: the default of snn_cpu_query. */
+SNN_API snn_status snn_sparse_create(int64_t rows, int64_t cols, const int64_t *indptr, const int32_t *indices,
+                                     int threads, snn_sparse **sparse);
+/* Y = W X + b; data (nnz), bias (rows) or NULL, X (cols, batch), Y (rows, batch). */
+SNN_API snn_status snn_sparse_forward(snn_sparse *sparse, const float *data, const float *bias, const float *x,
+                                      int64_t batch, float *y);
+/* dX = W^T dY; dY (rows, batch), dX (cols, batch). */
+SNN_API snn_status snn_sparse_backward_input(snn_sparse *sparse, const float *data, const float *dy,
+                                             int64_t batch, float *dx);
+/* dW = (dY X^T) on the pattern: ddata (nnz); dbias (rows) = sum of dY over the batch, or NULL. */
+SNN_API snn_status snn_sparse_backward_weight(snn_sparse *sparse, const float *dy, const float *x,
+                                              int64_t batch, float *ddata, float *dbias);
+SNN_API void snn_sparse_free(snn_sparse *sparse);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

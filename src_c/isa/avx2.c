@@ -1,0 +1,3 @@
+#include "words_avx2.h"
+#include "moves_avx2.h"
+#include "../kernels/all.inl"

@@ -1,0 +1,3 @@
+#include "words_avx512.h"
+#include "moves_avx512.h"
+#include "../kernels/all.inl"

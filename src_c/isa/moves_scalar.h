@@ -1,0 +1,37 @@
+/* Words that move data, in portable C. On every ISA:
+ *   vx_load8(p)      eight bytes as one integer, the first in the low byte; through a vector register
+ *                    where the processor likes that better
+ *   vf_transpose(m)  m (VF_LANES vectors) transposed in place
+ *   vi_load_bytes4(p)    four bytes a lane
+ *   vi_byte(four, s)     byte s of each lane, s a constant in 0..3, as vf_lookup_block takes it: what lies
+ *                        above the byte is anything where the lookup does not mind */
+#ifndef SNN_MOVES_H
+#define SNN_MOVES_H
+
+#include <string.h>
+
+static inline uint64_t vx_load8(const uint8_t *p) {
+    uint64_t eight;
+    memcpy(&eight, p, sizeof eight);
+    return eight;
+}
+
+static inline void vf_transpose(vf m[4]) {
+    for (int i = 0; i < 4; i++) {
+        for (int j = i + 1; j < 4; j++) {
+            const float swap = m[i][j];
+            m[i][j] = m[j][i];
+            m[j][i] = swap;
+        }
+    }
+}
+
+static inline vi vi_load_bytes4(const uint8_t *p) {
+    vi four;
+    memcpy(&four, p, sizeof four);
+    return four;
+}
+
+static inline vi vi_byte(vi four, int s) { return (four >> (8 * s)) & 255; }
+
+#endif

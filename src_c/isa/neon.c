@@ -1,0 +1,3 @@
+#include "words_neon.h"
+#include "moves_neon.h"
+#include "../kernels/all.inl"

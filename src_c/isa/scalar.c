@@ -1,0 +1,3 @@
+#include "words_scalar.h"
+#include "moves_scalar.h"
+#include "../kernels/all.inl"

@@ -1,0 +1,119 @@
+/* What kernels work on, and the table of kernels of each ISA.
+ *
+ * Activations of a group of samples, called a tile, lie in one of two layouts:
+ *   tile    x[k][nb]   feature-major, nb samples side by side: the batch is the vector axis;
+ *   column  x[n][k]    sample-major, 1 to 4 samples: features are the vector axis.
+ * A kernel's name says operation, shape and ISA: snn_csr_tile_4x2_avx512 keeps 4 rows of W by 2 vectors
+ * of samples in registers. Kernels assert only: they never allocate, print or fail. */
+#ifndef SNN_KERNEL_H
+#define SNN_KERNEL_H
+
+#include "sparsenn.h"
+
+/* Fused at the end of a row: bias, then activation (SNN_NODE_LINEAR means none). */
+typedef struct snn_epilogue {
+    const float *bias;  /* (rows) */
+    snn_node_type activation;
+    float low, high;
+} snn_epilogue;
+
+/* ---- CSR, tile layout ----
+ * W is cut into column blocks so that a block of x stays in L1. In a block, rows are sorted by their
+ * number of stored weights and taken R at a time, a panel. A group is a run of panels with the same
+ * number of steps, so loops have predictable trip counts. In a panel, step s holds the s-th weight of
+ * each of the R rows; a row with fewer weights is filled up with zeros, on its last column in the block. */
+typedef struct snn_csr_group {
+    uint32_t steps;   /* weights a row */
+    uint32_t panels;  /* panels in the group */
+} snn_csr_group;
+
+typedef struct snn_csr_block {
+    int64_t first_column;
+    int64_t group_count;
+    const snn_csr_group *groups;
+    const int32_t *rows;     /* R a panel: row of y; rows past the end of W are scratch */
+    const uint8_t *indices;  /* column - first_column, R * steps a panel; 16 readable bytes follow */
+    const float *weights;    /* the same order; 16 readable floats follow */
+} snn_csr_block;
+
+/* A share of W's rows, packed. Every row stands in the first and in the last block. */
+typedef struct snn_csr_tile {
+    int64_t block_count;
+    const snn_csr_block *blocks;
+} snn_csr_tile;
+
+/* ---- CSR, column layout ----
+ * Rows lie side by side in vector lanes, VF_LANES a panel. A panel's weights come in chunks of four steps;
+ * a window is VF_BLOCK consecutive features of x, held in registers and looked up by permute; a chunk has one,
+ * two or four, each for an equal part of its steps. Windows only move forward, and each lane takes its next weights as far as they lie in the window: a lane
+ * may run ahead of another by a window, which is what keeps padding low. A record is a chunk's indices
+ * (4 bytes a lane: feature - window, step by step) and then its weights (4 vectors); padding has weight 0. */
+#define SNN_CHUNK_STEPS 4
+#define SNN_RECORD_BYTES(lanes) ((size_t)(lanes) * 20)
+typedef struct snn_csr_column {
+    int64_t first_row, row_count;  /* rows of W in this share when they are consecutive */
+    const int32_t *rows;           /* (panel_count, VF_LANES) row of each lane, -1 for none; NULL: consecutive */
+    int64_t panel_count, columns;
+    const int64_t *chunks;         /* (panel_count + 1) where each panel's chunks begin */
+    const int32_t *windows;        /* (chunks, windows a chunk) first feature of each window */
+    const uint8_t *records;        /* (chunks) records */
+} snn_csr_column;
+
+/* ---- dense, both layouts ----
+ * W in panels of SNN_DENSE_ROWS rows, [panel][k][row], the last one filled up with zeros. */
+#define SNN_DENSE_ROWS 16
+typedef struct snn_dense {
+    int64_t first_row, row_count;
+    int64_t columns;
+    const float *weights;  /* (panels, columns, SNN_DENSE_ROWS); 16 readable floats follow */
+} snn_dense;
+
+typedef enum snn_format { SNN_FORMAT_CSR, SNN_FORMAT_DENSE } snn_format;
+typedef enum snn_layout { SNN_LAYOUT_TILE, SNN_LAYOUT_COLUMN } snn_layout;
+
+/* y = activation(W x + bias) for the rows of one packed share.
+ * packed is the struct that belongs to (format, layout); x and y are one tile in the kernel's layout.
+ * row_stride: features of y a sample (column layout); not read in the tile layout. */
+typedef void (*snn_linear_fn)(const void *packed, const float *x, float *y, int64_t row_stride,
+                              const snn_epilogue *epilogue);
+
+typedef struct snn_kernel {
+    const char *name;   /* "csr_tile_4x2" */
+    snn_format format;
+    snn_layout layout;
+    int shape;          /* what the packing must match: CSR, tile layout: rows a panel; CSR, column layout:
+                         * windows a chunk; dense: rows in registers, any packing */
+    int samples;        /* samples a tile */
+    snn_linear_fn run;
+} snn_kernel;
+
+typedef struct snn_isa {
+    const char *name;
+    int lanes;          /* floats a vector */
+    int column_block;   /* VF_BLOCK: features held in registers by the column kernels */
+    const snn_kernel *kernels;
+    int kernel_count;
+    /* y[i] = activation(x[i]), count values; in place allowed. */
+    void (*activate)(const float *x, float *y, int64_t count, const snn_epilogue *epilogue);
+    /* softmax over features of one tile (features, samples) in the tile layout. */
+    void (*softmax_tile)(const float *x, float *y, int64_t features, int64_t samples);
+    /* softmax of one sample. */
+    void (*softmax_column)(const float *x, float *y, int64_t features);
+    /* to (columns, to_stride) = from (rows, from_stride) transposed. */
+    void (*transpose)(const float *from, int64_t from_stride, float *to, int64_t to_stride, int64_t rows,
+                      int64_t columns);
+    /* ddata[p] += sum over samples of dy[row][s] * x[column][s] for the stored weights of some rows.
+     * Rows of dy and x are stride floats apart; samples is a multiple of lanes times 1 to 4. */
+    void (*sampled)(const int64_t *indptr, const int32_t *indices, int64_t first_row, int64_t last_row,
+                    const float *dy, const float *x, int64_t stride, int64_t samples, float *ddata);
+    /* sum[r] = sum over samples of y[r][s]. */
+    void (*row_sums)(const float *y, int64_t stride, int64_t samples, int64_t first_row, int64_t last_row,
+                     float *sum);
+} snn_isa;
+
+/* The ISAs of this build in order of preference, best first, ended by NULL. */
+const snn_isa *const *snn_isa_table(void);
+/* The ISA of that name (NULL: the default) if this machine can run it. */
+snn_status snn_isa_find(const char *name, const snn_isa **isa);
+
+#endif

@@ -1,0 +1,21 @@
+/* Every kernel, in the words of the ISA file that includes this one. */
+#include <stdint.h>
+#include <string.h>
+
+#include "../kernel.h"
+
+#define SNN_JOIN_(a, b) snn_##a##_##b
+#define SNN_JOIN(a, b) SNN_JOIN_(a, b)
+#define SNN_NAME(name) SNN_JOIN(name, SNN_ISA)
+#define SNN_UNROLL _Pragma("GCC unroll 16")
+
+#include "math.inl"
+#include "epilogue.inl"
+#include "csr_tile.inl"
+#include "csr_column.inl"
+#include "dense_tile.inl"
+#include "dense_column.inl"
+#include "softmax.inl"
+#include "transpose.inl"
+#include "sampled.inl"
+#include "table.inl"

@@ -1,0 +1,105 @@
+/* y = activation(W x + b) for 1 to 4 samples in the column layout, W CSR in lane panels (kernel.h).
+ * x (samples, columns), y (samples, row_stride). No gathers: a window of x is held in registers and looked
+ * up by permute. Each row is one chain of multiply-adds, so several panels or samples run side by side.
+ * Hot: nearly all of a plan's run at batch 1 is SNN_NAME(column_chunk). */
+
+/* Four steps of one panel for N samples; windows (W) each serve 4 / W of them. */
+static inline __attribute__((always_inline)) void SNN_NAME(column_chunk)(const int N, const int W,
+                                                                         const uint8_t *record, const float *x,
+                                                                         int64_t x_stride, const int32_t *windows,
+                                                                         vf acc[4]) {
+    const vi indices = vi_load_bytes4(record);
+    const float *weights = (const float *)(record + 4 * VF_LANES);
+    vf block[4][VF_BLOCK / VF_LANES];
+#define SNN_COLUMN_STEP(s)                                                        \
+    do {                                                                          \
+        if ((s) % (4 / W) == 0)                                                   \
+            SNN_UNROLL for (int n = 0; n < N; n++)                                \
+                vf_block_load(x + n * x_stride + windows[(s)*W / 4], block[n]);   \
+        const vi index = vi_byte(indices, s);                                     \
+        const vf w = vf_load(weights + (s)*VF_LANES);                             \
+        SNN_UNROLL for (int n = 0; n < N; n++) acc[n] =                           \
+            vf_fma(w, vf_lookup_block(block[n], index), acc[n]);                  \
+    } while (0)
+    SNN_COLUMN_STEP(0);
+    SNN_COLUMN_STEP(1);
+    SNN_COLUMN_STEP(2);
+    SNN_COLUMN_STEP(3);
+#undef SNN_COLUMN_STEP
+}
+
+/* The row of y in a lane of panel p, or -1. */
+static inline int64_t SNN_NAME(column_row)(const snn_csr_column *share, int64_t p, int lane) {
+    if (share->rows) return share->rows[p * VF_LANES + lane];
+    return p * VF_LANES + lane < share->row_count ? share->first_row + p * VF_LANES + lane : -1;
+}
+
+static inline vf SNN_NAME(column_bias)(const snn_csr_column *share, int64_t p, const float *bias) {
+    float lanes[VF_LANES];
+    for (int i = 0; i < VF_LANES; i++) {
+        const int64_t row = SNN_NAME(column_row)(share, p, i);
+        lanes[i] = row < 0 ? 0.0f : bias[row];
+    }
+    return vf_load(lanes);
+}
+
+static inline void SNN_NAME(column_store)(const snn_csr_column *share, int64_t p, vf sum, float *y,
+                                          const snn_epilogue *e) {
+    const vf out = vf_activate(sum, e);
+    if (!share->rows && (p + 1) * VF_LANES <= share->row_count) {
+        vf_store(y + share->first_row + p * VF_LANES, out);
+        return;
+    }
+    float lanes[VF_LANES];
+    vf_store(lanes, out);
+    for (int i = 0; i < VF_LANES; i++) {
+        const int64_t row = SNN_NAME(column_row)(share, p, i);
+        if (row >= 0) y[row] = lanes[i];
+    }
+}
+
+/* N samples, P panels side by side: P * N chains; W windows a chunk. */
+static inline __attribute__((always_inline)) void SNN_NAME(csr_column)(const int N, const int P, const int W,
+                                                                       const void *packed,
+                                                                       const float *restrict x,
+                                                                       float *restrict y, int64_t row_stride,
+                                                                       const snn_epilogue *e) {
+    const snn_csr_column *share = packed;
+    const size_t record = SNN_RECORD_BYTES(VF_LANES);
+    int64_t x_stride = share->columns;
+    float narrow[4 * VF_BLOCK];
+    if (share->columns < VF_BLOCK) {  // fewer features than a window: give it zeros to read
+        memset(narrow, 0, sizeof narrow);
+        for (int n = 0; n < N; n++)
+            memcpy(narrow + n * VF_BLOCK, x + n * x_stride, (size_t)share->columns * sizeof(float));
+        x = narrow;
+        x_stride = VF_BLOCK;
+    }
+    for (int64_t p0 = 0; p0 < share->panel_count; p0 += P) {
+        const int present = share->panel_count - p0 < P ? (int)(share->panel_count - p0) : P;
+        vf acc[4][4];
+        const uint8_t *records[4];
+        const int32_t *windows[4];
+        int64_t count[4], common = INT64_MAX;
+        SNN_UNROLL for (int p = 0; p < P; p++) {
+            const int64_t panel = p0 + (p < present ? p : 0);
+            records[p] = share->records + (size_t)share->chunks[panel] * record;
+            windows[p] = share->windows + share->chunks[panel] * W;
+            count[p] = share->chunks[panel + 1] - share->chunks[panel];
+            if (count[p] < common) common = count[p];
+            const vf bias = SNN_NAME(column_bias)(share, panel, e->bias);
+            SNN_UNROLL for (int n = 0; n < N; n++) acc[p][n] = bias;
+        }
+        if (present < P) common = 0;
+        for (int64_t c = 0; c < common; c++)
+            SNN_UNROLL for (int p = 0; p < P; p++)
+                SNN_NAME(column_chunk)(N, W, records[p] + (size_t)c * record, x, x_stride, windows[p] + c * W, acc[p]);
+        SNN_UNROLL for (int p = 0; p < P; p++) {
+            if (p >= present) break;
+            for (int64_t c = common; c < count[p]; c++)
+                SNN_NAME(column_chunk)(N, W, records[p] + (size_t)c * record, x, x_stride, windows[p] + c * W, acc[p]);
+            SNN_UNROLL for (int n = 0; n < N; n++)
+                SNN_NAME(column_store)(share, p0 + p, acc[p][n], y + n * row_stride, e);
+        }
+    }
+}

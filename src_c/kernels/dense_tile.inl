@@ -1,0 +1,47 @@
+/* y = activation(W x + b), W dense in panels (kernel.h), x (columns, nb) and y (rows, nb) one tile each.
+ * R rows by V vectors of y are held in registers over a block of columns whose part of x stays in L1.
+ * Hot: the inner loop. */
+#define SNN_DENSE_BLOCK_BYTES 24576
+
+static inline __attribute__((always_inline)) void SNN_NAME(dense_tile)(const int R, const int V, const void *packed,
+                                                                       const float *restrict x,
+                                                                       float *restrict y, const snn_epilogue *e) {
+    const snn_dense *share = packed;
+    const int nb = V * VF_LANES;
+    const int64_t block = SNN_DENSE_BLOCK_BYTES / (nb * (int64_t)sizeof(float));
+    for (int64_t k0 = 0; k0 < share->columns; k0 += block) {
+        const int64_t k1 = k0 + block < share->columns ? k0 + block : share->columns;
+        const int first = k0 == 0, last = k1 == share->columns;
+        for (int64_t r0 = 0; r0 < share->row_count; r0 += R) {
+            const int64_t panel = r0 / SNN_DENSE_ROWS;
+            const float *w0 = share->weights + panel * share->columns * SNN_DENSE_ROWS + r0 % SNN_DENSE_ROWS;
+            const int in_panel = share->row_count - r0 < R ? (int)(share->row_count - r0) : R;
+            vf acc[16][8];
+            SNN_UNROLL for (int r = 0; r < R; r++) {
+                const int64_t row = share->first_row + r0 + (r < in_panel ? r : 0);
+                SNN_UNROLL for (int v = 0; v < V; v++) acc[r][v] =
+                    first ? vf_set1(e->bias[row]) : vf_load(y + row * nb + v * VF_LANES);
+            }
+            for (int64_t k = k0; k < k1; k++) {
+                const float *xk = x + k * nb, *wk = w0 + k * SNN_DENSE_ROWS;
+                vf xv[8];
+                SNN_UNROLL for (int v = 0; v < V; v++) xv[v] = vf_load(xk + v * VF_LANES);
+                SNN_UNROLL for (int q = 0; q < R; q += 4) {
+                    const vw w = vw_load(wk + q);
+                    SNN_UNROLL for (int v = 0; v < V; v++) acc[q][v] = vf_fma_lane(w, 0, xv[v], acc[q][v]);
+                    if (R > 1) SNN_UNROLL for (int v = 0; v < V; v++) acc[q + 1][v] =
+                        vf_fma_lane(w, 1, xv[v], acc[q + 1][v]);
+                    if (R > 2) SNN_UNROLL for (int v = 0; v < V; v++) acc[q + 2][v] =
+                        vf_fma_lane(w, 2, xv[v], acc[q + 2][v]);
+                    if (R > 2) SNN_UNROLL for (int v = 0; v < V; v++) acc[q + 3][v] =
+                        vf_fma_lane(w, 3, xv[v], acc[q + 3][v]);
+                }
+            }
+            SNN_UNROLL for (int r = 0; r < R; r++) {
+                if (r < in_panel) SNN_UNROLL for (int v = 0; v < V; v++) vf_store(
+                    y + (share->first_row + r0 + r) * nb + v * VF_LANES,
+                    last ? vf_activate(acc[r][v], e) : acc[r][v]);
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+/* Bias and activation on a vector, fused at the end of a row. */
+
+/* The activations that need an exponential; out of line, so that they do not swell every kernel. */
+static __attribute__((noinline)) vf SNN_NAME(activate_curve)(vf v, snn_node_type activation) {
+    switch (activation) {
+        case SNN_NODE_TANH: return vf_tanh(v);
+        case SNN_NODE_SIGMOID: return vf_sigmoid(v);
+        default: return vf_gelu(v);
+    }
+}
+
+/* The activation of one vector. The branch goes the same way for a whole layer. */
+static inline vf vf_activate(vf v, const snn_epilogue *e) {
+    switch (e->activation) {
+        case SNN_NODE_LINEAR: return v;
+        case SNN_NODE_RELU: return vf_max(vf_zero(), v);
+        case SNN_NODE_CLIP: return vf_min(vf_set1(e->high), vf_max(vf_set1(e->low), v));
+        default: return SNN_NAME(activate_curve)(v, e->activation);
+    }
+}
+
+/* y[i] = activation(x[i]); the tail goes through a vector of its own. */
+static void SNN_NAME(activate)(const float *x, float *y, int64_t count, const snn_epilogue *e) {
+    int64_t i = 0;
+    for (; i + VF_LANES <= count; i += VF_LANES) vf_store(y + i, vf_activate(vf_load(x + i), e));
+    if (i < count) {
+        float tail[VF_LANES] = {0};
+        memcpy(tail, x + i, (size_t)(count - i) * sizeof(float));
+        vf_store(tail, vf_activate(vf_load(tail), e));
+        memcpy(y + i, tail, (size_t)(count - i) * sizeof(float));
+    }
+}

@@ -1,0 +1,49 @@
+/* The kernels of kernels.def as functions, then as the table of this ISA. */
+#define SNN_TILE_KERNEL(op, R, V)                                                                         \
+    static void SNN_NAME(op##_##R##x##V)(const void *packed, const float *x, float *y, int64_t row_stride, \
+                                         const snn_epilogue *e) {                                         \
+        (void)row_stride;                                                                                 \
+        SNN_NAME(op)(R, V, packed, x, y, e);                                                              \
+    }
+#define SNN_COLUMN_KERNEL(op, N, ...)                                                                     \
+    static void SNN_NAME(op##_##N)(const void *packed, const float *x, float *y, int64_t row_stride,      \
+                                   const snn_epilogue *e) {                                               \
+        SNN_NAME(op)(__VA_ARGS__, packed, x, y, row_stride, e);                                           \
+    }
+#define SNN_CSR_TILE(R, V) SNN_TILE_KERNEL(csr_tile, R, V)
+#define SNN_DENSE_TILE(R, V) SNN_TILE_KERNEL(dense_tile, R, V)
+#define SNN_CSR_COLUMN(N, P, W) SNN_COLUMN_KERNEL(csr_column, N##w##W, N, P, W)
+#define SNN_DENSE_COLUMN(N) SNN_COLUMN_KERNEL(dense_column, N, N)
+#include "kernels.def"
+#undef SNN_CSR_TILE
+#undef SNN_DENSE_TILE
+#undef SNN_CSR_COLUMN
+#undef SNN_DENSE_COLUMN
+
+#define SNN_CSR_TILE(R, V) \
+    {"csr_tile_" #R "x" #V, SNN_FORMAT_CSR, SNN_LAYOUT_TILE, R, V * VF_LANES, SNN_NAME(csr_tile_##R##x##V)},
+#define SNN_DENSE_TILE(R, V) \
+    {"dense_tile_" #R "x" #V, SNN_FORMAT_DENSE, SNN_LAYOUT_TILE, R, V * VF_LANES, SNN_NAME(dense_tile_##R##x##V)},
+#define SNN_CSR_COLUMN(N, P, W) \
+    {"csr_column_" #N "w" #W, SNN_FORMAT_CSR, SNN_LAYOUT_COLUMN, W, N, SNN_NAME(csr_column_##N##w##W)},
+#define SNN_DENSE_COLUMN(N) \
+    {"dense_column_" #N, SNN_FORMAT_DENSE, SNN_LAYOUT_COLUMN, SNN_DENSE_ROWS, N, SNN_NAME(dense_column_##N)},
+static const snn_kernel SNN_NAME(kernels)[] = {
+#include "kernels.def"
+};
+
+#define SNN_STRING_(x) #x
+#define SNN_STRING(x) SNN_STRING_(x)
+const snn_isa SNN_NAME(isa) = {
+    .name = SNN_STRING(SNN_ISA),
+    .lanes = VF_LANES,
+    .column_block = VF_BLOCK,
+    .kernels = SNN_NAME(kernels),
+    .kernel_count = (int)(sizeof SNN_NAME(kernels) / sizeof SNN_NAME(kernels)[0]),
+    .activate = SNN_NAME(activate),
+    .softmax_tile = SNN_NAME(softmax_tile),
+    .softmax_column = SNN_NAME(softmax_column),
+    .transpose = SNN_NAME(transpose),
+    .sampled = SNN_NAME(sampled),
+    .row_sums = SNN_NAME(row_sums),
+};

@@ -1,0 +1,186 @@
+/* Every kernel of kernels.def on every ISA that this machine can run, against a double-precision product.
+ *
+ * Shapes break tiles and panels: 1, one less and one more than a vector, primes, empty rows, all pruned.
+ * The bound is that of a sum of n products in any order: (n + 2) eps (|W||x| + |b|), plus what the
+ * activation's own error adds. */
+#include "check.h"
+
+#include "cpu.h"
+#include "kernel.h"
+#include "memory.h"
+#include "pack.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+static uint64_t state = 88172645463325252u;
+static double uniform(void) {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return (double)(state >> 11) / 9007199254740992.0;
+}
+
+typedef struct layer {
+    snn_csr csr;
+    int64_t *indptr;
+    int32_t *indices;
+    float *data, *bias;
+} layer;
+
+static layer make_layer(int64_t rows, int64_t cols, double sparsity) {
+    layer l = {.indptr = snn_alloc((size_t)rows + 1, sizeof(int64_t)),
+               .indices = snn_alloc((size_t)(rows * cols), sizeof(int32_t)),
+               .data = snn_alloc((size_t)(rows * cols), sizeof(float)),
+               .bias = snn_alloc((size_t)rows + 64, sizeof(float))};
+    int64_t at = 0;
+    for (int64_t r = 0; r < rows; r++) {
+        const int empty = rows > 2 && r % 7 == 3;  // some rows have no weight at all
+        for (int64_t c = 0; c < cols; c++) {
+            if (empty || uniform() < sparsity) continue;
+            l.indices[at] = (int32_t)c;
+            l.data[at++] = (float)(uniform() - 0.5);
+        }
+        l.indptr[r + 1] = at;
+        l.bias[r] = (float)(uniform() - 0.5);
+    }
+    l.csr = (snn_csr){rows, cols, l.indptr, l.indices, l.data};
+    return l;
+}
+
+static void free_layer(layer *l) {
+    snn_free(l->indptr);
+    snn_free(l->indices);
+    snn_free(l->data);
+    snn_free(l->bias);
+}
+
+static double activation(double v, const snn_epilogue *e) {
+    switch (e->activation) {
+        case SNN_NODE_RELU: return v > 0 ? v : 0;
+        case SNN_NODE_CLIP: return v < e->low ? e->low : v > e->high ? e->high : v;
+        case SNN_NODE_TANH: return tanh(v);
+        case SNN_NODE_SIGMOID: return 1 / (1 + exp(-v));
+        case SNN_NODE_GELU: return 0.5 * v * (1 + erf(v / sqrt(2)));
+        default: return v;
+    }
+}
+
+/* The steepest slope of an activation, and the error of the vector version in eps. */
+static double slope(snn_node_type type) { return type == SNN_NODE_GELU ? 1.13 : 1.0; }
+static double own_error(snn_node_type type, double v) {
+    return type == SNN_NODE_TANH || type == SNN_NODE_SIGMOID ? 4.0 : type == SNN_NODE_GELU ? 8.0 * fmax(fabs(v), 1) : 0.0;
+}
+
+static int64_t compared;
+
+static void compare(const snn_isa *isa, const snn_kernel *kernel, const layer *l, snn_node_type type, int64_t k_block,
+                    int shares) {
+    const int64_t rows = l->csr.rows, cols = l->csr.cols;
+    const int n = kernel->samples;
+    int64_t bounds[8];
+    snn_split_rows(&l->csr, shares, bounds);
+    snn_packing *packing = snn_pack(&l->csr, isa, kernel, k_block, shares, bounds);
+    CHECK(packing != NULL);
+    float *x = snn_alloc((size_t)(cols * n), sizeof *x), *y = snn_alloc((size_t)((rows + shares) * n), sizeof *y);
+    for (int64_t i = 0; i < cols * n; i++) x[i] = (float)(2 * uniform() - 1);
+    for (int64_t i = 0; i < (rows + shares) * n; i++) y[i] = NAN;  // every value must be written
+    const snn_epilogue e = {.bias = l->bias, .activation = type, .low = -0.25f, .high = 0.5f};
+    for (int s = 0; s < shares; s++) kernel->run(snn_share(packing, s), x, y, rows, &e);
+    const int tile = kernel->layout == SNN_LAYOUT_TILE;
+    for (int64_t r = 0; r < rows; r++) {
+        for (int s = 0; s < n; s++) {
+            double sum = l->bias[r], size = fabs(sum);
+            for (int64_t p = l->indptr[r]; p < l->indptr[r + 1]; p++) {
+                const int64_t k = l->indices[p];
+                const double product = (double)l->data[p] * x[tile ? k * n + s : s * cols + k];
+                sum += product;
+                size += fabs(product);
+            }
+            const double wanted = activation(sum, &e), got = y[tile ? r * n + s : s * rows + r];
+            // A packing adds zeros; a term of the sum may round twice (scalar), a zero changes nothing.
+            const double count = (double)(l->indptr[r + 1] - l->indptr[r]) + 2;
+            const double bound = FLT_EPSILON * (count * size * slope(type) + own_error(type, sum));
+            if (!(fabs(got - wanted) <= bound)) {
+                printf("%s_%s rows %lld cols %lld k_block %lld shares %d activation %d: y[%lld][%d] = %.9g, wanted %.9g, bound %.3g\n",
+                       kernel->name, isa->name, (long long)rows, (long long)cols, (long long)k_block, shares, (int)type,
+                       (long long)r, s, got, wanted, bound);
+                CHECK(!"within the bound");
+                r = rows;
+                break;
+            }
+            compared++;
+        }
+    }
+    snn_packing_free(packing);
+    snn_free(x);
+    snn_free(y);
+}
+
+static void test_isa(const snn_isa *isa) {
+    static const int64_t shapes[][2] = {{1, 1},   {1, 64},   {2, 3},    {15, 17},  {16, 16},  {17, 63},  {31, 65},
+                                        {33, 64}, {64, 127}, {65, 128}, {10, 257}, {97, 300}, {130, 71}, {7, 521}};
+    static const double sparsities[] = {0.0, 0.5, 0.9, 1.0};
+    static const snn_node_type types[] = {SNN_NODE_LINEAR, SNN_NODE_RELU,    SNN_NODE_CLIP,
+                                          SNN_NODE_TANH,   SNN_NODE_SIGMOID, SNN_NODE_GELU};
+    static const int64_t k_blocks[] = {64, 256, 1, 100};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        for (size_t j = 0; j < sizeof sparsities / sizeof *sparsities; j++) {
+            layer l = make_layer(shapes[i][0], shapes[i][1], sparsities[j]);
+            for (int k = 0; k < isa->kernel_count; k++) {
+                const snn_kernel *kernel = &isa->kernels[k];
+                const int blocked = kernel->format == SNN_FORMAT_CSR && kernel->layout == SNN_LAYOUT_TILE;
+                compare(isa, kernel, &l, types[(i + j + (size_t)k) % 6], k_blocks[(i + j) % 4], 1);
+                compare(isa, kernel, &l, SNN_NODE_RELU, 64, 3);
+                for (int b = 0; blocked && i % 4 == 0 && b < 4; b++) compare(isa, kernel, &l, SNN_NODE_LINEAR, k_blocks[b], 2);
+            }
+            free_layer(&l);
+        }
+    }
+}
+
+/* A softmax in both layouts, and a transpose, against the obvious loops. */
+static void test_rest(const snn_isa *isa) {
+    enum { features = 37 };
+    const int samples = 2 * isa->lanes;
+    float tile[features * 32], out[features * 32], one[features], one_out[features];
+    for (int i = 0; i < features * samples; i++) tile[i] = (float)(20 * uniform() - 10);
+    isa->softmax_tile(tile, out, features, samples);
+    for (int s = 0; s < samples; s++) {
+        double top = -INFINITY, sum = 0;
+        for (int k = 0; k < features; k++) top = fmax(top, one[k] = tile[k * samples + s]);
+        for (int k = 0; k < features; k++) sum += exp(one[k] - top);
+        isa->softmax_column(one, one_out, features);
+        for (int k = 0; k < features; k++) {
+            const double wanted = exp(one[k] - top) / sum, bound = (features + 30) * FLT_EPSILON * wanted + FLT_MIN;
+            CHECK(fabs(out[k * samples + s] - wanted) <= bound);
+            CHECK(fabs(one_out[k] - wanted) <= bound);
+        }
+    }
+    for (int rows = 1; rows < 40; rows += 3) {
+        for (int cols = 1; cols < 40; cols += 2) {
+            float from[40 * 50], to[40 * 50];
+            for (int i = 0; i < 40 * 50; i++) from[i] = (float)i, to[i] = -1;
+            isa->transpose(from, 50, to, 48, rows, cols);
+            for (int c = 0; c < 40; c++)
+                for (int r = 0; r < 48; r++)
+                    CHECK(to[c * 48 + r] == (c < cols && r < rows ? (float)(r * 50 + c) : -1.0f));
+        }
+    }
+}
+
+int main(void) {
+    for (int i = 0; snn_isa_table()[i]; i++) {
+        const snn_isa *isa = snn_isa_table()[i];
+        if (!snn_cpu_supports(isa->name)) {
+            printf("skipped: %s, which this processor does not support\n", isa->name);
+            continue;
+        }
+        compared = 0;
+        test_isa(isa);
+        test_rest(isa);
+        printf("%s: %d kernels, %lld values compared\n", isa->name, isa->kernel_count, (long long)compared);
+    }
+    return check_report("test_kernels");
+}

@@ -1,0 +1,19 @@
+/* The core's only parallelism: one region a call. Without OpenMP, or in a process that was forked after
+ * the first region (where OpenMP's threads are gone), everything runs in the calling thread. */
+#ifndef SNN_THREADS_H
+#define SNN_THREADS_H
+
+#define SNN_MAX_THREADS 1024
+
+/* Runs task(argument, thread, threads) on up to wanted threads at once; threads may be fewer. */
+typedef void (*snn_task)(void *argument, int thread, int threads);
+void snn_parallel(int wanted, snn_task task, void *argument);
+/* Every thread of the region waits until all have come here. */
+void snn_barrier(void);
+
+/* OMP_NUM_THREADS where it is set; else the processors left by affinity and cgroup quota. */
+int snn_threads_default(void);
+/* 1 when built with OpenMP. */
+int snn_threads_openmp(void);
+
+#endif
