@@ -8,14 +8,20 @@
 
 #define CYCLES_A_US 4000.0
 
-/* Widths of the tile layout come as multiples of the vector: 1, 2 and 4 of them. */
-void snn_bucket_init(snn_plan *plan) {
+/* Single samples and the narrowest tile are always there, so that any batch runs; wider ones where a batch
+ * of the options could use them. Widths of the tile layout are 1, 2 and 4 vectors. */
+void snn_bucket_init(snn_plan *plan, const snn_plan_options *options) {
     static const int columns[] = {1, 2, 4}, vectors[] = {1, 2, 4};
+    int64_t largest = options->batch_sizes ? 1 : 64;
+    for (size_t i = 0; options->batch_sizes && i < options->batch_size_count; i++)
+        if (options->batch_sizes[i] > largest) largest = options->batch_sizes[i];
     for (int i = 0; i < 3; i++)
-        plan->buckets[plan->bucket_count++] = (snn_bucket){.layout = SNN_LAYOUT_COLUMN, .samples = columns[i]};
+        if (i == 0 || columns[i] <= 2 * largest)
+            plan->buckets[plan->bucket_count++] = (snn_bucket){.layout = SNN_LAYOUT_COLUMN, .samples = columns[i]};
     for (int i = 0; i < 3; i++)
-        plan->buckets[plan->bucket_count++] =
-            (snn_bucket){.layout = SNN_LAYOUT_TILE, .samples = vectors[i] * plan->isa->lanes};
+        if (i == 0 || vectors[i] * plan->isa->lanes <= 2 * largest)
+            plan->buckets[plan->bucket_count++] =
+                (snn_bucket){.layout = SNN_LAYOUT_TILE, .samples = vectors[i] * plan->isa->lanes};
 }
 
 static double estimate_csr_tile(const snn_csr *csr, const snn_isa *isa, const snn_kernel *kernel, int64_t k_block) {

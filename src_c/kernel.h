@@ -109,6 +109,8 @@ typedef struct snn_isa {
     /* sum[r] = sum over samples of y[r][s]. */
     void (*row_sums)(const float *y, int64_t stride, int64_t samples, int64_t first_row, int64_t last_row,
                      float *sum);
+    /* Multiply-adds in registers; returns how many floating-point operations, for measuring the peak rate. */
+    double (*peak)(int64_t rounds, float *sink);
 } snn_isa;
 
 /* The ISAs of this build in order of preference, best first, ended by NULL. */

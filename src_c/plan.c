@@ -8,13 +8,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-static double seconds_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- CSR views of the model's weights ---- */
 
@@ -117,7 +110,7 @@ static snn_status check_options(const snn_plan_options *options) {
 
 snn_status snn_plan_create(const snn_model *model, const snn_plan_options *options, snn_plan **out) {
     const snn_plan_options defaults = {0};
-    const double start = seconds_now();
+    const double start = snn_microseconds();
     if (!model || !out) return snn_fail(SNN_ERROR_ARGUMENT, "%s must not be NULL", model ? "plan" : "model");
     if (!options) options = &defaults;
     if (model->count == 0) return snn_fail(SNN_ERROR_ARGUMENT, "model must have at least one node, got none");
@@ -140,20 +133,25 @@ snn_status snn_plan_create(const snn_model *model, const snn_plan_options *optio
     }
     if (!plan || !csr || !plan->steps || !plan->pool) status = snn_fail(SNN_ERROR_MEMORY, "out of memory for a plan");
     if (!status) status = make_steps(plan, model, csr);
-    if (!status) status = snn_tune_plan(plan, csr, options);
-    if (!status && !snn_schedule_init(plan)) status = snn_fail(SNN_ERROR_MEMORY, "out of memory for a plan");
     if (!status) {
-        snn_workspace *first = snn_workspace_create(plan);
-        if (first) atomic_store(&plan->pool[0], first);
-        else status = snn_fail(SNN_ERROR_MEMORY, "out of memory for a plan's workspace");
+        const char *folder = options->cache_path && plan->tune == SNN_TUNE_MEASURE ? options->cache_path : NULL;
+        snn_bucket_init(plan, options);
+        for (int64_t i = 0; i < plan->step_count; i++)
+            for (int b = 0; plan->steps[i].type == SNN_STEP_LINEAR && b < plan->bucket_count; b++)
+                snn_candidate_init(plan, &csr[i], b, &plan->steps[i]);
+        plan->cached = folder && snn_cache_read(plan, folder);
+        status = snn_tune_steps(plan, csr);
+        if (!status) status = snn_tune_buckets(plan);
+        if (!status && folder && !plan->cached) snn_cache_write(plan, folder);
     }
+    if (!status && !snn_schedule_init(plan)) status = snn_fail(SNN_ERROR_MEMORY, "out of memory for a plan");
     if (plan) free_views(plan->steps, csr, plan->step_count);
     else snn_free(csr);
     if (status) {
         snn_plan_free(plan);
         return status;
     }
-    plan->compile_seconds = seconds_now() - start;
+    plan->compile_seconds = 1e-6 * (snn_microseconds() - start);
     *out = plan;
     return SNN_OK;
 }

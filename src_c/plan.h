@@ -7,6 +7,13 @@
 #include "pack.h"
 
 #include <stdatomic.h>
+#include <time.h>
+
+static inline double snn_microseconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return 1e6 * (double)t.tv_sec + 1e-3 * (double)t.tv_nsec;
+}
 
 /* ---- steps ---- */
 
@@ -78,6 +85,7 @@ struct snn_plan {
     unsigned char *table;
     int64_t table_size;
     snn_tune tune;
+    int cached;                  /* choices and times came from the tuning cache */
     double compile_seconds;
     _Atomic(snn_workspace *) *pool;  /* (SNN_POOL) idle workspaces */
 };
@@ -87,14 +95,23 @@ int snn_schedule_init(snn_plan *plan);
 /* Cuts batch into at most SNN_MAX_SEGMENTS segments; returns how many. */
 int snn_schedule(const snn_plan *plan, int64_t batch, snn_segment *segments);
 
-/* candidates.c: the buckets of a plan, and the ways to compute a step in each, with the cost model's times,
- * best first. */
-void snn_bucket_init(snn_plan *plan);
+/* candidates.c: the buckets of a plan for the batches it is made for, and the ways to compute a step in each,
+ * with the cost model's times, best first. */
+void snn_bucket_init(snn_plan *plan, const snn_plan_options *options);
 void snn_candidate_init(const snn_plan *plan, const snn_csr *csr, int bucket, snn_step *step);
 
-/* tune.c: fills chosen of every linear step and the times of the buckets. csr (step_count): the weights of
- * the linear steps. */
-snn_status snn_tune_plan(snn_plan *plan, const snn_csr *csr, const snn_plan_options *options);
+/* tune.c: fills chosen of every linear step. csr (step_count): the weights of the linear steps. */
+snn_status snn_tune_steps(snn_plan *plan, const snn_csr *csr);
+/* Fills the times of the buckets: from those of the steps or, when measuring, by running tiles. Afterwards the
+ * plan's workspaces fit its buckets. */
+snn_status snn_tune_buckets(snn_plan *plan);
+
+/* tune_cache.c: kernels chosen and times measured by an earlier plan for the same kind of layers, processor
+ * and threads. A folder of small text files, safe to delete and to share between processes. */
+/* Reads; 1 when every choice of the plan was found: then chosen (without packing) and buckets are filled. */
+int snn_cache_read(snn_plan *plan, const char *folder);
+/* Writes; failing to is not an error: the next plan is tuned again. */
+void snn_cache_write(const snn_plan *plan, const char *folder);
 
 /* plan_run.c */
 snn_workspace *snn_workspace_create(const snn_plan *plan);

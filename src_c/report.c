@@ -21,6 +21,19 @@ static void put(text *t, const char *format, ...) {
     if (wrote > 0) t->used += (size_t)wrote;
 }
 
+/* GFLOP/s of multiply-adds in registers, one thread: the best of a few short runs. */
+static double measure_peak(const snn_isa *isa) {
+    double best = 0.0;
+    for (int round = 0; round < 5; round++) {
+        float sink;
+        const double start = snn_microseconds();
+        const double operations = isa->peak(10000, &sink);
+        const double rate = operations / (snn_microseconds() - start) * 1e-3;
+        if (rate > best) best = rate;
+    }
+    return best;
+}
+
 static const char *activation_name(snn_node_type type) {
     static const char *const names[] = {"none", "relu", "clip", "tanh", "sigmoid", "gelu", "softmax"};
     return names[type];
@@ -61,8 +74,9 @@ snn_status snn_plan_report(const snn_plan *plan, char *buffer, size_t capacity, 
     if (!plan || !needed || (!buffer && capacity))
         return snn_fail(SNN_ERROR_ARGUMENT, "%s must not be NULL", !plan ? "plan" : !needed ? "needed" : "buffer");
     text t = {buffer, capacity, 0};
-    put(&t, "{\"isa\": \"%s\", \"threads\": %d, \"tune\": \"%s\", \"compile_seconds\": %.6f, \"inputs\": %lld, \"outputs\": %lld",
-        plan->isa->name, plan->threads, tunes[plan->tune], plan->compile_seconds, (long long)plan->inputs,
+    put(&t, "{\"isa\": \"%s\", \"threads\": %d, \"tune\": \"%s\", \"cached\": %s, \"peak_gflops\": %.2f, \"compile_seconds\": %.6f, \"inputs\": %lld, \"outputs\": %lld",
+        plan->isa->name, plan->threads, tunes[plan->tune], plan->cached ? "true" : "false", measure_peak(plan->isa),
+        plan->compile_seconds, (long long)plan->inputs,
         (long long)plan->outputs);
     put(&t, ", \"buckets\": [");
     for (int b = 0; b < plan->bucket_count; b++)

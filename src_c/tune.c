@@ -1,19 +1,14 @@
-/* Choosing the kernel of every step for every bucket: by the cost model, or by timing its best candidates. */
+/* Choosing the kernel of every step for every bucket: by the cost model, or by timing its best candidates.
+ *
+ * Every kernel adds up a row in the order of its columns, so no choice made here changes a bit of a result. */
 #include "plan.h"
 
 #include "memory.h"
 #include "status.h"
 
-#include <float.h>
-#include <time.h>
-
 #define BARRIER_US 0.8
 
-static double microseconds_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return 1e6 * (double)t.tv_sec + 1e-3 * (double)t.tv_nsec;
-}
+/* ---- packings ---- */
 
 /* The step's packing for a choice, made if there is none yet; NULL when memory is out. */
 static const snn_packing *packing_for(snn_plan *plan, snn_step *step, const snn_csr *csr, const snn_choice *choice,
@@ -46,20 +41,25 @@ static void drop_unused(const snn_plan *plan, snn_step *step) {
     }
 }
 
-/* One thread, one tile through all shares of a step. */
-static void run_choice(const snn_step *step, const snn_choice *choice, const float *x, float *y) {
+/* ---- steps ---- */
+
+/* One thread, one tile through all shares of a step; microseconds. */
+static double time_choice(const snn_step *step, const snn_choice *choice, const float *x, float *y) {
+    const double start = snn_microseconds();
     for (int share = 0; share < choice->packing->share_count; share++)
         choice->kernel->run(snn_share(choice->packing, share), x, y, step->outputs, &step->epilogue);
+    return snn_microseconds() - start;
 }
 
 /* Least time of a few runs; candidates are timed in turn, so that drift hits all of them. */
 static void time_candidates(const snn_step *step, snn_choice *list, int count, const float *x, float *y) {
-    for (int round = 0; round < 4; round++) {
+    double spent = 0.0;
+    for (int i = 0; i < count; i++) list[i].measured_us = time_choice(step, &list[i], x, y);
+    for (int round = 0; round < 12 && (round < 3 || spent < 1500.0 * count); round++) {
         for (int i = 0; i < count; i++) {
-            const double start = microseconds_now();
-            run_choice(step, &list[i], x, y);
-            const double took = microseconds_now() - start;
-            if (round == 1 || (round > 1 && took < list[i].measured_us)) list[i].measured_us = took;
+            const double took = time_choice(step, &list[i], x, y);
+            spent += took;
+            if (round == 0 || took < list[i].measured_us) list[i].measured_us = took;
         }
     }
 }
@@ -74,12 +74,13 @@ static int worth_timing(const snn_step *step, int bucket) {
 
 static snn_status choose(snn_plan *plan, snn_step *step, const snn_csr *csr, int bucket, const int64_t *bounds,
                          const float *x, float *y) {
-    snn_choice *list = step->candidates[bucket];
-    const int timed = plan->tune == SNN_TUNE_MEASURE ? worth_timing(step, bucket) : 1;
+    snn_choice *list = plan->cached ? &step->chosen[bucket] : step->candidates[bucket];
+    const int timed = plan->tune == SNN_TUNE_MEASURE && !plan->cached ? worth_timing(step, bucket) : 1;
     for (int i = 0; i < timed; i++) {
         list[i].packing = packing_for(plan, step, csr, &list[i], bounds);
         if (!list[i].packing) return snn_fail(SNN_ERROR_MEMORY, "out of memory while packing node %lld", (long long)step->node);
     }
+    if (plan->cached) return SNN_OK;
     if (timed > 1) time_candidates(step, list, timed, x, y);
     int best = 0;
     for (int i = 1; i < timed; i++)
@@ -88,8 +89,32 @@ static snn_status choose(snn_plan *plan, snn_step *step, const snn_csr *csr, int
     return SNN_OK;
 }
 
-/* What a tile costs in each bucket, from the times of its steps. */
-static void cost_buckets(snn_plan *plan) {
+snn_status snn_tune_steps(snn_plan *plan, const snn_csr *csr) {
+    const int64_t widest_tile = plan->buckets[plan->bucket_count - 1].samples;
+    const size_t floats = ((size_t)plan->widest + (size_t)plan->threads) * (size_t)widest_tile;
+    float *x = snn_alloc(floats, sizeof *x), *y = snn_alloc(floats, sizeof *y);
+    int64_t *bounds = snn_alloc((size_t)plan->threads + 1, sizeof *bounds);
+    snn_status status = x && y && bounds ? SNN_OK : snn_fail(SNN_ERROR_MEMORY, "out of memory for tuning");
+    for (int64_t i = 0; i < plan->step_count && !status; i++) {
+        snn_step *step = &plan->steps[i];
+        if (step->type != SNN_STEP_LINEAR) continue;
+        snn_split_rows(&csr[i], plan->threads, bounds);
+        for (int b = 0; b < plan->bucket_count && !status; b++) {
+            status = choose(plan, step, &csr[i], b, bounds, x, y);
+            if (b + 1 == plan->bucket_count || plan->buckets[b].layout != plan->buckets[b + 1].layout)
+                drop_unused(plan, step);
+        }
+    }
+    snn_free(x);
+    snn_free(y);
+    snn_free(bounds);
+    return status;
+}
+
+/* ---- buckets ---- */
+
+/* From the times of the steps, with what turning x and y costs. */
+static void estimate_buckets(snn_plan *plan) {
     for (int b = 0; b < plan->bucket_count; b++) {
         snn_bucket *bucket = &plan->buckets[b];
         const double values = (double)(plan->inputs + plan->outputs) * bucket->samples;
@@ -103,27 +128,35 @@ static void cost_buckets(snn_plan *plan) {
     }
 }
 
-snn_status snn_tune_plan(snn_plan *plan, const snn_csr *csr, const snn_plan_options *options) {
-    (void)options;
-    snn_bucket_init(plan);
-    const int64_t widest_tile = plan->buckets[plan->bucket_count - 1].samples;
-    const size_t floats = ((size_t)plan->widest + (size_t)plan->threads) * (size_t)widest_tile;
-    float *x = snn_alloc(floats, sizeof *x), *y = snn_alloc(floats, sizeof *y);
-    int64_t *bounds = snn_alloc((size_t)plan->threads + 1, sizeof *bounds);
-    snn_status status = x && y && bounds ? SNN_OK : snn_fail(SNN_ERROR_MEMORY, "out of memory for tuning");
-    for (int64_t i = 0; i < plan->step_count && !status; i++) {
-        snn_step *step = &plan->steps[i];
-        if (step->type != SNN_STEP_LINEAR) continue;
-        snn_split_rows(&csr[i], plan->threads, bounds);
-        for (int b = 0; b < plan->bucket_count && !status; b++) {
-            snn_candidate_init(plan, &csr[i], b, step);
-            status = choose(plan, step, &csr[i], b, bounds, x, y);
-        }
-        drop_unused(plan, step);
+/* Least time of a few runs of one tile a thread, or of one tile that all threads share. */
+static double time_bucket(const snn_plan *plan, snn_workspace *workspace, int bucket, int split, const float *x, float *y) {
+    const int64_t batch = plan->buckets[bucket].samples * (split ? 1 : (int64_t)plan->threads);
+    double best = 0.0, spent = 0.0;
+    for (int round = 0; round < 24 && (round < 3 || spent < 3000.0); round++) {
+        const double start = snn_microseconds();
+        snn_plan_run_bucket(plan, workspace, x, batch, y, bucket, split);
+        const double took = snn_microseconds() - start;
+        spent += took;
+        if (round == 0 || took < best) best = took;
     }
-    if (!status) cost_buckets(plan);
+    return best;
+}
+
+snn_status snn_tune_buckets(snn_plan *plan) {
+    if (plan->cached) return SNN_OK;
+    estimate_buckets(plan);
+    if (plan->tune != SNN_TUNE_MEASURE) return SNN_OK;
+    const size_t samples = (size_t)plan->buckets[plan->bucket_count - 1].samples * (size_t)plan->threads;
+    float *x = snn_alloc(samples * (size_t)plan->inputs, sizeof *x);
+    float *y = snn_alloc(samples * (size_t)plan->outputs, sizeof *y);
+    snn_workspace *workspace = snn_workspace_create(plan);
+    const int ready = x && y && workspace;
+    for (int b = 0; ready && b < plan->bucket_count; b++) {
+        plan->buckets[b].tile_us = time_bucket(plan, workspace, b, 0, x, y);
+        plan->buckets[b].split_us = plan->threads > 1 ? time_bucket(plan, workspace, b, 1, x, y) : plan->buckets[b].tile_us;
+    }
+    snn_workspace_free(workspace);
     snn_free(x);
     snn_free(y);
-    snn_free(bounds);
-    return status;
+    return ready ? SNN_OK : snn_fail(SNN_ERROR_MEMORY, "out of memory for tuning");
 }

@@ -18,4 +18,5 @@
 #include "softmax.inl"
 #include "transpose.inl"
 #include "sampled.inl"
+#include "peak.inl"
 #include "table.inl"

@@ -24,6 +24,7 @@ static inline __attribute__((always_inline)) void SNN_NAME(dense_tile)(const int
             }
             for (int64_t k = k0; k < k1; k++) {
                 const float *xk = x + k * nb, *wk = w0 + k * SNN_DENSE_ROWS;
+                __builtin_prefetch(wk + share->columns * SNN_DENSE_ROWS);  // the next panel
                 vf xv[8];
                 SNN_UNROLL for (int v = 0; v < V; v++) xv[v] = vf_load(xk + v * VF_LANES);
                 SNN_UNROLL for (int q = 0; q < R; q += 4) {

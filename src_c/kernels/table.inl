@@ -46,4 +46,5 @@ const snn_isa SNN_NAME(isa) = {
     .transpose = SNN_NAME(transpose),
     .sampled = SNN_NAME(sampled),
     .row_sums = SNN_NAME(row_sums),
+    .peak = SNN_NAME(peak),
 };
