@@ -33,7 +33,7 @@ static double estimate_csr_tile(const snn_csr *csr, const snn_isa *isa, const sn
     const double spill = tile_bytes > 40000.0 ? 1.25 : 1.0;  // the block of x falls out of L1
     const double chains = (double)kernel->shape * vectors;    // sums in flight hide the latency of an add
     const double short_chain = chains < 8.0 ? 8.0 / chains : 1.0;
-    return nnz * (0.25 + 0.5 * vectors * short_chain) * spill + visits * (2.0 + 1.5 * vectors);
+    return nnz * (0.25 / kernel->index_bytes + 0.5 * vectors * short_chain) * spill + visits * (2.0 + 1.5 * vectors);
 }
 
 static double estimate_csr_column(const snn_csr *csr, const snn_isa *isa, const snn_kernel *kernel) {
@@ -72,15 +72,16 @@ static void insert(snn_step *step, int bucket, snn_choice choice) {
 }
 
 void snn_candidate_init(const snn_plan *plan, const snn_csr *csr, int bucket, snn_step *step) {
-    static const int64_t k_blocks[] = {64, 128, 256};
+    static const int64_t k_blocks[] = {64, 128, 256, 512};
+    enum { k_block_count = sizeof k_blocks / sizeof *k_blocks };
     const snn_bucket *tile = &plan->buckets[bucket];
     for (int i = 0; i < plan->isa->kernel_count; i++) {
         const snn_kernel *kernel = &plan->isa->kernels[i];
         if (kernel->layout != tile->layout || kernel->samples != tile->samples) continue;
         const int blocked = kernel->format == SNN_FORMAT_CSR && kernel->layout == SNN_LAYOUT_TILE;
-        for (int k = 0; k < (blocked ? 3 : 1); k++) {
+        for (int k = 0; k < (blocked ? k_block_count : 1); k++) {
             const int64_t k_block = blocked ? k_blocks[k] : 0;
-            if (blocked && k > 0 && k_blocks[k - 1] >= csr->cols) continue;
+            if (blocked && (k_block > snn_largest_block(kernel) || (k > 0 && k_blocks[k - 1] >= csr->cols))) continue;
             insert(step, bucket, (snn_choice){.kernel = kernel, .k_block = k_block,
                                               .estimate_us = estimate(csr, plan->isa, kernel, k_block)});
         }

@@ -34,15 +34,31 @@ static snn_status read_indices(const snn_source *source, uint64_t offset, int64_
     return SNN_OK;
 }
 
-/* Allocates and reads one tensor; base is where the data begins. */
+/* Where a tensor lies in a mapped file; NULL where it has to be copied: not mapped, not aligned, or indices
+ * that are stored narrower than they are held. */
+static void *find_mapped(const snn_source *source, uint64_t offset, snn_part part, uint64_t size)
+{
+    if (!source->mapped || (part == SNN_PART_INDICES && size != sizeof(int32_t)))
+        return NULL;
+    const unsigned char *place = source->bytes + offset;
+    return (uintptr_t)place % size == 0 ? (void *)(uintptr_t)place : NULL;
+}
+
+/* Allocates and reads one tensor, or finds it in a mapped file and sets its bit of *mapped; base is where
+ * the data begins. */
 static snn_status read_part(const snn_source *source, uint64_t base, const snn_format_node *from,
-                            snn_part part, void **array)
+                            snn_part part, void **array, unsigned *mapped)
 {
     const snn_span *span = &from->spans[part];
     const int indices = part == SNN_PART_INDICES;
     const uint64_t size = snn_part_size(part, from->node.inputs);
     if (!span->present)
         return SNN_OK;
+    *array = find_mapped(source, base + span->begin, part, size);
+    if (*array != NULL) {
+        *mapped |= 1U << part;
+        return SNN_OK;
+    }
     void *target = span->end - span->begin > SIZE_MAX
                        ? NULL
                        : snn_alloc((size_t)span->count, indices ? sizeof(int32_t) : (size_t)size);
@@ -69,10 +85,12 @@ static snn_status read_node(const snn_source *source, uint64_t base, const snn_f
                             snn_node *node)
 {
     void *arrays[SNN_PART_COUNT] = {NULL};
+    unsigned mapped = 0;
     snn_status status = SNN_OK;
     for (int part = 0; part < SNN_PART_COUNT && status == SNN_OK; part++)
-        status = read_part(source, base, from, (snn_part)part, &arrays[part]);
+        status = read_part(source, base, from, (snn_part)part, &arrays[part], &mapped);
     *node = from->node;
+    node->mapped = mapped;
     node->weight = arrays[SNN_PART_WEIGHT];
     node->data = arrays[SNN_PART_DATA];
     node->indices = arrays[SNN_PART_INDICES];

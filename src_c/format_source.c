@@ -1,4 +1,4 @@
-/* Model files from disk and from memory. */
+/* Model files from disk, from memory and mapped. */
 #define _POSIX_C_SOURCE 200809L
 #define _FILE_OFFSET_BITS 64
 #include "format_source.h"
@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -46,7 +47,26 @@ snn_status snn_model_load_memory(const void *bytes, size_t byte_count, snn_model
     return snn_source_read_model(&source, model);
 }
 
-static snn_status load_open_file(int file, snn_model **model)
+/* Reads a model whose arrays lie in the mapped file as far as they can. */
+static snn_status load_mapped(snn_source source, snn_model **model)
+{
+    void *map =
+        source.size > SIZE_MAX ? MAP_FAILED : mmap(NULL, (size_t)source.size, PROT_READ, MAP_PRIVATE, source.file, 0);
+    if (map == MAP_FAILED)
+        return snn_fail(SNN_ERROR_IO, "cannot map: %s", source.size > SIZE_MAX ? "too large" : strerror(errno));
+    source.bytes = map;
+    source.mapped = 1;
+    const snn_status status = snn_source_read_model(&source, model);
+    if (status == SNN_OK) {
+        (*model)->map = map;
+        (*model)->map_bytes = (size_t)source.size;
+    } else {
+        munmap(map, (size_t)source.size);
+    }
+    return status;
+}
+
+static snn_status load_open_file(int file, int mapped, snn_model **model)
 {
     struct stat about;
     if (fstat(file, &about) != 0)
@@ -54,10 +74,11 @@ static snn_status load_open_file(int file, snn_model **model)
     if (!S_ISREG(about.st_mode))
         return snn_fail(SNN_ERROR_IO, "cannot read: not a regular file");
     const snn_source source = {.bytes = NULL, .file = file, .size = (uint64_t)about.st_size};
-    return snn_source_read_model(&source, model);
+    /* An empty file cannot be mapped; reading says what is wrong with it. */
+    return mapped && source.size > 0 ? load_mapped(source, model) : snn_source_read_model(&source, model);
 }
 
-snn_status snn_model_load(const char *path, snn_model **model)
+static snn_status load_path(const char *path, int mapped, snn_model **model)
 {
     if (path == NULL)
         return snn_fail(SNN_ERROR_ARGUMENT, "path must not be NULL");
@@ -67,9 +88,13 @@ snn_status snn_model_load(const char *path, snn_model **model)
     const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file < 0)
         return snn_fail(SNN_ERROR_IO, "cannot open: %s: %s", strerror(errno), path);
-    snn_status status = load_open_file(file, model);
+    snn_status status = load_open_file(file, mapped, model);
     close(file);
     if (status != SNN_OK)
         status = snn_fail(status, "%s: %s", snn_last_error(), path);
     return status;
 }
+
+snn_status snn_model_load(const char *path, snn_model **model) { return load_path(path, 0, model); }
+
+snn_status snn_model_map(const char *path, snn_model **model) { return load_path(path, 1, model); }

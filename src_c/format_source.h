@@ -7,6 +7,7 @@
 typedef struct snn_source {
     const unsigned char *bytes; /* (size), or NULL: read from file */
     int file;                   /* an open descriptor */
+    int mapped;                 /* 1: bytes outlive the model, whose arrays may lie in them */
     uint64_t size;
 } snn_source;
 

@@ -32,7 +32,9 @@ typedef struct snn_csr_block {
     int64_t group_count;
     const snn_csr_group *groups;
     const int32_t *rows;     /* R a panel: row of y; rows past the end of W are scratch */
-    const uint8_t *indices;  /* column - first_column, R * steps a panel; 16 readable bytes follow */
+    /* R * steps a panel. One byte: column - first_column; two bytes: that times the bytes of a row of x, in
+     * units of 8 bytes. 24 readable bytes follow. */
+    const uint8_t *indices;
     const float *weights;    /* the same order; 16 readable floats follow */
 } snn_csr_block;
 
@@ -84,6 +86,7 @@ typedef struct snn_kernel {
     int shape;          /* what the packing must match: CSR, tile layout: rows a panel; CSR, column layout:
                          * windows a chunk; dense: rows in registers, any packing */
     int samples;        /* samples a tile */
+    int index_bytes;    /* CSR: bytes of an index; 0 when dense */
     snn_linear_fn run;
 } snn_kernel;
 

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static snn_status out_of_memory(const char *what, int64_t count)
 {
@@ -47,13 +48,19 @@ snn_status snn_model_create(int64_t inputs, snn_model **model)
     return SNN_OK;
 }
 
+static void free_array(const snn_node *node, unsigned bit, void *array)
+{
+    if (!(node->mapped & bit))
+        snn_free(array);
+}
+
 void snn_node_clear(snn_node *node)
 {
-    snn_free(node->weight);
-    snn_free(node->indptr);
-    snn_free(node->indices);
-    snn_free(node->data);
-    snn_free(node->bias);
+    free_array(node, SNN_MAPPED_WEIGHT, node->weight);
+    free_array(node, SNN_MAPPED_INDPTR, node->indptr);
+    free_array(node, SNN_MAPPED_INDICES, node->indices);
+    free_array(node, SNN_MAPPED_DATA, node->data);
+    free_array(node, SNN_MAPPED_BIAS, node->bias);
 }
 
 void snn_model_free(snn_model *model)
@@ -63,6 +70,8 @@ void snn_model_free(snn_model *model)
     for (int64_t i = 0; i < model->count; i++)
         snn_node_clear(&model->nodes[i]);
     snn_free(model->nodes);
+    if (model->map != NULL)
+        munmap(model->map, model->map_bytes);
     snn_free(model);
 }
 

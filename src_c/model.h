@@ -1,8 +1,17 @@
-/* A model inside the core: nodes in execution order, every array owned. Valid by construction. */
+/* A model inside the core: nodes in execution order, arrays owned or in a mapped file. Valid by construction. */
 #ifndef SNN_MODEL_H
 #define SNN_MODEL_H
 
 #include "sparsenn.h"
+
+/* Arrays of a node that lie in the model's mapped file: a bit for each snn_part, in its order. */
+enum {
+    SNN_MAPPED_WEIGHT = 1,
+    SNN_MAPPED_DATA = 2,
+    SNN_MAPPED_INDICES = 4,
+    SNN_MAPPED_INDPTR = 8,
+    SNN_MAPPED_BIAS = 16
+};
 
 typedef struct snn_node {
     snn_node_type type;
@@ -15,6 +24,7 @@ typedef struct snn_node {
     float *data;       /* (nnz) or NULL */
     float *bias;       /* (outputs) or NULL */
     float low, high;
+    unsigned mapped;   /* SNN_MAPPED_ bits: these arrays are not freed, and never written */
 } snn_node;
 
 struct snn_model {
@@ -22,6 +32,8 @@ struct snn_model {
     int64_t outputs;  /* width of the last node's output */
     int64_t count, capacity;
     snn_node *nodes;  /* (count) */
+    void *map;        /* the file that mapped arrays lie in, or NULL */
+    size_t map_bytes;
 };
 
 #endif

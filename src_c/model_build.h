@@ -13,7 +13,7 @@ snn_status snn_clip_check(float low, float high);
 /* Appends *node, whose arrays then belong to the model. The node is valid and its inputs are the model's
  * present outputs. On failure (SNN_ERROR_MEMORY) the arrays stay the caller's. */
 snn_status snn_model_take(snn_model *model, const snn_node *node);
-/* Frees a node's arrays, not the node. */
+/* Frees a node's own arrays, not the node. */
 void snn_node_clear(snn_node *node);
 
 #endif

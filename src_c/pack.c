@@ -23,6 +23,10 @@ void snn_split_rows(const snn_csr *csr, int share_count, int64_t *bounds) {
     bounds[share_count] = csr->rows;
 }
 
+int64_t snn_largest_block(const snn_kernel *kernel) {
+    return kernel->index_bytes == 1 ? 256 : 65536 / (kernel->samples / 2);
+}
+
 snn_packing *snn_pack(const snn_csr *csr, const snn_isa *isa, const snn_kernel *kernel, int64_t k_block,
                       int share_count, const int64_t *bounds) {
     snn_packing *packing = snn_alloc(1, sizeof *packing);
@@ -31,12 +35,14 @@ snn_packing *snn_pack(const snn_csr *csr, const snn_isa *isa, const snn_kernel *
     packing->layout = kernel->layout;
     packing->shape = kernel->format == SNN_FORMAT_DENSE ? 0 : kernel->shape;
     packing->share_count = share_count;
+    packing->index_bytes = kernel->index_bytes;
+    packing->samples = kernel->index_bytes == 2 ? kernel->samples : 0;
     int packed;
     if (kernel->format == SNN_FORMAT_DENSE) {
         packed = snn_pack_dense(csr, share_count, bounds, packing);
     } else if (kernel->layout == SNN_LAYOUT_TILE) {
         packing->k_block = k_block;
-        packed = snn_pack_csr_tile(csr, kernel->shape, k_block, share_count, bounds, packing);
+        packed = snn_pack_csr_tile(csr, kernel, k_block, share_count, bounds, packing);
     } else {
         packed = snn_pack_csr_column(csr, isa->lanes, isa->column_block, kernel->shape, share_count, packing);
     }

@@ -20,6 +20,8 @@ typedef struct snn_packing {
     snn_layout layout;
     int shape;            /* as snn_kernel.shape; 0 when dense */
     int64_t k_block;      /* columns a block (CSR, tile layout); 0 elsewhere */
+    int index_bytes;      /* as snn_kernel.index_bytes */
+    int samples;          /* two-byte indices fit tiles of this width alone; 0: any */
     int share_count;
     size_t share_size;    /* bytes of the struct of one share */
     void *shares;         /* (share_count) snn_csr_tile, snn_csr_column or snn_dense */
@@ -33,8 +35,10 @@ typedef struct snn_packing {
  * Bounds are multiples of 16 rows but for the last. bounds (share_count + 1). */
 void snn_split_rows(const snn_csr *csr, int share_count, int64_t *bounds);
 
-/* Packs for kernel. k_block is read for CSR in the tile layout: a number in [1, 256].
+/* Packs for kernel. k_block is read for CSR in the tile layout: a number in [1, snn_largest_block(kernel)].
  * bounds (share_count + 1): the rows of each share. NULL when memory is out. */
+/* Columns a block may have at most: what an index can tell apart. */
+int64_t snn_largest_block(const snn_kernel *kernel);
 snn_packing *snn_pack(const snn_csr *csr, const snn_isa *isa, const snn_kernel *kernel, int64_t k_block,
                       int share_count, const int64_t *bounds);
 void snn_packing_free(snn_packing *packing);
@@ -46,7 +50,7 @@ static inline const void *snn_share(const snn_packing *packing, int index) {
 
 /* One layout each; return 0 when memory is out. Share s of the tile layout may write row csr->rows + s of y,
  * where rows that fill up a panel go. */
-int snn_pack_csr_tile(const snn_csr *csr, int rows_a_panel, int64_t k_block, int share_count,
+int snn_pack_csr_tile(const snn_csr *csr, const snn_kernel *kernel, int64_t k_block, int share_count,
                       const int64_t *bounds, snn_packing *packing);
 int snn_pack_csr_column(const snn_csr *csr, int lanes, int64_t column_block, int windows, int share_count,
                         snn_packing *packing);

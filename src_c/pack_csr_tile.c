@@ -52,9 +52,11 @@ static extent measure(const sorter *s, int64_t rows, int height, int all, snn_cs
 }
 
 /* Writes the panels of a sorted block; advances the cursors. */
-static void write_block(const snn_csr *csr, int64_t first_row, int64_t rows, int64_t scratch_row, int height,
-                        int64_t first_column, const extent *size, const sorter *s, int32_t *panel_rows,
-                        uint8_t *indices, float *weights) {
+static void write_block(const snn_csr *csr, const snn_kernel *kernel, int64_t first_row, int64_t rows,
+                        int64_t scratch_row, int64_t first_column, const extent *size, const sorter *s,
+                        int32_t *panel_rows, uint8_t *indices, float *weights) {
+    const int height = kernel->shape;
+    const int64_t scale = kernel->index_bytes == 2 ? kernel->samples / 2 : 1;
     for (size_t panel = 0; panel < size->panels; panel++) {
         const int64_t top = (int64_t)panel * height;
         const int32_t steps = s->count[s->order[top]];
@@ -64,17 +66,19 @@ static void write_block(const snn_csr *csr, int64_t first_row, int64_t rows, int
             const int32_t count = filled ? s->count[row] : 0;
             *panel_rows++ = (int32_t)(filled ? first_row + row : scratch_row);
             const int64_t from = filled ? s->cursor[row] : 0;
-            uint8_t index = 0;
+            int64_t index = 0;
             for (int32_t step = 0; step < steps; step++) {
                 const size_t slot = (size_t)step * (size_t)height + (size_t)r;
                 if (step < count) {
-                    index = (uint8_t)(csr->indices[from + step] - first_column);
+                    index = (csr->indices[from + step] - first_column) * scale;
                     weights[slot] = csr->data[from + step];
                 }
-                indices[slot] = index;  // padding repeats the row's last column, with weight 0
+                // Padding repeats the row's last column, with weight 0.
+                if (kernel->index_bytes == 1) indices[slot] = (uint8_t)index;
+                else ((uint16_t *)(void *)indices)[slot] = (uint16_t)index;
             }
         }
-        indices += (size_t)steps * (size_t)height;
+        indices += (size_t)steps * (size_t)height * (size_t)kernel->index_bytes;
         weights += (size_t)steps * (size_t)height;
     }
     for (int64_t r = 0; r < rows; r++) s->cursor[r] += s->count[r];
@@ -99,8 +103,9 @@ static void rewind_cursor(const snn_csr *csr, int64_t first_row, int64_t rows, s
     for (int64_t r = 0; r < rows; r++) s->cursor[r] = csr->indptr[first_row + r];
 }
 
-int snn_pack_csr_tile(const snn_csr *csr, int height, int64_t k_block, int share_count, const int64_t *bounds,
-                      snn_packing *packing) {
+int snn_pack_csr_tile(const snn_csr *csr, const snn_kernel *kernel, int64_t k_block, int share_count,
+                      const int64_t *bounds, snn_packing *packing) {
+    const int height = kernel->shape;
     const int64_t blocks = (csr->cols + k_block - 1) / k_block;
     const size_t extents = (size_t)share_count * (size_t)blocks;
     sorter s = {0};
@@ -124,12 +129,13 @@ int snn_pack_csr_tile(const snn_csr *csr, int height, int64_t k_block, int share
         }
     }
     // One allocation, zeroed: weights, blocks, groups, rows, indices. Reading runs past the end of weights by
-    // up to 16 floats (into the blocks) and of indices by 16 bytes.
+    // up to 16 floats (into the blocks) and of indices by 24 bytes.
     const size_t weight_bytes = (total.entries + 16) * sizeof(float);
     const size_t block_bytes = extents * sizeof(snn_csr_block);
     const size_t group_bytes = total.groups * sizeof(snn_csr_group);
     const size_t row_bytes = total.panels * (size_t)height * sizeof(int32_t);
-    packing->bytes = (weight_bytes + 7) / 8 * 8 + block_bytes + group_bytes + row_bytes + total.entries + 16;
+    packing->bytes = (weight_bytes + 7) / 8 * 8 + block_bytes + group_bytes + row_bytes +
+                     total.entries * (size_t)kernel->index_bytes + 24;
     packing->entries = (int64_t)total.entries;
     char *memory = ready ? snn_alloc(packing->bytes, 1) : NULL;
     packing->memory = memory;
@@ -150,11 +156,11 @@ int snn_pack_csr_tile(const snn_csr *csr, int height, int64_t k_block, int share
                                          .groups = groups, .rows = panel_rows, .indices = indices, .weights = weights};
                 sort_rows(csr, first, rows, (b + 1) * k_block, k_block, &s);
                 measure(&s, rows, height, b == 0 || b == blocks - 1, groups);
-                write_block(csr, first, rows, csr->rows + share, height, b * k_block, size, &s, panel_rows, indices,
+                write_block(csr, kernel, first, rows, csr->rows + share, b * k_block, size, &s, panel_rows, indices,
                             weights);
                 groups += size->groups;
                 panel_rows += size->panels * (size_t)height;
-                indices += size->entries;
+                indices += size->entries * (size_t)kernel->index_bytes;
                 weights += size->entries;
             }
         }

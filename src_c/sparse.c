@@ -116,7 +116,7 @@ static const snn_kernel *training_kernel(const snn_isa *isa) {
     for (int i = 0; i < isa->kernel_count; i++) {
         const snn_kernel *kernel = &isa->kernels[i];
         if (kernel->format != SNN_FORMAT_CSR || kernel->layout != SNN_LAYOUT_TILE) continue;
-        if (kernel->samples != 4 * isa->lanes) continue;
+        if (kernel->samples != 4 * isa->lanes || kernel->index_bytes != 1) continue;
         if (!best || kernel->shape > best->shape) best = kernel;
     }
     return best;

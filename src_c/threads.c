@@ -6,20 +6,46 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #ifdef _OPENMP
 #include <omp.h>
 
-static atomic_int forked;  // set in a child of fork(): OpenMP's threads did not come along
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+/* ---- fork ----
+ * A child has no thread but the one that forked. OpenMP does not notice: where its threads were running in the
+ * parent, the child's next parallel region waits for them for ever. Whether they were, the caller's own regions
+ * included, is asked at the fork: a process of one thread has none to lose. */
 
-static void mark_fork(void) { atomic_store(&forked, 1); }
-static void watch_fork(void) { pthread_atfork(NULL, NULL, mark_fork); }
+static atomic_int alone;   // before a fork: the process has one thread
+static atomic_int forked;  // OpenMP's threads did not come along
+
+/* Linux counts a process's threads as links of a folder; elsewhere the answer is "more than one". */
+static void before_fork(void) {
+    struct stat tasks;
+    atomic_store(&alone, stat("/proc/self/task", &tasks) == 0 && tasks.st_nlink == 3);
+}
+static void in_child(void) {
+    if (!atomic_load(&alone)) atomic_store(&forked, 1);
+}
+
+#if defined(__GNUC__)
+__attribute__((constructor))
+#endif
+static void watch_forks(void) {
+    pthread_atfork(before_fork, NULL, in_child);
+}
+
+/* ---- regions ---- */
+
+/* Set while a task runs alone: a barrier would be that of the caller's own region, if it is in one. */
+static _Thread_local int serial;
 
 void snn_parallel(int wanted, snn_task task, void *argument) {
-    if (wanted > 1) pthread_once(&once, watch_fork);
     if (wanted <= 1 || atomic_load(&forked)) {
+        const int before = serial;
+        serial = 1;
         task(argument, 0, 1);
+        serial = before;
         return;
     }
 #pragma omp parallel num_threads(wanted)
@@ -27,6 +53,7 @@ void snn_parallel(int wanted, snn_task task, void *argument) {
 }
 
 void snn_barrier(void) {
+    if (serial) return;
 #pragma omp barrier
 }
 

@@ -17,7 +17,9 @@ static const snn_packing *packing_for(snn_plan *plan, snn_step *step, const snn_
     const int dense = kernel->format == SNN_FORMAT_DENSE;
     for (snn_packing *p = step->packings; p; p = p->next) {
         if (p->format != kernel->format) continue;
-        if (dense || (p->layout == kernel->layout && p->shape == kernel->shape && p->k_block == choice->k_block)) return p;
+        if (dense || (p->layout == kernel->layout && p->shape == kernel->shape && p->k_block == choice->k_block &&
+                      p->index_bytes == kernel->index_bytes && (!p->samples || p->samples == kernel->samples)))
+            return p;
     }
     snn_packing *made = snn_pack(csr, plan->isa, kernel, choice->k_block, plan->threads, bounds);
     if (!made) return NULL;

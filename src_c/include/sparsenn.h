@@ -1,17 +1,39 @@
 /* sparsenn: sparse neural-network inference and training kernels for CPUs.
  *
- * The only public header of the C core. The core never prints, exits or aborts.
- *
- * Every function that can fail returns an snn_status (0 is success) and leaves its arguments as they
- * were on failure; snn_last_error() then says, for the calling thread, what came and what was wanted.
- * Pointers given to the library are read during the call only: what is kept is copied.
- * Sizes are counts of elements unless a name says bytes.
+ * The only public header of the C core, and its manual. It is C99 and C++17.
  *
  *     snn_model *model;  snn_plan *plan;
  *     if (snn_model_load("digits.safetensors", &model)) puts(snn_last_error());
  *     snn_plan_create(model, NULL, &plan);
  *     snn_plan_run(plan, x, batch, y);            // x (batch, inputs) -> y (batch, outputs), row by row
  *     snn_plan_free(plan);  snn_model_free(model);
+ *
+ * Errors. Every function that can fail returns an snn_status (0 is success). A failed call changes nothing:
+ * its arguments, out-parameters included, are as they were, but for arrays that it was filling. After a
+ * failure snn_last_error() says, for the calling thread, what came and what was wanted. The library never
+ * prints, exits or aborts. An argument that is NULL where that is not allowed, or out of range, is
+ * SNN_ERROR_ARGUMENT; the other statuses of a function are named with it, but for SNN_ERROR_MEMORY, which
+ * all that make something may return. Functions that return a size or a text take NULL and give 0 or "".
+ *
+ * Ownership. Every _create and _load makes an object that the caller frees with _free, in any order: a plan
+ * does not need its model any more. Pointers given to the library are read during the call only, and what
+ * is kept is copied. Pointers that it gives out belong to the object they came from.
+ *
+ * Arrays. Contiguous and row by row; (rows, cols) is rows * cols elements. float is IEEE single precision.
+ * They need no alignment beyond their type's. Sizes are counts of elements unless a name says bytes.
+ *
+ * Threads. Functions may be called from any thread. An object that is only read (const) may be used by any
+ * number of threads at once: models to make plans from, plans to run. One that is not const, and one that
+ * is being freed, is for one thread at a time. snn_set_allocator is for the start of a program.
+ * A plan or snn_sparse runs with OpenMP on as many threads as it was made for, or fewer where that helps;
+ * results do not depend on how many. A call from inside the caller's own parallel region stays in the
+ * calling thread, unless the caller allows nested regions. A library without OpenMP always does.
+ *
+ * Fork. Objects stay usable in the child. There every call runs in the calling thread if the parent had
+ * more than one thread when it forked: OpenMP's threads are not there any more.
+ *
+ * Environment, read when a model is compiled: SPARSENN_ISA (scalar, avx2, avx512, neon) forces a kernel set;
+ * OMP_NUM_THREADS gives the default number of threads.
  */
 #ifndef SPARSENN_H
 #define SPARSENN_H
@@ -56,6 +78,24 @@ SNN_API const char *snn_last_error(void);
 /* The version of the library that is loaded, "0.1.0". */
 SNN_API const char *snn_version(void);
 
+/* ---- memory ------------------------------------------------------------------------------------ */
+
+/* Where the library's memory comes from. Both functions are called from every thread that calls the
+ * library, and must not call it themselves. */
+typedef struct snn_allocator {
+    /* bytes (> 0, a multiple of alignment) aligned to alignment (a power of two), or NULL when there are
+     * none; their values do not matter. */
+    void *(*allocate)(void *context, size_t bytes, size_t alignment);
+    /* Takes back what allocate gave; never NULL. */
+    void (*release)(void *context, void *pointer);
+    void *context; /* handed to both */
+} snn_allocator;
+
+/* Takes all of the library's memory from allocator, which is copied, from now on; NULL: from the C library
+ * again, as at the start. Fails while anything that the library made is still there, and must not run at
+ * the same time as any other function. OpenMP's own memory, and a mapped file, are not affected. */
+SNN_API snn_status snn_set_allocator(const snn_allocator *allocator);
+
 /* ---- processor --------------------------------------------------------------------------------- */
 
 typedef struct snn_cpu_info {
@@ -67,7 +107,7 @@ typedef struct snn_cpu_info {
     int openmp;               /* 1 when built with OpenMP; 0: everything runs in the calling thread */
 } snn_cpu_info;
 
-/* Fills info. Strings live as long as the library. Fails with SNN_ERROR_ISA when the environment
+/* Fills info. Strings live as long as the library, model's as long as the calling thread. Fails with SNN_ERROR_ISA when the environment
  * variable SPARSENN_ISA names an ISA that is unknown, not built or not supported. */
 SNN_API snn_status snn_cpu_query(snn_cpu_info *info);
 
@@ -100,7 +140,7 @@ typedef struct snn_node_info {
     float low, high;           /* clip */
 } snn_node_info;
 
-/* An empty model of the given input width (>= 1). */
+/* An empty model of the given input width (in [1, 2^31)). */
 SNN_API snn_status snn_model_create(int64_t inputs, snn_model **model);
 /* Appends y = W x + b with W (rows, cols) row by row; cols must be the model's present output width.
  * bias (rows) or NULL. */
@@ -119,15 +159,25 @@ SNN_API int64_t snn_model_node_count(const snn_model *model);
 /* Describes node index, counted from 0. */
 SNN_API snn_status snn_model_node(const snn_model *model, int64_t index, snn_node_info *info);
 
-/* Reads a model file (src_c/FORMAT.md); everything in it is validated. */
+/* Reads a model file (src_c/FORMAT.md) into memory; the file is not needed afterwards. All of it is
+ * validated, whoever made it: SNN_ERROR_IO when it cannot be read, SNN_ERROR_FORMAT, _VERSION or _CSR when
+ * it is no valid model. Takes memory of at most twice the file and 16 MB. */
 SNN_API snn_status snn_model_load(const char *path, snn_model **model);
-/* The same from memory; the bytes are copied. */
+/* The same, but weights stay in the file as far as its layout allows, and are read when they are first
+ * used: for large models of which a plan is made right away. The file must not change or shrink as long
+ * as the model is there (replacing it by snn_model_save is safe: that makes a new file): the processor
+ * would meet other weights, or none, which ends the process. */
+SNN_API snn_status snn_model_map(const char *path, snn_model **model);
+/* The same from memory; the bytes are copied. For a model that is a constant of the program, see
+ * "sparsenn export --c-array". */
 SNN_API snn_status snn_model_load_memory(const void *bytes, size_t byte_count, snn_model **model);
-/* Writes a model file, atomically: a temporary file beside path, fsync, rename, fsync of the folder. */
+/* Writes a model file, atomically: a temporary file beside path, fsync, rename, fsync of the folder. On
+ * SNN_ERROR_IO, and after a kill at any moment, path holds what it held before. A model without nodes
+ * cannot be saved. */
 SNN_API snn_status snn_model_save(const snn_model *model, const char *path);
 /* Checks that the arrays are a valid CSR matrix of that shape (see snn_model_add_csr). */
 SNN_API snn_status snn_csr_check(int64_t rows, int64_t cols, const int64_t *indptr, const int32_t *indices);
-/* Frees; NULL is allowed. */
+/* Frees a model and all that snn_model_node pointed to. NULL is allowed. */
 SNN_API void snn_model_free(snn_model *model);
 
 /* ---- plan -------------------------------------------------------------------------------------- */
@@ -150,11 +200,18 @@ typedef struct snn_plan_options {
     const char *cache_path;      /* folder for tuning results; NULL: none are kept */
 } snn_plan_options;
 
-/* Packs model into a new plan; the model is not needed afterwards. options NULL: all zero. */
+/* Packs model into a new plan; the model is not needed afterwards. options NULL: all zero. A model without
+ * nodes is SNN_ERROR_ARGUMENT, an isa that cannot be had SNN_ERROR_ISA. A cache that cannot be read or
+ * written is no error. */
 SNN_API snn_status snn_plan_create(const snn_model *model, const snn_plan_options *options, snn_plan **plan);
 /* x (batch, inputs) -> y (batch, outputs), both row by row and not overlapping; batch >= 0.
- * Allocates nothing, unless more threads run the plan at once than ever before. */
+ * Each call takes a workspace of its own from the plan: it allocates nothing, unless more threads run the
+ * plan at once than ever before (SNN_ERROR_MEMORY is possible then alone). y is undefined on failure. */
 SNN_API snn_status snn_plan_run(const snn_plan *plan, const float *x, int64_t batch, float *y);
+/* Makes workspaces ahead for that many callers at once (in [1, 64]), so that none of them allocates. A plan
+ * has one from the start. */
+SNN_API snn_status snn_plan_reserve(const snn_plan *plan, int callers);
+/* Features of an input and of an output sample; threads that a run uses at most; the kernel set's name. */
 SNN_API int64_t snn_plan_inputs(const snn_plan *plan);
 SNN_API int64_t snn_plan_outputs(const snn_plan *plan);
 SNN_API int snn_plan_threads(const snn_plan *plan);
@@ -163,6 +220,7 @@ SNN_API const char *snn_plan_isa(const snn_plan *plan);
  * bytes and sets *needed to the bytes it takes with the NUL. Too small a capacity (0 with a NULL buffer
  * to ask) is not an error: buffer then holds as much as fits. */
 SNN_API snn_status snn_plan_report(const snn_plan *plan, char *buffer, size_t capacity, size_t *needed);
+/* Frees a plan that no thread is running. NULL is allowed. */
 SNN_API void snn_plan_free(snn_plan *plan);
 
 /* ---- training ---------------------------------------------------------------------------------- */
@@ -172,7 +230,7 @@ SNN_API void snn_plan_free(snn_plan *plan);
  * Matrices are row by row with features as rows: X (cols, batch), Y (rows, batch). */
 typedef struct snn_sparse snn_sparse;
 
-/* threads 0: the default of snn_cpu_query. */
+/* The pattern as in snn_model_add_csr; it is copied. threads 0: the default of snn_cpu_query. */
 SNN_API snn_status snn_sparse_create(int64_t rows, int64_t cols, const int64_t *indptr, const int32_t *indices,
                                      int threads, snn_sparse **sparse);
 /* Y = W X + b; data (nnz), bias (rows) or NULL, X (cols, batch), Y (rows, batch). */
@@ -184,6 +242,7 @@ SNN_API snn_status snn_sparse_backward_input(snn_sparse *sparse, const float *da
 /* dW = (dY X^T) on the pattern: ddata (nnz); dbias (rows) = sum of dY over the batch, or NULL. */
 SNN_API snn_status snn_sparse_backward_weight(snn_sparse *sparse, const float *dy, const float *x,
                                               int64_t batch, float *ddata, float *dbias);
+/* Frees. NULL is allowed. */
 SNN_API void snn_sparse_free(snn_sparse *sparse);
 
 #ifdef __cplusplus

@@ -1,17 +1,17 @@
 /* The kernels of kernels.def as functions, then as the table of this ISA. */
-#define SNN_TILE_KERNEL(op, R, V)                                                                         \
-    static void SNN_NAME(op##_##R##x##V)(const void *packed, const float *x, float *y, int64_t row_stride, \
+#define SNN_TILE_KERNEL(op, suffix, ...)                                                                  \
+    static void SNN_NAME(op##_##suffix)(const void *packed, const float *x, float *y, int64_t row_stride, \
                                          const snn_epilogue *e) {                                         \
         (void)row_stride;                                                                                 \
-        SNN_NAME(op)(R, V, packed, x, y, e);                                                              \
+        SNN_NAME(op)(__VA_ARGS__, packed, x, y, e);                                                       \
     }
 #define SNN_COLUMN_KERNEL(op, N, ...)                                                                     \
     static void SNN_NAME(op##_##N)(const void *packed, const float *x, float *y, int64_t row_stride,      \
                                    const snn_epilogue *e) {                                               \
         SNN_NAME(op)(__VA_ARGS__, packed, x, y, row_stride, e);                                           \
     }
-#define SNN_CSR_TILE(R, V) SNN_TILE_KERNEL(csr_tile, R, V)
-#define SNN_DENSE_TILE(R, V) SNN_TILE_KERNEL(dense_tile, R, V)
+#define SNN_CSR_TILE(R, V, I) SNN_TILE_KERNEL(csr_tile, R##x##V##i##I, R, V, I)
+#define SNN_DENSE_TILE(R, V) SNN_TILE_KERNEL(dense_tile, R##x##V, R, V)
 #define SNN_CSR_COLUMN(N, P, W) SNN_COLUMN_KERNEL(csr_column, N##w##W, N, P, W)
 #define SNN_DENSE_COLUMN(N) SNN_COLUMN_KERNEL(dense_column, N, N)
 #include "kernels.def"
@@ -20,14 +20,15 @@
 #undef SNN_CSR_COLUMN
 #undef SNN_DENSE_COLUMN
 
-#define SNN_CSR_TILE(R, V) \
-    {"csr_tile_" #R "x" #V, SNN_FORMAT_CSR, SNN_LAYOUT_TILE, R, V * VF_LANES, SNN_NAME(csr_tile_##R##x##V)},
-#define SNN_DENSE_TILE(R, V) \
-    {"dense_tile_" #R "x" #V, SNN_FORMAT_DENSE, SNN_LAYOUT_TILE, R, V * VF_LANES, SNN_NAME(dense_tile_##R##x##V)},
+#define SNN_CSR_TILE(R, V, I)                                                                          \
+    {"csr_tile_" #R "x" #V "i" #I, SNN_FORMAT_CSR, SNN_LAYOUT_TILE, R, V * VF_LANES, I,                \
+     SNN_NAME(csr_tile_##R##x##V##i##I)},
+#define SNN_DENSE_TILE(R, V)                                                                           \
+    {"dense_tile_" #R "x" #V, SNN_FORMAT_DENSE, SNN_LAYOUT_TILE, R, V * VF_LANES, 0, SNN_NAME(dense_tile_##R##x##V)},
 #define SNN_CSR_COLUMN(N, P, W) \
-    {"csr_column_" #N "w" #W, SNN_FORMAT_CSR, SNN_LAYOUT_COLUMN, W, N, SNN_NAME(csr_column_##N##w##W)},
+    {"csr_column_" #N "w" #W, SNN_FORMAT_CSR, SNN_LAYOUT_COLUMN, W, N, 1, SNN_NAME(csr_column_##N##w##W)},
 #define SNN_DENSE_COLUMN(N) \
-    {"dense_column_" #N, SNN_FORMAT_DENSE, SNN_LAYOUT_COLUMN, SNN_DENSE_ROWS, N, SNN_NAME(dense_column_##N)},
+    {"dense_column_" #N, SNN_FORMAT_DENSE, SNN_LAYOUT_COLUMN, SNN_DENSE_ROWS, N, 0, SNN_NAME(dense_column_##N)},
 static const snn_kernel SNN_NAME(kernels)[] = {
 #include "kernels.def"
 };

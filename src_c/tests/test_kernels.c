@@ -124,7 +124,7 @@ static void test_isa(const snn_isa *isa) {
     static const double sparsities[] = {0.0, 0.5, 0.9, 1.0};
     static const snn_node_type types[] = {SNN_NODE_LINEAR, SNN_NODE_RELU,    SNN_NODE_CLIP,
                                           SNN_NODE_TANH,   SNN_NODE_SIGMOID, SNN_NODE_GELU};
-    static const int64_t k_blocks[] = {64, 256, 1, 100};
+    static const int64_t k_blocks[] = {64, 256, 1, 100};  // the last two make blocks of one and of odd sizes
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         for (size_t j = 0; j < sizeof sparsities / sizeof *sparsities; j++) {
             layer l = make_layer(shapes[i][0], shapes[i][1], sparsities[j]);
