@@ -142,7 +142,7 @@ snn_status snn_plan_create(const snn_model *model, const snn_plan_options *optio
         plan->cached = folder && snn_cache_read(plan, folder);
         status = snn_tune_steps(plan, csr);
         if (!status) status = snn_tune_buckets(plan);
-        if (!status && folder && !plan->cached) snn_cache_write(plan, folder);
+        if (!status && folder && !plan->cached && !plan->disturbed) snn_cache_write(plan, folder);
     }
     if (!status && !snn_schedule_init(plan)) status = snn_fail(SNN_ERROR_MEMORY, "out of memory for a plan");
     if (plan) free_views(plan->steps, csr, plan->step_count);

@@ -86,6 +86,7 @@ struct snn_plan {
     int64_t table_size;
     snn_tune tune;
     int cached;                  /* choices and times came from the tuning cache */
+    int disturbed;               /* a time measured is not to be believed: not kept in the cache */
     double compile_seconds;
     _Atomic(snn_workspace *) *pool;  /* (SNN_POOL) idle workspaces */
 };

@@ -130,15 +130,21 @@ static void estimate_buckets(snn_plan *plan) {
     }
 }
 
-/* Least time of a few runs of one tile a thread, or of one tile that all threads share. */
-static double time_bucket(const snn_plan *plan, snn_workspace *workspace, int bucket, int split, const float *x, float *y) {
+/* A time so far above what its parts take was disturbed by something else on the machine. */
+static int disturbed(double measured, double expected) { return measured > 3.0 * expected + 20.0; }
+
+/* Least time of a few runs of one tile a thread, or of one tile that all threads share; more runs while the
+ * time looks disturbed. expected: from the times of the steps. */
+static double time_bucket(const snn_plan *plan, snn_workspace *workspace, int bucket, int split, double expected,
+                          const float *x, float *y) {
     const int64_t batch = plan->buckets[bucket].samples * (split ? 1 : (int64_t)plan->threads);
-    double best = 0.0, spent = 0.0;
-    for (int round = 0; round < 24 && (round < 3 || spent < 3000.0); round++) {
+    const double enough = expected * 4.0 > 2500.0 ? expected * 4.0 : 2500.0;
+    double best = 0.0, used = 0.0;  // used: what the runs so far would have taken undisturbed
+    for (int round = 0; round < 40 && (round < 3 || used < enough || disturbed(best, expected)); round++) {
         const double start = snn_microseconds();
         snn_plan_run_bucket(plan, workspace, x, batch, y, bucket, split);
         const double took = snn_microseconds() - start;
-        spent += took;
+        used += took < 3.0 * expected ? took : expected;
         if (round == 0 || took < best) best = took;
     }
     return best;
@@ -154,8 +160,13 @@ snn_status snn_tune_buckets(snn_plan *plan) {
     snn_workspace *workspace = snn_workspace_create(plan);
     const int ready = x && y && workspace;
     for (int b = 0; ready && b < plan->bucket_count; b++) {
-        plan->buckets[b].tile_us = time_bucket(plan, workspace, b, 0, x, y);
-        plan->buckets[b].split_us = plan->threads > 1 ? time_bucket(plan, workspace, b, 1, x, y) : plan->buckets[b].tile_us;
+        snn_bucket *bucket = &plan->buckets[b];
+        const double tile_us = bucket->tile_us, split_us = bucket->split_us;
+        const double tile_measured = time_bucket(plan, workspace, b, 0, tile_us, x, y);
+        const double split_measured = plan->threads > 1 ? time_bucket(plan, workspace, b, 1, split_us, x, y) : tile_measured;
+        plan->disturbed |= disturbed(tile_measured, tile_us) || disturbed(split_measured, split_us);
+        if (!disturbed(tile_measured, tile_us)) bucket->tile_us = tile_measured;
+        if (!disturbed(split_measured, split_us)) bucket->split_us = split_measured;
     }
     snn_workspace_free(workspace);
     snn_free(x);
