@@ -1,0 +1,60 @@
+# make demo    train, prune, compile and measure on real data
+# make test    the whole test suite
+# make bench   benchmarks of the kernels
+# make lint    style of the Python, Cython and C sources
+# make clean   remove what the others made
+#
+# They need python3 (3.10 or newer), a C compiler and make. All work in .venv, which they create; a step whose
+# inputs have not changed is skipped. PYTHON=python3.12 chooses another interpreter.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+SOURCES := pyproject.toml setup.py MANIFEST.in README.md $(shell find src_c sparsenn -type f \
+	-not -path '*/__pycache__/*' -not -name '*.so' -not -path 'sparsenn/lib/*' -not -path 'sparsenn/include/*')
+# Python's headers, where make_environment.py had to fetch them; not there otherwise.
+HEADERS = $(wildcard $(CURDIR)/$(VENV)/headers/usr/include)
+
+.PHONY: help demo test bench lint clean
+help:
+	@sed -n '1,5s/^# //p' Makefile
+
+demo: $(VENV)/.installed
+	@echo "==> running the demo; its report goes to sparsenn-demo/"
+	$(BIN)/sparsenn demo --out sparsenn-demo
+
+test: $(VENV)/.installed-test
+	@echo "==> running the test suite"
+	$(BIN)/pytest
+
+bench: $(VENV)/.installed-bench
+	@echo "==> running the benchmarks; bench/README.md says how to get a stable number"
+	$(BIN)/pytest bench
+
+lint: $(VENV)/.installed-lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint sparsenn
+	@if command -v clang-format >/dev/null; \
+	then echo "clang-format --dry-run"; find src_c -name '*.[ch]' | xargs clang-format --dry-run --Werror; \
+	else echo "==> clang-format is not installed: the C style was not checked"; fi
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
+
+$(VENV)/.created: tools/make_environment.py
+	@$(PYTHON) tools/make_environment.py $(VENV)
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.created $(SOURCES)
+	@echo "==> building the core and installing sparsenn into $(VENV)"
+	@rm -rf build/lib* build/bdist*
+	@CPATH="$(if $(HEADERS),$(HEADERS):$(wildcard $(HEADERS)/python3*):)$$CPATH" $(PIP) install --quiet --force-reinstall --no-deps .
+	@$(PIP) install --quiet sparsenn
+	@touch $@
+
+# The environment with the extras of that name; the package itself is installed already.
+$(VENV)/.installed-%: $(VENV)/.installed
+	@echo "==> installing what '$*' needs into $(VENV)"
+	@$(PIP) install --quiet "sparsenn[$*]"
+	@touch $@

@@ -1,0 +1,126 @@
+# The C core as Cython sees it: declarations of sparsenn.h, and the classes of the binding.
+from libc.stdint cimport int32_t, int64_t
+
+
+cdef extern from "sparsenn.h" nogil:
+    ctypedef enum snn_status:
+        SNN_OK
+        SNN_ERROR_ARGUMENT
+        SNN_ERROR_MEMORY
+        SNN_ERROR_IO
+        SNN_ERROR_FORMAT
+        SNN_ERROR_VERSION
+        SNN_ERROR_CSR
+        SNN_ERROR_ISA
+        SNN_ERROR_UNSUPPORTED
+
+    const char *snn_status_name(snn_status status)
+    const char *snn_last_error()
+    const char *snn_version()
+
+    ctypedef struct snn_cpu_info:
+        const char *isa
+        const char *isas_built
+        const char *isas_usable
+        const char *model
+        int threads
+        int openmp
+
+    snn_status snn_cpu_query(snn_cpu_info *info)
+
+    ctypedef enum snn_node_type:
+        SNN_NODE_LINEAR
+        SNN_NODE_RELU
+        SNN_NODE_CLIP
+        SNN_NODE_TANH
+        SNN_NODE_SIGMOID
+        SNN_NODE_GELU
+        SNN_NODE_SOFTMAX
+
+    ctypedef struct snn_model:
+        pass
+
+    ctypedef struct snn_node_info:
+        snn_node_type type
+        int64_t inputs
+        int64_t outputs
+        int sparse
+        int64_t nnz
+        const float *weight
+        const int64_t *indptr
+        const int32_t *indices
+        const float *data
+        const float *bias
+        float low
+        float high
+
+    snn_status snn_model_create(int64_t inputs, snn_model **model)
+    snn_status snn_model_add_dense(snn_model *model, int64_t rows, int64_t cols, const float *weight,
+                                   const float *bias)
+    snn_status snn_model_add_csr(snn_model *model, int64_t rows, int64_t cols, const int64_t *indptr,
+                                 const int32_t *indices, const float *data, const float *bias)
+    snn_status snn_model_add_activation(snn_model *model, snn_node_type type, float low, float high)
+    int64_t snn_model_inputs(const snn_model *model)
+    int64_t snn_model_outputs(const snn_model *model)
+    int64_t snn_model_node_count(const snn_model *model)
+    snn_status snn_model_node(const snn_model *model, int64_t index, snn_node_info *info)
+    snn_status snn_model_load(const char *path, snn_model **model)
+    snn_status snn_model_load_memory(const void *bytes, size_t byte_count, snn_model **model)
+    snn_status snn_model_save(const snn_model *model, const char *path)
+    snn_status snn_csr_check(int64_t rows, int64_t cols, const int64_t *indptr, const int32_t *indices)
+    void snn_model_free(snn_model *model)
+
+    ctypedef struct snn_plan:
+        pass
+
+    ctypedef enum snn_tune:
+        SNN_TUNE_MEASURE
+        SNN_TUNE_MODEL
+        SNN_TUNE_OFF
+
+    ctypedef struct snn_plan_options:
+        int threads
+        const int64_t *batch_sizes
+        size_t batch_size_count
+        snn_tune tune
+        const char *isa
+        const char *cache_path
+
+    snn_status snn_plan_create(const snn_model *model, const snn_plan_options *options, snn_plan **plan)
+    snn_status snn_plan_run(const snn_plan *plan, const float *x, int64_t batch, float *y)
+    int64_t snn_plan_inputs(const snn_plan *plan)
+    int64_t snn_plan_outputs(const snn_plan *plan)
+    int snn_plan_threads(const snn_plan *plan)
+    const char *snn_plan_isa(const snn_plan *plan)
+    snn_status snn_plan_report(const snn_plan *plan, char *buffer, size_t capacity, size_t *needed)
+    void snn_plan_free(snn_plan *plan)
+
+    ctypedef struct snn_sparse:
+        pass
+
+    snn_status snn_sparse_create(int64_t rows, int64_t cols, const int64_t *indptr, const int32_t *indices,
+                                 int threads, snn_sparse **sparse)
+    snn_status snn_sparse_forward(snn_sparse *sparse, const float *data, const float *bias, const float *x,
+                                  int64_t batch, float *y)
+    snn_status snn_sparse_backward_input(snn_sparse *sparse, const float *data, const float *dy,
+                                         int64_t batch, float *dx)
+    snn_status snn_sparse_backward_weight(snn_sparse *sparse, const float *dy, const float *x,
+                                          int64_t batch, float *ddata, float *dbias)
+    void snn_sparse_free(snn_sparse *sparse)
+
+
+cdef int check(snn_status status) except -1
+
+
+cdef class Model:
+    cdef snn_model *handle
+
+
+cdef class Plan:
+    cdef snn_plan *handle
+
+
+cdef class Sparse:
+    cdef snn_sparse *handle
+    cdef object lock
+    cdef readonly int64_t rows, cols, nnz

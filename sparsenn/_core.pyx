@@ -1,0 +1,393 @@
+"""The binding of the C core: check shapes, release the GIL, call, turn a status into an exception.
+
+Arrays are C-contiguous: float32 values, int32 indices, int64 indptr. The classes are handles; the public
+Model and Plan are in model.py and compile.py.
+"""
+
+import threading
+
+import numpy as np
+
+from sparsenn import errors
+
+from libc.stdint cimport int32_t, int64_t
+from libc.string cimport memcpy, memset
+
+TUNE = {"measure": SNN_TUNE_MEASURE, "model": SNN_TUNE_MODEL, "off": SNN_TUNE_OFF}
+
+NODE_LINEAR = SNN_NODE_LINEAR
+NODE_RELU = SNN_NODE_RELU
+NODE_CLIP = SNN_NODE_CLIP
+NODE_TANH = SNN_NODE_TANH
+NODE_SIGMOID = SNN_NODE_SIGMOID
+NODE_GELU = SNN_NODE_GELU
+NODE_SOFTMAX = SNN_NODE_SOFTMAX
+
+EXCEPTIONS = {
+    SNN_ERROR_ARGUMENT: errors.ArgumentError,
+    SNN_ERROR_MEMORY: MemoryError,
+    SNN_ERROR_IO: OSError,
+    SNN_ERROR_FORMAT: errors.FormatError,
+    SNN_ERROR_VERSION: errors.VersionError,
+    SNN_ERROR_CSR: errors.CSRError,
+    SNN_ERROR_ISA: errors.ISAError,
+    SNN_ERROR_UNSUPPORTED: errors.UnsupportedError,
+}
+
+# What an empty array points to: the core is never given NULL for an array that is there.
+cdef int64_t nothing = 0
+
+
+cdef int check(snn_status status) except -1:
+    """Raises the exception of a failed status, with the core's message."""
+    if status == SNN_OK:
+        return 0
+    message = snn_last_error().decode("utf-8", "replace")
+    raise EXCEPTIONS.get(status, errors.SparsennError)(message)
+
+
+cdef int expect(str name, int64_t got, int64_t wanted) except -1:
+    if got != wanted:
+        raise errors.ArgumentError(f"{name} must have shape ({wanted},), got ({got},)")
+    return 0
+
+
+cdef int expect_2d(str name, const float[:, ::1] array, int64_t rows, int64_t cols) except -1:
+    if array.shape[0] != rows or array.shape[1] != cols:
+        raise errors.ArgumentError(
+            f"{name} must have shape ({rows}, {cols}), got ({array.shape[0]}, {array.shape[1]})")
+    return 0
+
+
+cdef const float *first(const float[::1] array) noexcept:
+    """The first element of a vector; NULL for None."""
+    if array is None:
+        return NULL
+    return &array[0] if array.shape[0] else <const float *>&nothing
+
+
+cdef const float *first_2d(const float[:, ::1] array) noexcept:
+    return &array[0, 0] if array.shape[0] and array.shape[1] else <const float *>&nothing
+
+
+cdef float *target(float[::1] array) noexcept:
+    if array is None:
+        return NULL
+    return &array[0] if array.shape[0] else <float *>&nothing
+
+
+cdef float *target_2d(float[:, ::1] array) noexcept:
+    return &array[0, 0] if array.shape[0] and array.shape[1] else <float *>&nothing
+
+
+cdef const int32_t *first_index(const int32_t[::1] indices) noexcept:
+    return &indices[0] if indices.shape[0] else <const int32_t *>&nothing
+
+
+cdef object copy_array(const void *source, object shape, object dtype):
+    """A new array of that shape and dtype with the bytes of source; None where source is NULL."""
+    if source is NULL:
+        return None
+    array = np.empty(shape, dtype)
+    cdef unsigned char[::1] bytes_view
+    if array.nbytes:
+        bytes_view = array.reshape(-1).view(np.uint8)
+        memcpy(&bytes_view[0], source, bytes_view.shape[0])
+    return array
+
+
+def version():
+    """The version of the core, for example "0.1.0"."""
+    return snn_version().decode()
+
+
+def cpu_info():
+    """What the core found out about this processor and about its own build, as a dict."""
+    cdef snn_cpu_info info
+    check(snn_cpu_query(&info))
+    return {
+        "isa": info.isa.decode(),
+        "isas_built": info.isas_built.decode().split(","),
+        "isas_usable": info.isas_usable.decode().split(","),
+        "model": info.model.decode("utf-8", "replace"),
+        "threads": info.threads,
+        "openmp": bool(info.openmp),
+    }
+
+
+def csr_check(int64_t rows, int64_t cols, const int64_t[::1] indptr not None,
+              const int32_t[::1] indices not None):
+    """Raises CSRError unless the arrays are a valid CSR matrix (rows, cols): sorted, unique, in range."""
+    if rows < 0 or cols < 0 or indptr.shape[0] != rows + 1:
+        raise errors.CSRError(f"indptr must hold rows + 1 = {rows + 1} entries, got {indptr.shape[0]}")
+    if indptr[rows] != indices.shape[0]:
+        raise errors.CSRError(
+            f"indptr must end with the number of indices {indices.shape[0]}, got {indptr[rows]}")
+    check(snn_csr_check(rows, cols, &indptr[0], first_index(indices)))
+
+
+cdef class Model:
+    """A model inside the core: nodes in execution order, all arrays owned by the core."""
+
+    def __cinit__(self, *args):
+        self.handle = NULL
+
+    def __init__(self, int64_t inputs):
+        snn_model_free(self.handle)
+        self.handle = NULL
+        check(snn_model_create(inputs, &self.handle))
+
+    def __dealloc__(self):
+        snn_model_free(self.handle)
+
+    @staticmethod
+    def load(bytes path not None):
+        """Reads a model file; path as os.fsencode gives it."""
+        cdef Model model = Model.__new__(Model)
+        cdef const char *file_path = path
+        cdef snn_status status
+        with nogil:
+            status = snn_model_load(file_path, &model.handle)
+        check(status)
+        return model
+
+    @staticmethod
+    def load_memory(const unsigned char[::1] content not None):
+        """Reads a model from the bytes of a model file."""
+        cdef Model model = Model.__new__(Model)
+        cdef const void *start = &content[0] if content.shape[0] else <const void *>&nothing
+        cdef size_t size = content.shape[0]
+        cdef snn_status status
+        with nogil:
+            status = snn_model_load_memory(start, size, &model.handle)
+        check(status)
+        return model
+
+    def save(self, bytes path not None):
+        """Writes a model file, atomically."""
+        cdef const char *file_path = path
+        cdef snn_status status
+        with nogil:
+            status = snn_model_save(self.handle, file_path)
+        check(status)
+
+    def add_dense(self, const float[:, ::1] weight not None, const float[::1] bias=None):
+        """Appends y = W x + b; weight (out, in), bias (out,) or None."""
+        if bias is not None:
+            expect("bias", bias.shape[0], weight.shape[0])
+        check(snn_model_add_dense(self.handle, weight.shape[0], weight.shape[1], first_2d(weight),
+                                  first(bias)))
+
+    def add_csr(self, shape, const int64_t[::1] indptr not None, const int32_t[::1] indices not None,
+                const float[::1] data not None, const float[::1] bias=None):
+        """Appends y = W x + b with W of the given shape (out, in) in CSR; bias (out,) or None."""
+        cdef int64_t rows = shape[0], cols = shape[1]
+        csr_check(rows, cols, indptr, indices)
+        expect("data", data.shape[0], indices.shape[0])
+        if bias is not None:
+            expect("bias", bias.shape[0], rows)
+        check(snn_model_add_csr(self.handle, rows, cols, &indptr[0], first_index(indices), first(data),
+                                first(bias)))
+
+    def add_activation(self, int node_type, float low=0, float high=0):
+        """Appends an activation: one of the NODE_ constants; low and high for NODE_CLIP alone."""
+        check(snn_model_add_activation(self.handle, <snn_node_type>node_type, low, high))
+
+    @property
+    def inputs(self):
+        return snn_model_inputs(self.handle)
+
+    @property
+    def outputs(self):
+        return snn_model_outputs(self.handle)
+
+    def __len__(self):
+        return snn_model_node_count(self.handle)
+
+    def node(self, int64_t index):
+        """Node index as a dict: type, inputs, outputs, sparse, nnz, low, high, and copies of its arrays.
+
+        weight (out, in), bias (out,), data (nnz,), indices (nnz,), indptr (out + 1,); None where not held.
+        """
+        cdef snn_node_info info
+        check(snn_model_node(self.handle, index, &info))
+        return {
+            "type": info.type,
+            "inputs": info.inputs,
+            "outputs": info.outputs,
+            "sparse": bool(info.sparse),
+            "nnz": info.nnz,
+            "weight": copy_array(info.weight, (info.outputs, info.inputs), np.float32),
+            "indptr": copy_array(info.indptr, (info.outputs + 1,), np.int64),
+            "indices": copy_array(info.indices, (info.nnz,), np.int32),
+            "data": copy_array(info.data, (info.nnz,), np.float32),
+            "bias": copy_array(info.bias, (info.outputs,), np.float32),
+            "low": info.low,
+            "high": info.high,
+        }
+
+
+cdef class Plan:
+    """A model packed and tuned for this processor. Any number of threads may run it at once."""
+
+    def __cinit__(self, *args, **kwargs):
+        self.handle = NULL
+
+    def __init__(self, Model model not None, *, int threads=0, const int64_t[::1] batch_sizes=None,
+                 str tune="measure", bytes isa=None, bytes cache_path=None):
+        """threads 0, isa None, batch_sizes None: the core's defaults; cache_path None: nothing is kept."""
+        cdef snn_plan_options options
+        cdef snn_plan *plan = NULL
+        cdef snn_status status
+        memset(&options, 0, sizeof(options))
+        options.threads = threads
+        options.tune = <snn_tune><int>TUNE[tune]
+        options.isa = NULL if isa is None else <char *>isa
+        options.cache_path = NULL if cache_path is None else <char *>cache_path
+        if batch_sizes is not None and batch_sizes.shape[0]:
+            options.batch_sizes = &batch_sizes[0]
+            options.batch_size_count = batch_sizes.shape[0]
+        with nogil:
+            status = snn_plan_create(model.handle, &options, &plan)
+        check(status)
+        snn_plan_free(self.handle)
+        self.handle = plan
+
+    def __dealloc__(self):
+        snn_plan_free(self.handle)
+
+    def run(self, const float[:, ::1] x not None, float[:, ::1] out not None):
+        """x (batch, inputs) -> out (batch, outputs), which must not overlap x."""
+        cdef int64_t batch = x.shape[0]
+        cdef const float *source = first_2d(x)
+        cdef float *result = target_2d(out)
+        cdef snn_status status
+        expect_2d("x", x, batch, snn_plan_inputs(self.handle))
+        expect_2d("out", out, batch, snn_plan_outputs(self.handle))
+        with nogil:
+            status = snn_plan_run(self.handle, source, batch, result)
+        check(status)
+
+    def report(self):
+        """The plan's report as JSON text."""
+        cdef size_t needed = 0
+        cdef unsigned char[::1] text
+        check(snn_plan_report(self.handle, NULL, 0, &needed))
+        buffer = bytearray(needed)
+        text = buffer
+        check(snn_plan_report(self.handle, <char *>&text[0], needed, &needed))
+        return buffer.rstrip(b"\0").decode("utf-8")
+
+    @property
+    def inputs(self):
+        return snn_plan_inputs(self.handle)
+
+    @property
+    def outputs(self):
+        return snn_plan_outputs(self.handle)
+
+    @property
+    def threads(self):
+        return snn_plan_threads(self.handle)
+
+    @property
+    def isa(self):
+        return snn_plan_isa(self.handle).decode()
+
+
+cdef class Sparse:
+    """One CSR pattern packed for the three products of a training step; the values stay the caller's.
+
+    Matrices have features as rows and the batch as columns: X (in, batch), Y (out, batch), float32.
+    """
+
+    def __cinit__(self, *args, **kwargs):
+        self.handle = NULL
+
+    def __init__(self, const int64_t[::1] indptr not None, const int32_t[::1] indices not None, shape,
+                 int threads=0):
+        """indptr (out + 1,), indices (nnz,), shape (out, in); threads 0: the core's default."""
+        cdef int64_t rows = shape[0], cols = shape[1]
+        cdef snn_sparse *handle = NULL
+        cdef snn_status status
+        csr_check(rows, cols, indptr, indices)
+        cdef const int64_t *row_starts = &indptr[0]
+        cdef const int32_t *columns = first_index(indices)
+        with nogil:
+            status = snn_sparse_create(rows, cols, row_starts, columns, threads, &handle)
+        check(status)
+        snn_sparse_free(self.handle)
+        self.handle = handle
+        self.lock = threading.Lock()
+        self.rows, self.cols, self.nnz = rows, cols, indices.shape[0]
+
+    def __dealloc__(self):
+        snn_sparse_free(self.handle)
+
+    def forward(self, const float[::1] data not None, const float[::1] bias, const float[:, ::1] x not None,
+                out=None):
+        """Y (out, batch) = W X + b; data (nnz,), bias (out,) or None, X (in, batch)."""
+        cdef int64_t batch = x.shape[1]
+        cdef float[:, ::1] y
+        cdef snn_status status
+        expect("data", data.shape[0], self.nnz)
+        expect_2d("X", x, self.cols, batch)
+        if bias is not None:
+            expect("bias", bias.shape[0], self.rows)
+        result = np.empty((self.rows, batch), np.float32) if out is None else out
+        y = result
+        expect_2d("out", y, self.rows, batch)
+        cdef const float *values = first(data)
+        cdef const float *offsets = first(bias)
+        cdef const float *source = first_2d(x)
+        cdef float *destination = target_2d(y)
+        with self.lock:
+            with nogil:
+                status = snn_sparse_forward(self.handle, values, offsets, source, batch, destination)
+            check(status)
+        return result
+
+    def backward_input(self, const float[::1] data not None, const float[:, ::1] dy not None, out=None):
+        """dX (in, batch) = W^T dY; data (nnz,), dY (out, batch)."""
+        cdef int64_t batch = dy.shape[1]
+        cdef float[:, ::1] dx
+        cdef snn_status status
+        expect("data", data.shape[0], self.nnz)
+        expect_2d("dY", dy, self.rows, batch)
+        result = np.empty((self.cols, batch), np.float32) if out is None else out
+        dx = result
+        expect_2d("out", dx, self.cols, batch)
+        cdef const float *values = first(data)
+        cdef const float *source = first_2d(dy)
+        cdef float *destination = target_2d(dx)
+        with self.lock:
+            with nogil:
+                status = snn_sparse_backward_input(self.handle, values, source, batch, destination)
+            check(status)
+        return result
+
+    def backward_weight(self, const float[:, ::1] dy not None, const float[:, ::1] x not None, ddata=None,
+                        dbias=None):
+        """(ddata (nnz,), dbias (out,)): dY X^T on the pattern, and dY summed over the batch.
+
+        dY (out, batch), X (in, batch); ddata and dbias may be given as arrays to fill.
+        """
+        cdef int64_t batch = dy.shape[1]
+        cdef float[::1] data_view, bias_view
+        cdef snn_status status
+        expect_2d("dY", dy, self.rows, batch)
+        expect_2d("X", x, self.cols, batch)
+        ddata = np.empty(self.nnz, np.float32) if ddata is None else ddata
+        dbias = np.empty(self.rows, np.float32) if dbias is None else dbias
+        data_view, bias_view = ddata, dbias
+        expect("ddata", data_view.shape[0], self.nnz)
+        expect("dbias", bias_view.shape[0], self.rows)
+        cdef const float *gradient = first_2d(dy)
+        cdef const float *source = first_2d(x)
+        cdef float *values = target(data_view)
+        cdef float *offsets = target(bias_view)
+        with self.lock:
+            with nogil:
+                status = snn_sparse_backward_weight(self.handle, gradient, source, batch, values, offsets)
+            check(status)
+        return ddata, dbias

@@ -1,0 +1,168 @@
+"""Runs cells: one network, batch and thread count; every runner checked first, then all timed together."""
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from . import oracle, timing
+from .baselines import LIBRARY
+from .baselines.layer import Layer, save_layers
+from .processes import WorkerError, WorkerProcess
+from .shapes import Network
+
+
+@dataclass
+class Cell:
+    """One measurement: what was run, every runner's times, and why a runner has none."""
+
+    network: str
+    sparsity: float  # fraction of zeros over all layers
+    mask: str
+    batch: int
+    threads: int
+    nnz: int
+    times: dict[str, timing.Times] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def best_peer(self) -> str | None:
+        peers = [name for name in self.times if name != LIBRARY]
+        return min(peers, key=lambda name: self.times[name].median_us, default=None)
+
+    @property
+    def ratio(self) -> dict | None:
+        """How many times faster than the best peer the library is; below 1 the cell is lost."""
+        if self.best_peer is None or LIBRARY not in self.times:
+            return None
+        return timing.ratio(self.times[self.best_peer], self.times[LIBRARY])
+
+
+class Workers:
+    """One process for each runner, for one thread count; a context manager.
+
+    runners  runner by label: the same runner may serve under several labels
+    """
+
+    def __init__(self, runners: dict[str, str], threads: int, pythons: dict[str, str] | None = None) -> None:
+        self.threads = threads
+        self.missing: dict[str, str] = {}
+        self.versions: dict[str, dict] = {}
+        self.running: dict[str, WorkerProcess] = {}
+        self._stack = ExitStack()
+        self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="sparsenn-bench-")))
+        for label, runner in runners.items():
+            self._start(label, runner, (pythons or {}).get(runner, sys.executable))
+
+    def _start(self, label: str, runner: str, python: str) -> None:
+        try:
+            worker = self._stack.enter_context(WorkerProcess(self.threads, python))
+            answer = worker.ask("start", runner=runner)
+        except (WorkerError, OSError) as error:
+            self.missing[label] = str(error)
+            return
+        if not answer["available"]:
+            self.missing[label] = answer["reason"]
+            worker.close()
+            return
+        self.versions[label] = answer["versions"]
+        self.running[label] = worker
+
+    def measure(
+        self,
+        networks: dict[str, list[Layer]],
+        x: np.ndarray,
+        *,
+        rounds: int = timing.ROUNDS,
+        keep: tuple[str, ...] = (),
+    ) -> tuple[dict[str, timing.Times], dict[str, str]]:
+        """-> times by label, and for those that failed or computed something else the reason.
+
+        networks  the layers that each label runs
+        x         (batch, inputs) float32
+        keep      labels that are timed in every round however slow they are
+        """
+        bursts, failures = {}, {}
+        for layers in unique(networks.values()):
+            expected, bound = oracle.forward(layers, x)
+            source = self._folder / "layers.npz"
+            save_layers(str(source), layers, x)
+            for label in [label for label in self.running if networks[label] is layers]:
+                worker, target = self.running[label], self._folder / "output.npy"
+                try:
+                    worker.ask("prepare", layers=str(source), threads=self.threads, output=str(target))
+                    oracle.check(label, np.load(target), expected, bound)
+                except (WorkerError, ValueError) as error:
+                    failures[label] = str(error)
+                    continue
+                bursts[label] = lambda worker=worker: burst(worker)
+        times = timing.interleave(bursts, rounds=rounds, keep=keep) if bursts else {}
+        for label in bursts:
+            self.running[label].ask("release")
+        self._drop_ended()
+        return times, failures
+
+    def _drop_ended(self) -> None:
+        for name in [name for name, worker in self.running.items() if worker.process.poll() is not None]:
+            del self.running[name]
+            self.missing[name] = "its process ended in an earlier cell"
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.close()
+
+
+def run_cells(
+    workers: Workers,
+    networks: list[Network],
+    *,
+    sparsities: list[float],
+    batches: list[int],
+    mask: str = "uniform",
+    rounds: int = timing.ROUNDS,
+    progress: Callable[[Cell], None] = lambda cell: None,
+) -> list[Cell]:
+    """Every network at every sparsity and batch. progress is called with each finished cell."""
+    cells = []
+    for network in networks:
+        for sparsity, layers in network.variants(sparsities, mask):
+            for batch in network.batches or batches:
+                cell = Cell(
+                    network=network.name,
+                    sparsity=sparsity,
+                    mask="file" if network.path else mask,
+                    batch=batch,
+                    threads=workers.threads,
+                    nnz=sum(layer.nnz for layer in layers),
+                )
+                x = make_input(batch, layers[0].shape[1])
+                same = dict.fromkeys(workers.running, layers)
+                cell.times, cell.failures = workers.measure(same, x, rounds=rounds, keep=(LIBRARY,))
+                cells.append(cell)
+                progress(cell)
+    return cells
+
+
+def unique(networks: Iterable[list[Layer]]) -> list[list[Layer]]:
+    """Each network once, however many labels run it."""
+    return list({id(layers): layers for layers in networks}.values())
+
+
+def burst(worker: WorkerProcess) -> tuple[float, float]:
+    """-> mean and fastest time of a call in µs."""
+    answer = worker.ask("burst", seconds=timing.BURST_SECONDS, warm=timing.WARM_SECONDS)
+    return answer["us"], answer["fastest_us"]
+
+
+def make_input(batch: int, inputs: int, seed: int = 1) -> np.ndarray:
+    """x (batch, inputs) float32, uniform in [0, 1)."""
+    return np.random.default_rng(seed).random((batch, inputs), np.float32)

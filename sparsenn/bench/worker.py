@@ -1,0 +1,110 @@
+"""The process of one runner: obeys one JSON command a line on stdin, answers with one JSON line on stdout.
+
+    {"do": "start", "runner": "numpy"}                    -> available, reason, versions
+    {"do": "prepare", "layers": .npz, "threads": 2, "output": .npy}   -> seconds (one call takes)
+    {"do": "burst", "seconds": 0.005, "warm": 0.01}   -> us (mean of a call), fastest_us, calls
+    {"do": "release"}
+
+Run as a script, by whatever interpreter has the runner's library: it imports nothing of sparsenn but the
+baselines folder beside it. The clock is read in here, so that pipes cost nothing.
+"""
+
+import gc
+import importlib
+import importlib.metadata
+import importlib.util
+import json
+import math
+import os
+import sys
+import time
+from pathlib import Path
+
+PACKAGE = "bench_baselines"
+
+
+def load_baselines():
+    """The folder beside this file as a package of its own, without importing sparsenn."""
+    folder = Path(__file__).resolve().parent / "baselines"
+    spec = importlib.util.spec_from_file_location(
+        PACKAGE, folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
+    package = importlib.util.module_from_spec(spec)
+    sys.modules[PACKAGE] = package
+    spec.loader.exec_module(package)
+    return package
+
+
+class Worker:
+    """Holds one runner between commands."""
+
+    def __init__(self) -> None:
+        self.baselines = load_baselines()
+
+    def start(self, *, runner: str) -> dict:
+        self.name = runner
+        self.runner = self.baselines.create(runner)
+        available, reason = self.runner.available()
+        versions = {"python": sys.version.split()[0]}
+        for module in self.runner.modules:
+            try:
+                versions[module] = importlib.metadata.version(module)
+            except importlib.metadata.PackageNotFoundError:  # used from its source folder
+                versions[module] = getattr(sys.modules.get(module), "__version__", "unknown")
+        return {"available": available, "reason": reason, "versions": versions}
+
+    def prepare(self, *, layers: str, threads: int, output: str) -> dict:
+        import numpy
+
+        layer = importlib.import_module(f"{PACKAGE}.layer")
+        self.runner = self.baselines.create(self.name)
+        self.runner.prepare(*layer.load_layers(layers), threads)
+        gc.collect()
+        self.runner.run()
+        numpy.save(output, self.runner.output())
+        _, self.seconds = self._time(3)
+        return {"seconds": self.seconds}
+
+    def burst(self, *, seconds: float, warm: float) -> dict:
+        calls = max(1, math.ceil(seconds / self.seconds))
+        self._time(max(1, math.ceil(warm / self.seconds)))
+        mean, fastest = self._time(calls)
+        self.seconds = min(self.seconds, fastest)
+        return {"us": mean * 1e6, "fastest_us": fastest * 1e6, "calls": calls}
+
+    def release(self) -> dict:
+        self.runner = None
+        gc.collect()
+        return {}
+
+    def _time(self, calls: int) -> tuple[float, float]:
+        """Seconds of a call: their mean and the fastest."""
+        run, clock = self.runner.run, time.perf_counter
+        start = before = clock()
+        fastest = math.inf
+        for _ in range(calls):
+            run()
+            now = clock()
+            fastest = min(fastest, now - before)
+            before = now
+        return (before - start) / calls, fastest
+
+
+def main() -> None:
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # libraries that print must not break the protocol
+    here = str(Path(__file__).resolve().parent)
+    sys.path[:] = [folder for folder in sys.path if os.path.abspath(folder or ".") != here]
+    worker = Worker()
+    gc.disable()
+    for line in sys.stdin:
+        command = json.loads(line)
+        try:
+            answer = getattr(worker, command.pop("do"))(**command)
+        except Exception as error:  # whatever a peer raises is a line of the report, not the end of the run
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), file=answers)
+
+
+if __name__ == "__main__":
+    main()

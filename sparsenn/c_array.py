@@ -1,0 +1,115 @@
+"""A model file as a C constant: NAME.c and NAME.h, for snn_model_load_memory."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from .io import load
+
+HEADER = """\
+/* {name}: a sparsenn model of {size} bytes ({inputs} inputs, {outputs} outputs), for snn_model_load_memory. */
+#ifndef SPARSENN_MODEL_{name}_H
+#define SPARSENN_MODEL_{name}_H
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {{
+#endif
+extern const unsigned char {name}[{size}];
+extern const size_t {name}_size;
+#ifdef __cplusplus
+}}
+#endif
+
+#endif
+"""
+
+SOURCE = """\
+/* Written by sparsenn export; {name}.h describes it. The bytes of the model file, aligned to 64. */
+#include "{name}.h"
+
+#if defined(__cplusplus)
+#define MODEL_ALIGNED alignas(64)
+#elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
+#define MODEL_ALIGNED _Alignas(64)
+#elif defined(__GNUC__)
+#define MODEL_ALIGNED __attribute__((aligned(64)))
+#else
+#define MODEL_ALIGNED
+#endif
+
+const size_t {name}_size = {size};
+MODEL_ALIGNED const unsigned char {name}[{size}] = {{
+{rows}
+}};
+"""
+
+BYTES_A_ROW = 24
+
+# Words that C11 and C++17 keep for themselves.
+RESERVED = frozenset(
+    """alignas alignof and and_eq asm auto bitand bitor bool break case catch char char16_t char32_t class compl
+    const const_cast constexpr continue decltype default delete do double dynamic_cast else enum explicit export
+    extern false float for friend goto if inline int long mutable namespace new noexcept not not_eq nullptr
+    operator or or_eq private protected public register reinterpret_cast restrict return short signed sizeof
+    static static_assert static_cast struct switch template this thread_local throw true try typedef typeid
+    typename union unsigned using virtual void volatile wchar_t while xor xor_eq main size_t""".split()
+)
+
+
+def write_c_array(path: str | os.PathLike, name: str, *, folder: str | os.PathLike = ".") -> dict:
+    """Writes folder/name.c and folder/name.h, which hold the bytes of the model file as `name`.
+
+    name  a C identifier: letters, digits and _, not beginning with a digit or _, not reserved
+    ->    source and header (paths), model_bytes, inputs, outputs
+
+    The file is validated first, and its name_size bytes are kept as they are. Each of the two files is
+    replaced whole or not at all. Raises ValueError for a bad name, and what load raises.
+    """
+    check_name(name)
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise NotADirectoryError(f"--out must be a folder that exists, got {os.fspath(folder)}")
+    model = load(path)
+    content = Path(os.fsdecode(path)).read_bytes()
+    fields = {"name": name, "size": len(content), "inputs": model.inputs, "outputs": model.outputs}
+    source, header = folder / f"{name}.c", folder / f"{name}.h"
+    replace_text(source, SOURCE.format(rows=format_rows(content), **fields))
+    replace_text(header, HEADER.format(**fields))
+    return {
+        "source": str(source),
+        "header": str(header),
+        "model_bytes": len(content),
+        "inputs": model.inputs,
+        "outputs": model.outputs,
+    }
+
+
+def check_name(name: str) -> None:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or name in RESERVED:
+        raise ValueError(f"--c-array must be a C identifier that is not reserved, got {name!r}")
+
+
+def format_rows(content: bytes) -> str:
+    """The bytes as decimal numbers, 24 a row."""
+    rows = (content[at : at + BYTES_A_ROW] for at in range(0, len(content), BYTES_A_ROW))
+    return ",\n".join(",".join(map(str, row)) for row in rows)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Writes a text file under a temporary name and renames it into place."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(text)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

@@ -1,0 +1,107 @@
+"""sparsenn demo: trains, prunes, compiles, checks and measures on real data."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+
+def add_parser(subparsers) -> None:
+    parser = subparsers.add_parser(
+        "demo", help="the whole path on real data: accuracy and speed-up in one table"
+    )
+    parser.add_argument(
+        "--out",
+        default="sparsenn-demo",
+        metavar="FOLDER",
+        help="for report and models (default: %(default)s)",
+    )
+    parser.add_argument("--json", action="store_true", help="print the report alone, as JSON")
+    parser.add_argument("--epochs", type=int, default=15, help="of the dense training (default: %(default)s)")
+    parser.add_argument(
+        "--tuning-epochs", type=int, default=6, help="after each pruning step (default: %(default)s)"
+    )
+    parser.add_argument("--rounds", type=int, default=15, help="timed rounds a batch (default: %(default)s)")
+    parser.add_argument("--threads", type=int, help="default: that of sparsenn info")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def run(args: argparse.Namespace) -> int:
+    for option, least in (("epochs", 1), ("tuning_epochs", 0), ("rounds", 1), ("seed", 0)):
+        if getattr(args, option) < least:
+            name = option.replace("_", "-")
+            raise ValueError(f"--{name} must be at least {least}, got {getattr(args, option)}")
+    if args.threads is not None and args.threads < 1:
+        raise ValueError(f"--threads must be at least 1, got {args.threads}")
+    folder = Path(args.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        report = collect(args, folder)
+    except RuntimeError as error:
+        print(f"sparsenn demo: {error}", file=sys.stderr)
+        return 1
+    text = json.dumps(report, indent=2)
+    write_whole(folder / "report.json", text + "\n")
+    if args.json:
+        print(text)
+    else:
+        from ..demo.report import format_report
+
+        print(format_report(report))
+        print(f"\n{folder}: report.json, report.png and the models ({report['seconds']:.0f} s in all)")
+    return 0
+
+
+def collect(args: argparse.Namespace, folder: Path) -> dict:
+    """Runs everything, with progress on stderr; models and report.png are left in folder."""
+    from tqdm import tqdm
+
+    import sparsenn
+
+    from ..demo import measure, picture, pipeline, report
+
+    start = time.perf_counter()
+    threads = args.threads or sparsenn.cpu_info()["threads"]
+    steps = args.epochs + len(pipeline.SPARSITIES) * args.tuning_epochs + len(measure.BATCHES)
+    with tqdm(total=steps, disable=None, leave=False, file=sys.stderr) as bar:
+
+        def step(text: str) -> None:
+            bar.set_description(text)
+            bar.update()
+
+        stages = list(
+            pipeline.train_stages(
+                folder, epochs=args.epochs, tuning_epochs=args.tuning_epochs,
+                seed=args.seed, threads=threads, on_epoch=step,
+            )
+        )  # fmt: skip
+        _, _, images, _ = sparsenn.datasets.digits()
+        times = measure.measure(
+            stages,
+            images,
+            threads=threads,
+            rounds=args.rounds,
+            on_batch=lambda batch: step(f"time batch {batch}"),
+        )
+    settings = {
+        "threads": threads,
+        "epochs": args.epochs,
+        "tuning_epochs": args.tuning_epochs,
+        "rounds": args.rounds,
+        "seed": args.seed,
+    }
+    result = report.build_report(stages, times, settings)
+    result["seconds"] = time.perf_counter() - start
+    picture.draw_report(result, folder / "report.png")
+    return result
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file so that it is never seen half-written."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)

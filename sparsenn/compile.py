@@ -1,0 +1,142 @@
+"""compile(model) -> Plan: a model packed and tuned for this processor."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from . import _core
+from .bridge import to_core
+from .explain import explain_report
+from .model import Model
+from .ops import check_threads
+from .reference import as_batch
+from .train_checks import check_integer
+
+
+class Plan:
+    """A compiled model. Immutable: any number of threads may run it at once. Made by compile()."""
+
+    def __init__(self, handle: _core.Plan):
+        self._handle = handle
+
+    @property
+    def inputs(self) -> int:
+        """Features of one input sample."""
+        return self._handle.inputs
+
+    @property
+    def outputs(self) -> int:
+        """Features of one output sample."""
+        return self._handle.outputs
+
+    @property
+    def threads(self) -> int:
+        """Threads that a run uses at most."""
+        return self._handle.threads
+
+    @property
+    def isa(self) -> str:
+        """The kernel set: scalar, avx2, avx512 or neon."""
+        return self._handle.isa
+
+    def run(self, x, out: np.ndarray | None = None) -> np.ndarray:
+        """x (batch, inputs) -> (batch, outputs) float32, in out where one is given.
+
+        x may be of any real dtype and strides; anything but C-contiguous float32 is converted first. One
+        sample is x[None, :]. out must be C-contiguous float32 and must not share memory with x.
+        """
+        handle = self._handle
+        x = as_batch(x, inputs=handle.inputs)
+        shape = (x.shape[0], handle.outputs)
+        if out is None:
+            out = np.empty(shape, np.float32)
+        else:
+            _check_out(out, shape, x)
+        handle.run(x, out)
+        return out
+
+    def report(self) -> dict:
+        """What was tuned and chosen, layer by layer, as data: times in microseconds where named _us."""
+        return json.loads(self._handle.report())
+
+    def explain(self) -> str:
+        """The report as a text table: per layer and batch the candidates, their times and the choice."""
+        return explain_report(self.report())
+
+    def __repr__(self) -> str:
+        return f"Plan({self.inputs} -> {self.outputs}, isa={self.isa!r}, threads={self.threads})"
+
+
+def compile(
+    model: Model,
+    *,
+    threads: int | None = None,
+    batch_sizes: Iterable[int] = (1, 64),
+    tune: str = "measure",
+    cache: bool | str | os.PathLike = True,
+    isa: str | None = None,
+) -> Plan:
+    """Packs a model into a Plan for this processor and chooses a kernel for each layer and batch size.
+
+    threads      None: OMP_NUM_THREADS, the processor affinity and the cgroup quota decide
+    batch_sizes  batches to tune for, each >= 1; any batch runs
+    tune         "measure" times the best candidates, "model" trusts the cost model, "off" takes fixed
+                 choices, the same on every machine with this ISA
+    cache        True keeps tuning results in cache_folder(), a path in that folder, False nowhere
+    isa          a kernel set by name; None: SPARSENN_ISA where set, else the best one
+    Raises ISAError for a kernel set that is unknown, not built or not supported here.
+    """
+    handle = to_core(model)
+    sizes = [check_integer(f"batch_sizes[{i}]", size, minimum=1) for i, size in enumerate(batch_sizes)]
+    if not sizes:
+        raise ValueError("batch_sizes must hold at least one batch size, got none")
+    if tune not in _core.TUNE:
+        raise ValueError(f"tune must be one of {', '.join(_core.TUNE)}, got {tune!r}")
+    if isa is not None and not isinstance(isa, str):
+        raise TypeError(f"isa must be a string or None, got {type(isa).__name__}")
+    plan = _core.Plan(
+        handle,
+        threads=check_threads(threads),
+        batch_sizes=np.array(sizes, np.int64),
+        tune=tune,
+        isa=None if isa is None else isa.encode(),
+        cache_path=_cache_path(cache),
+    )
+    return Plan(plan)
+
+
+def cache_folder() -> Path:
+    """Where tuning results are kept: $XDG_CACHE_HOME/sparsenn, else ~/.cache/sparsenn. Safe to delete."""
+    root = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(root) if os.path.isabs(root) else Path.home() / ".cache") / "sparsenn"
+
+
+def _cache_path(cache: bool | str | os.PathLike) -> bytes | None:
+    """The folder as bytes, made where it is missing; None when nothing is to be kept or can be."""
+    if cache is False:
+        return None
+    folder = cache_folder() if cache is True else Path(cache)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        if cache is True:  # no home to write to: tune every time
+            return None
+        raise
+    return os.fsencode(folder)
+
+
+def _check_out(out: object, shape: tuple[int, int], x: np.ndarray) -> None:
+    if not isinstance(out, np.ndarray) or out.dtype != np.float32:
+        got = f"dtype {out.dtype}" if isinstance(out, np.ndarray) else type(out).__name__
+        raise TypeError(f"out must be a float32 array, got {got}")
+    if out.shape != shape:
+        raise ValueError(f"out must have shape {shape}, got {out.shape}")
+    if not (out.flags.c_contiguous and out.flags.writeable):
+        raise ValueError("out must be C-contiguous and writeable")
+    if np.may_share_memory(out, x):
+        raise ValueError("out must not share memory with x")

@@ -1,0 +1,4 @@
+"""The main job, from data to speed-up: what `sparsenn demo` does.
+
+pipeline.py (train, prune, save)  ->  measure.py (check, time)  ->  report.py (data, table)  ->  picture.py
+"""

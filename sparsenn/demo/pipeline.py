@@ -1,0 +1,70 @@
+"""Trains a dense network on the digits and prunes it step by step, with fine-tuning in between."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import sparsenn as snn
+
+SIZES = (64, 1024, 1024, 10)
+SPARSITIES = (0.80, 0.90, 0.95, 0.98)
+
+
+@dataclass
+class Stage:
+    """A trained network: dense, or pruned to a sparsity of its hidden layers."""
+
+    sparsity: float  # 0: dense
+    model: snn.Model
+    accuracy: float  # share of test images that the compiled plan classifies right
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return "dense" if self.sparsity == 0 else f"{self.sparsity:.0%}"
+
+    @property
+    def file_bytes(self) -> int:
+        return self.path.stat().st_size
+
+
+def train_stages(
+    folder: Path,
+    *,
+    epochs: int,
+    tuning_epochs: int,
+    seed: int = 0,
+    threads: int | None = None,
+    on_epoch: Callable[[str], None] = lambda stage: None,
+) -> Iterator[Stage]:
+    """The dense network first, then each sparsity, every one saved in folder.
+
+    The output layer stays dense. on_epoch is called after each epoch with what is being trained.
+    """
+    images, labels, test_images, test_labels = snn.datasets.digits()
+
+    def fit(model: snn.Model, epochs: int, text: str) -> None:
+        snn.train(
+            model, images, labels, epochs=epochs, seed=seed, threads=threads,
+            callbacks=[lambda trainer, row: on_epoch(text)],
+        )  # fmt: skip
+
+    model = snn.mlp(SIZES, seed=seed)
+    fit(model, epochs, "train dense")
+    yield finish(0.0, model, folder / "dense.safetensors", test_images, test_labels, threads)
+    for sparsity in SPARSITIES:
+        model = snn.prune(model, sparsity=sparsity, keep=-1)
+        fit(model, tuning_epochs, f"fine-tune {sparsity:.0%}")
+        path = folder / f"sparse-{round(100 * sparsity)}.safetensors"
+        yield finish(sparsity, model, path, test_images, test_labels, threads)
+
+
+def finish(
+    sparsity: float, model: snn.Model, path: Path, images: np.ndarray, labels: np.ndarray, threads: int | None
+) -> Stage:
+    """Saves and compiles the model and takes the plan's accuracy on images (n, 64), labels (n,)."""
+    snn.save(model, path)
+    outputs = snn.compile(model, threads=threads, batch_sizes=(len(images),), cache=False).run(images)
+    return Stage(sparsity, model, float(np.mean(outputs.argmax(axis=1) == labels)), path)

@@ -1,0 +1,104 @@
+"""A plan's report as text: per layer and kind of batch the candidates, their times and the choice."""
+
+from __future__ import annotations
+
+HEADINGS = (
+    *("layer", "shape (out x in)", "sparsity", "stored", "batch", "kernel"),
+    *("estimate us", "measured us", "GFLOP/s", "dense GFLOP/s", "why"),
+)
+LEFT = {"shape (out x in)", "stored", "batch", "kernel", "why"}
+
+
+def explain_report(report: dict) -> str:
+    """The table of plan.explain(). Times are microseconds of one thread for the samples of the batch column.
+
+    GFLOP/s counts two operations a stored weight and sample; dense GFLOP/s as many as the dense layer needs.
+    The first kernel of each kind of batch is the one chosen.
+    """
+    rows = [HEADINGS]
+    for layer in report["layers"]:
+        rows += _rows_of_layer(layer)
+    head = (
+        f"{report['inputs']} -> {report['outputs']}, {report['isa']}, threads {report['threads']}, "
+        f"tune {report['tune']}, compiled in {report['compile_seconds']:.3f} s"
+    )
+    return "\n".join([head, *_layout(rows), *_bucket_lines(report)])
+
+
+def _rows_of_layer(layer: dict) -> list[tuple[str, ...]]:
+    if layer["type"] != "linear":
+        width = f"{layer['outputs']} wide"
+        return [
+            (
+                str(layer["node"]),
+                width,
+                "",
+                "",
+                "any",
+                layer["activation"],
+                "",
+                "",
+                "",
+                "",
+                "a step of its own",
+            )
+        ]
+    shape = f"{layer['outputs']} x {layer['inputs']}"
+    start = (str(layer["node"]), shape, f"{layer['sparsity']:.2%}", layer["stored"])
+    rows = []
+    for choice in layer["choices"]:
+        rows.append((*start, _batch(choice), *_numbers(layer, choice, choice["chosen"]), _why(choice)))
+        start = ("", "", "", "")
+        for candidate in choice["candidates"]:
+            if not _same(candidate, choice["chosen"]):
+                why = "estimated slower" if candidate["measured_us"] is None else "measured slower"
+                rows.append((*start, "", *_numbers(layer, choice, candidate), why))
+    return rows
+
+
+def _batch(choice: dict) -> str:
+    """The kind of batch: its layout and how many samples go at once."""
+    return f"{choice['layout']} of {choice['samples']}"
+
+
+def _numbers(layer: dict, choice: dict, candidate: dict) -> tuple[str, ...]:
+    """Kernel, estimated and measured time, and both rates of one candidate."""
+    block = f", k block {candidate['k_block']}" if candidate["k_block"] else ""
+    measured = candidate["measured_us"]
+    time_us = candidate["estimate_us"] if measured is None else measured
+    rates = ["", ""]
+    if time_us > 0:
+        dense = layer["outputs"] * layer["inputs"]
+        rates = [f"{2e-3 * weights * choice['samples'] / time_us:.1f}" for weights in (layer["nnz"], dense)]
+    shown = "" if measured is None else f"{measured:.2f}"
+    return (candidate["kernel"] + block, f"{candidate['estimate_us']:.2f}", shown, *rates)
+
+
+def _same(one: dict, other: dict) -> bool:
+    return (one["kernel"], one["k_block"]) == (other["kernel"], other["k_block"])
+
+
+def _why(choice: dict) -> str:
+    candidates = choice["candidates"]
+    if len(candidates) <= 1:
+        return "the only candidate"
+    measured = sum(candidate["measured_us"] is not None for candidate in candidates)
+    if measured:
+        return f"fastest of {measured} measured"
+    return f"best estimate of {len(candidates)}"
+
+
+def _bucket_lines(report: dict) -> list[str]:
+    """How batches are cut into groups of samples."""
+    return [
+        f"a {_batch(bucket)} through all layers: about {bucket['tile_us']:.2f} us on one thread, "
+        f"{bucket['split_us']:.2f} us with the rows split among the threads"
+        for bucket in report["buckets"]
+    ]
+
+
+def _layout(rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(HEADINGS))]
+    align = [str.ljust if heading in LEFT else str.rjust for heading in HEADINGS]
+    lines = ("  ".join(f(cell, w) for f, cell, w in zip(align, row, widths, strict=True)) for row in rows)
+    return [line.rstrip() for line in lines]

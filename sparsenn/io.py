@@ -1,0 +1,43 @@
+"""Save and load models. The C core is the only reader and writer of the format (src_c/FORMAT.md)."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from . import _core
+from .bridge import from_core, to_core
+from .model import Model
+
+
+def save(model: Model, path: str | os.PathLike) -> None:
+    """Writes model as one .safetensors file, atomically: path holds the old file or the whole new one.
+
+    Raises FileNotFoundError when the folder does not exist, OSError when it cannot be written.
+    """
+    handle = to_core(model)
+    path = os.fspath(path)
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(errno.ENOENT, "path must be in a folder that exists", _text(path))
+    if os.path.isdir(path):
+        raise IsADirectoryError(errno.EISDIR, "path must be a file, not a folder", _text(path))
+    handle.save(os.fsencode(path))
+
+
+def load(path: str | os.PathLike) -> Model:
+    """Reads a model file; everything in it is validated.
+
+    Raises FileNotFoundError, OSError when it cannot be read, FormatError when it is truncated, altered or
+    no model file, VersionError when it is of a newer format, CSRError when a layer is no valid CSR matrix.
+    """
+    path = os.fspath(path)
+    if not os.path.exists(path):
+        raise FileNotFoundError(errno.ENOENT, "path must be a model file, and there is none", _text(path))
+    if os.path.isdir(path):
+        raise IsADirectoryError(errno.EISDIR, "path must be a file, not a folder", _text(path))
+    return from_core(_core.Model.load(os.fsencode(path)))
+
+
+def _text(path: str | bytes) -> str:
+    return os.fsdecode(path)

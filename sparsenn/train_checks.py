@@ -1,0 +1,84 @@
+"""Checks of what is given to the trainer. Each error names the argument, what came and what was wanted."""
+
+from __future__ import annotations
+
+import math
+import numbers
+
+import numpy as np
+import scipy.sparse
+
+from .errors import ArgumentError
+
+
+def check_integer(name: str, value, *, minimum: int) -> int:
+    """value as an int that is at least minimum."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be an integer, got {type(value).__name__}")
+    if value < minimum:
+        raise ArgumentError(f"{name} must be at least {minimum}, got {value}")
+    return int(value)
+
+
+def check_real(
+    name: str, value, *, minimum: float = 0.0, below: float = math.inf, open_minimum: bool = False
+) -> float:
+    """value as a finite float in [minimum, below), or (minimum, below) with open_minimum."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number, got {type(value).__name__}")
+    value = float(value)
+    if not minimum <= value < below or (open_minimum and value == minimum):
+        interval = f"{'(' if open_minimum else '['}{minimum:g}, {below:g})"
+        raise ArgumentError(f"{name} must be in {interval}, got {value:g}")
+    return value
+
+
+def check_flag(name: str, value) -> bool:
+    """value, which must be True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {type(value).__name__}")
+    return bool(value)
+
+
+def as_numbers(values, name: str) -> np.ndarray:
+    """values as an array of booleans, integers or reals; TypeError for anything else."""
+    if scipy.sparse.issparse(values):
+        raise TypeError(f"{name} must be a dense array, got a scipy sparse {type(values).__name__}")
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ArgumentError(f"{name} must be an array of numbers, got rows of different lengths") from error
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must be an array of real numbers, got dtype {array.dtype}")
+    return array
+
+
+def check_finite(array: np.ndarray, name: str) -> None:
+    """Raises at the first NaN or infinity."""
+    if array.dtype.kind == "f":
+        finite = np.isfinite(array)
+        if not finite.all():
+            place = np.unravel_index(int(finite.argmin()), array.shape)
+            index = ", ".join(str(int(i)) for i in place)
+            raise ArgumentError(f"{name} must be finite, got {array[place]} at [{index}]")
+
+
+def as_features(X, *, inputs: int, name: str = "X") -> np.ndarray:
+    """X as (n, inputs) float32, C-contiguous, finite, n >= 1. No copy where it already is."""
+    array = as_numbers(X, name)
+    if array.ndim != 2 or array.shape[1] != inputs:
+        raise ArgumentError(f"{name} must have shape (n, {inputs}), got {array.shape}")
+    if array.shape[0] == 0:
+        raise ArgumentError(f"{name} must hold at least one sample, got shape {array.shape}")
+    with np.errstate(over="ignore"):
+        features = np.ascontiguousarray(array, np.float32)
+    check_finite(features, name)
+    return features
+
+
+def check_same_length(features: np.ndarray, targets: np.ndarray, names: tuple[str, str]) -> None:
+    """Raises unless both hold as many samples."""
+    if len(features) != len(targets):
+        raise ArgumentError(
+            f"{names[1]} must hold as many samples as {names[0]} ({len(features)}), got {len(targets)}"
+        )

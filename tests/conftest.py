@@ -1,0 +1,39 @@
+"""Fixtures that every test may use: a seeded generator, random CSR matrices, a cache folder of its own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """The same random numbers in every run."""
+    return np.random.default_rng(20240607)
+
+
+@pytest.fixture
+def random_csr(rng):
+    """random_csr(rows, columns, sparsity) -> csr_array float32 with about that share of zeros."""
+
+    def make(rows: int, columns: int, sparsity: float) -> scipy.sparse.csr_array:
+        dense = rng.standard_normal((rows, columns), dtype=np.float32)
+        dense[rng.random((rows, columns)) < sparsity] = 0
+        return scipy.sparse.csr_array(dense)
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    """Tuning results of the tests never mix with the user's."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="session")
+def usable_isas() -> list[str]:
+    """Every kernel set that can run here."""
+    import sparsenn
+
+    return sparsenn.cpu_info()["isas_usable"]

@@ -1,0 +1,109 @@
+"""The sparsenn command: info, inspect, and what happens on bad input."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sparsenn as snn
+from sparsenn import cli
+
+
+@pytest.fixture
+def model_file(tmp_path, random_csr) -> str:
+    path = tmp_path / "model.safetensors"
+    weight = random_csr(20, 30, 0.9)
+    snn.save(snn.Model([snn.Linear(weight, np.zeros(20)), snn.ReLU(), snn.Linear(np.ones((4, 20)))]), path)
+    return str(path)
+
+
+def run_python(*arguments, **environment) -> subprocess.CompletedProcess:
+    """Python in a process of its own, with the package that is under test, away from its sources."""
+    package = str(Path(snn.__file__).parent.parent)
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env={**os.environ, "PYTHONPATH": package, **environment},
+        cwd=tempfile.gettempdir(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def run_command(*arguments, **environment) -> subprocess.CompletedProcess:
+    """The command in a process of its own, as a user runs it."""
+    return run_python("-m", "sparsenn", *arguments, **environment)
+
+
+def assert_one_line_of_error(done: subprocess.CompletedProcess, words: str):
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1 and words in done.stderr, done.stderr
+
+
+def test_every_module_is_a_command():
+    commands = cli.find_commands()
+    assert {"info", "inspect"} <= set(commands)
+    parser = cli.make_parser(commands)
+    for name in commands:
+        with pytest.raises(SystemExit) as caught:
+            parser.parse_args([name, "--help"])
+        assert caught.value.code == 0
+
+
+def test_info_as_text_and_as_json(capsys):
+    assert cli.main(["info"]) == 0
+    text = capsys.readouterr().out
+    assert snn.__version__ in text and "OpenMP" in text and "kernel set" in text
+    assert cli.main(["info", "--json"]) == 0
+    info = json.loads(capsys.readouterr().out)
+    assert info["cpu"] == snn.cpu_info()
+    assert info["versions"]["sparsenn"] == snn.__version__
+
+
+def test_inspect_as_text_and_as_json(model_file, capsys):
+    assert cli.main(["inspect", model_file, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    sparse, activation, dense = report["layers"]
+    nnz = snn.load(model_file).layers[0].nnz
+    assert (sparse["shape"], sparse["format"], sparse["nnz"]) == ([20, 30], "csr", nnz)
+    assert sparse["sparsity"] == pytest.approx(1 - nnz / 600)
+    assert sparse["bytes"] == 4 * nnz + 2 * nnz + 8 * 21 + 4 * 20
+    assert (activation["kind"], activation["bytes"]) == ("ReLU", 0)
+    assert (dense["format"], dense["nnz"], dense["bytes"], dense["bias"]) == ("dense", 80, 320, False)
+    assert report["file_bytes"] == os.path.getsize(model_file) > sparse["bytes"] + dense["bytes"]
+    assert cli.main(["inspect", model_file]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 5, "a heading, three layers, the sum"
+    assert "20 x 30" in lines[1] and f"{nnz / 600:.2%}" not in lines[1] and f"{1 - nnz / 600:.2%}" in lines[1]
+
+
+def test_bad_input_is_one_line_and_exit_code_2(tmp_path):
+    assert_one_line_of_error(run_command("inspect", str(tmp_path / "none.safetensors")), "none.safetensors")
+    assert_one_line_of_error(run_command("inspect", str(tmp_path)), "not a folder")
+    damaged = tmp_path / "damaged.safetensors"
+    damaged.write_bytes(b"\x10\0\0\0\0\0\0\0{not json")
+    assert_one_line_of_error(run_command("inspect", str(damaged)), "error")
+    assert_one_line_of_error(run_command("info", SPARSENN_ISA="sse9"), "sse9")
+    assert_one_line_of_error(run_command("info", "--json", SPARSENN_ISA="sse9"), "sse9")
+
+
+def test_unknown_command_is_refused():
+    done = run_command("dance")
+    assert done.returncode == 2 and "dance" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_version():
+    assert run_command("--version").stdout == f"sparsenn {snn.__version__}\n"
+
+
+def test_import_leaves_the_floating_point_environment_alone():
+    """A subnormal survives: nothing switched the processor to flush to zero."""
+    code = "import numpy as np, sparsenn; x = np.float32(1e-40); print(float(x * np.float32(0.5)) > 0)"
+    done = run_python("-c", code)
+    assert done.stdout == "True\n", done.stderr

@@ -1,0 +1,121 @@
+"""The demo, once, with short training: files, fields and their agreement. No times are judged."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+import sparsenn as snn
+from sparsenn import cli
+from sparsenn.demo.measure import BATCHES
+from sparsenn.demo.pipeline import SIZES, SPARSITIES
+from sparsenn.demo.report import format_report
+
+SHORT = ["--epochs", "2", "--tuning-epochs", "1", "--rounds", "1"]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """-> folder, report: what one run left and printed."""
+    folder = tmp_path_factory.mktemp("demo") / "new" / "folder"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        printed = []
+        patch.setattr("builtins.print", lambda *words, **options: printed.append((words, options)))
+        assert cli.main(["demo", "--out", str(folder), "--json", *SHORT]) == 0
+    ((words, options),) = printed  # the report alone, on stdout
+    assert options.get("file") is None
+    return folder, json.loads(words[0])
+
+
+def test_report_file_is_what_was_printed(demo):
+    folder, report = demo
+    assert json.loads((folder / "report.json").read_text(encoding="utf-8")) == report
+
+
+def test_report_fields(demo):
+    _, report = demo
+    cpu = snn.cpu_info()
+    assert (report["cpu"]["isa"], report["cpu"]["model"]) == (cpu["isa"], cpu["model"])
+    assert report["cpu"]["threads"] == cpu["threads"]
+    assert 0.5 < report["dense"]["accuracy"] <= 1  # two epochs: far better than the 0.1 of guessing
+    assert [entry["sparsity"] for entry in report["sparse"]] == list(SPARSITIES)
+    batches = {str(batch) for batch in BATCHES}
+    for entry in report["sparse"]:
+        assert set(entry["us"]) == set(entry["speedup"]) == batches
+        assert all(us > 0 for us in entry["us"].values())
+        assert 0 <= entry["accuracy"] <= 1
+
+
+def test_speedup_is_against_the_better_dense_runner(demo):
+    _, report = demo
+    for batch, baseline in report["baseline"].items():
+        dense = {f"{kind} dense": report["dense"][f"{kind}_us"][batch] for kind in ("numpy", "plan")}
+        assert baseline == {"name": min(dense, key=dense.get), "us": min(dense.values())}
+        for entry in report["sparse"]:
+            assert math.isclose(entry["speedup"][batch], baseline["us"] / entry["us"][batch])
+
+
+def test_models_are_there_and_as_sparse_as_the_report_says(demo):
+    folder, report = demo
+    images, labels = snn.datasets.digits()[2:]
+    hidden = SIZES[0] * SIZES[1] + SIZES[1] * SIZES[2]
+    for entry in report["sparse"]:
+        model = snn.load(folder / entry["file"])
+        kept = sum(layer.nnz for layer in model.linear_layers[:-1])
+        assert abs(kept - hidden * (1 - entry["sparsity"])) <= 1
+        assert not model.linear_layers[-1].sparse and model.nnz == entry["nnz"]
+        assert (folder / entry["file"]).stat().st_size == entry["file_bytes"]
+        outputs = snn.compile(model, batch_sizes=(len(images),)).run(images)
+        assert np.mean(outputs.argmax(axis=1) == labels) == entry["accuracy"]
+    assert (folder / "dense.safetensors").stat().st_size == report["dense"]["file_bytes"]
+    sizes = [entry["file_bytes"] for entry in report["sparse"]]
+    assert sizes == sorted(sizes, reverse=True) and sizes[0] < report["dense"]["file_bytes"]
+
+
+def test_picture_is_drawn(demo):
+    from matplotlib.image import imread
+
+    picture = imread(demo[0] / "report.png")
+    assert picture.shape[0] > 300 and picture.shape[1] > 600
+    assert picture[..., :3].std() > 0.05  # not blank
+
+
+def test_nothing_else_is_left(demo):
+    names = {path.name for path in demo[0].iterdir()}
+    models = {"dense.safetensors", *(f"sparse-{round(100 * s)}.safetensors" for s in SPARSITIES)}
+    assert names == models | {"report.json", "report.png"}
+
+
+def test_losing_cells_are_printed_like_winning_ones(demo):
+    report = json.loads(json.dumps(demo[1]))
+    report["sparse"][0]["us"]["16"], report["sparse"][0]["speedup"]["16"] = 4321.0, 0.25
+    report["sparse"][1]["us"]["16"], report["sparse"][1]["speedup"]["16"] = 12.5, 8.0
+    lines = format_report(report).splitlines()
+    (losing,) = [line for line in lines if line.split()[:2] == ["80%", "sparse"]]
+    (winning,) = [line for line in lines if line.split()[:2] == ["90%", "sparse"]]
+    assert "4321.0   0.25x" in losing and "12.5   8.00x" in winning
+    assert [line.split()[0] for line in lines if " sparse " in line] == ["80%", "90%", "95%", "98%"]
+    assert len([line for line in lines if line.split()[:1] == ["dense,"]]) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--epochs", "0"], "--epochs must be at least 1, got 0"),
+        (["--tuning-epochs", "-1"], "--tuning-epochs must be at least 0, got -1"),
+        (["--threads", "0"], "--threads must be at least 1, got 0"),
+    ],
+)
+def test_demo_refuses_bad_input(arguments, words, capsys, tmp_path):
+    assert cli.main(["demo", "--out", str(tmp_path / "out"), *arguments]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and words in printed.err and printed.err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_demo_refuses_a_file_as_folder(capsys, tmp_path):
+    (tmp_path / "out").write_text("")
+    assert cli.main(["demo", "--out", str(tmp_path / "out"), *SHORT]) == 2
+    assert str(tmp_path / "out") in capsys.readouterr().err

@@ -1,0 +1,94 @@
+"""Files written by earlier versions stay readable, to the bit. Files are only ever added to tests/golden."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+import sparsenn as snn
+
+GOLDEN = Path(__file__).parent / "golden"
+BITS = [0x7FC00001, 0xFFC12345, 0x7F800000, 0xFF800000, 0x80000000, 0x00000001, 0x7F7FFFFF, 0x00800000]
+VALUES = np.array(BITS, np.uint32).view(np.float32)  # NaN twice, +-inf, -0, least, largest, least normal
+
+
+def numbers(count: int) -> np.ndarray:
+    """(count,) float32: sixteenths from -2 to 2, in no order."""
+    return ((np.arange(count) * 37 % 64 - 32) / 16).astype(np.float32)
+
+
+def dense(rows: int, columns: int) -> np.ndarray:
+    return numbers(rows * columns).reshape(rows, columns)
+
+
+def csr(rows: int, columns: int, indptr, indices, data=None) -> scipy.sparse.csr_array:
+    data = numbers(len(indices)) if data is None else data
+    return scipy.sparse.csr_array((data, np.array(indices, np.int32), indptr), shape=(rows, columns))
+
+
+def wanted(name: str) -> list:
+    """The layers of each golden file."""
+    return {
+        "dense": [snn.Linear(dense(5, 3), numbers(5)), snn.ReLU(), snn.Linear(dense(2, 5))],
+        "csr": [
+            snn.Linear(csr(5, 6, [0, 2, 2, 5, 5, 6], [1, 4, 0, 3, 5, 2]), numbers(5)),
+            snn.Tanh(),
+            snn.Linear(csr(4, 5, [0, 1, 2, 3, 4], [4, 3, 2, 1])),
+            snn.Linear(csr(3, 4, [0, 0, 0, 0], []), numbers(3)),
+        ],
+        "wide": [snn.Linear(csr(2, 70000, [0, 2, 3], [0, 65536, 69999]), numbers(2))],
+        "activations": [
+            *(snn.Linear(dense(3, 2)), snn.ReLU(), snn.ClippedReLU(low=np.float32(-0.1), high=6.0)),
+            *(snn.Tanh(), snn.Sigmoid(), snn.GELU(), snn.Softmax()),
+        ],
+        "values": [
+            snn.Linear(VALUES.reshape(2, 4), VALUES[:2]),
+            snn.Linear(csr(8, 2, np.arange(9), [0, 1] * 4, VALUES)),
+        ],
+        "other_writer": [
+            snn.Linear(csr(3, 4, [0, 1, 4, 4], [3, 0, 1, 2]), numbers(3)),
+            snn.GELU(),
+            snn.Linear(dense(2, 3), numbers(2)),
+        ],
+    }[name]
+
+
+def assert_same_bits(got, expected):
+    assert got.dtype == expected.dtype and got.shape == expected.shape
+    assert got.tobytes() == expected.tobytes()
+
+
+def assert_same_weight(got, expected):
+    assert scipy.sparse.issparse(got) == scipy.sparse.issparse(expected)
+    if not scipy.sparse.issparse(expected):
+        assert_same_bits(got, expected)
+        return
+    assert got.shape == expected.shape
+    assert_same_bits(got.data, expected.data)
+    np.testing.assert_array_equal(got.indices, expected.indices)
+    np.testing.assert_array_equal(got.indptr, expected.indptr)
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.safetensors")), ids=lambda path: path.stem)
+def test_golden_file_loads(path, tmp_path):
+    again = tmp_path / path.name
+    model = snn.load(path)
+    snn.save(model, again)
+    for layers in (model.layers, snn.load(again).layers):
+        expected = wanted(path.stem)
+        assert [type(layer) for layer in layers] == [type(layer) for layer in expected]
+        for got, layer in zip(layers, expected, strict=True):
+            if not isinstance(layer, snn.Linear):
+                assert got == layer
+                continue
+            assert_same_weight(got.weight, layer.weight)
+            assert (got.bias is None) == (layer.bias is None)
+            if layer.bias is not None:
+                assert_same_bits(got.bias, layer.bias)
+
+
+def test_all_golden_files_are_there():
+    assert {path.stem for path in GOLDEN.glob("*.safetensors")} >= {
+        *("dense", "csr", "wide", "activations", "values", "other_writer")
+    }
