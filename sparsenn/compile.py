@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from .model import Model
 from .ops import check_threads
 from .reference import as_batch
 from .train_checks import check_integer
+
+
+SMALL_LAYER = 4096  # weights; below, whether sparse or dense is faster tells nothing
+_FLOAT32 = np.dtype(np.float32)
 
 
 class Plan:
@@ -51,7 +56,8 @@ class Plan:
         sample is x[None, :]. out must be C-contiguous float32 and must not share memory with x.
         """
         handle = self._handle
-        x = as_batch(x, inputs=handle.inputs)
+        if not _is_ready(x, handle.inputs):
+            x = as_batch(x, inputs=handle.inputs)
         shape = (x.shape[0], handle.outputs)
         if out is None:
             out = np.empty(shape, np.float32)
@@ -89,6 +95,7 @@ def compile(
                  choices, the same on every machine with this ISA
     cache        True keeps tuning results in cache_folder(), a path in that folder, False nowhere
     isa          a kernel set by name; None: SPARSENN_ISA where set, else the best one
+    Warns when a sparse layer is below break-even, so that the dense kernel was taken for the largest batch.
     Raises ISAError for a kernel set that is unknown, not built or not supported here.
     """
     handle = to_core(model)
@@ -107,7 +114,9 @@ def compile(
         isa=None if isa is None else isa.encode(),
         cache_path=_cache_path(cache),
     )
-    return Plan(plan)
+    compiled = Plan(plan)
+    _warn_of_dense(compiled.report())
+    return compiled
 
 
 def cache_folder() -> Path:
@@ -128,6 +137,32 @@ def _cache_path(cache: bool | str | os.PathLike) -> bytes | None:
             return None
         raise
     return os.fsencode(folder)
+
+
+def _warn_of_dense(report: dict) -> None:
+    """One warning that names the sparse layers that run faster as dense ones."""
+    below = [
+        f"layer {layer['node']} ({layer['outputs']} x {layer['inputs']}, {layer['sparsity']:.0%} sparse)"
+        for layer in report["layers"]
+        if layer.get("stored") == "csr" and layer["choices"][-1]["chosen"]["kernel"].startswith("dense")
+        and layer["outputs"] * layer["inputs"] >= SMALL_LAYER
+    ]
+    if below:
+        warnings.warn(
+            f"below break-even, run by the dense kernel: {', '.join(below)}; prune further to gain speed",
+            stacklevel=3,
+        )
+
+
+def _is_ready(x: object, inputs: int) -> bool:
+    """Whether x is what the core takes as it is; quick, since a small plan runs in two microseconds."""
+    return (
+        type(x) is np.ndarray
+        and x.dtype is _FLOAT32
+        and x.ndim == 2
+        and x.shape[1] == inputs
+        and x.flags.c_contiguous
+    )
 
 
 def _check_out(out: object, shape: tuple[int, int], x: np.ndarray) -> None:

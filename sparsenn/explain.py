@@ -4,7 +4,7 @@ from __future__ import annotations
 
 HEADINGS = (
     *("layer", "shape (out x in)", "sparsity", "stored", "batch", "kernel"),
-    *("estimate us", "measured us", "GFLOP/s", "dense GFLOP/s", "why"),
+    *("estimate us", "measured us", "GFLOP/s", "of peak", "dense GFLOP/s", "why"),
 )
 LEFT = {"shape (out x in)", "stored", "batch", "kernel", "why"}
 
@@ -12,47 +12,37 @@ LEFT = {"shape (out x in)", "stored", "batch", "kernel", "why"}
 def explain_report(report: dict) -> str:
     """The table of plan.explain(). Times are microseconds of one thread for the samples of the batch column.
 
-    GFLOP/s counts two operations a stored weight and sample; dense GFLOP/s as many as the dense layer needs.
+    GFLOP/s counts two operations a stored weight and sample, and its share of this core's measured peak of
+    multiply-adds is beside it; dense GFLOP/s counts as many operations as the dense layer needs.
     The first kernel of each kind of batch is the one chosen.
     """
     rows = [HEADINGS]
     for layer in report["layers"]:
-        rows += _rows_of_layer(layer)
+        rows += _rows_of_layer(layer, report["peak_gflops"])
     head = (
         f"{report['inputs']} -> {report['outputs']}, {report['isa']}, threads {report['threads']}, "
-        f"tune {report['tune']}, compiled in {report['compile_seconds']:.3f} s"
+        f"tune {report['tune']}{' from the cache' if report['cached'] else ''}, "
+        f"compiled in {report['compile_seconds']:.3f} s, "
+        f"peak of one core {report['peak_gflops']:.0f} GFLOP/s"
     )
     return "\n".join([head, *_layout(rows), *_bucket_lines(report)])
 
 
-def _rows_of_layer(layer: dict) -> list[tuple[str, ...]]:
+def _rows_of_layer(layer: dict, peak: float) -> list[tuple[str, ...]]:
     if layer["type"] != "linear":
         width = f"{layer['outputs']} wide"
-        return [
-            (
-                str(layer["node"]),
-                width,
-                "",
-                "",
-                "any",
-                layer["activation"],
-                "",
-                "",
-                "",
-                "",
-                "a step of its own",
-            )
-        ]
+        blanks = [""] * (len(HEADINGS) - 7)
+        return [(str(layer["node"]), width, "", "", "any", layer["activation"], *blanks, "a step of its own")]
     shape = f"{layer['outputs']} x {layer['inputs']}"
     start = (str(layer["node"]), shape, f"{layer['sparsity']:.2%}", layer["stored"])
     rows = []
     for choice in layer["choices"]:
-        rows.append((*start, _batch(choice), *_numbers(layer, choice, choice["chosen"]), _why(choice)))
+        rows.append((*start, _batch(choice), *_numbers(layer, choice, choice["chosen"], peak), _why(choice)))
         start = ("", "", "", "")
         for candidate in choice["candidates"]:
             if not _same(candidate, choice["chosen"]):
                 why = "estimated slower" if candidate["measured_us"] is None else "measured slower"
-                rows.append((*start, "", *_numbers(layer, choice, candidate), why))
+                rows.append((*start, "", *_numbers(layer, choice, candidate, peak), why))
     return rows
 
 
@@ -61,15 +51,16 @@ def _batch(choice: dict) -> str:
     return f"{choice['layout']} of {choice['samples']}"
 
 
-def _numbers(layer: dict, choice: dict, candidate: dict) -> tuple[str, ...]:
-    """Kernel, estimated and measured time, and both rates of one candidate."""
+def _numbers(layer: dict, choice: dict, candidate: dict, peak: float) -> tuple[str, ...]:
+    """Kernel, estimated and measured time, and the rates of one candidate."""
     block = f", k block {candidate['k_block']}" if candidate["k_block"] else ""
     measured = candidate["measured_us"]
     time_us = candidate["estimate_us"] if measured is None else measured
-    rates = ["", ""]
+    rates = ["", "", ""]
     if time_us > 0:
         dense = layer["outputs"] * layer["inputs"]
-        rates = [f"{2e-3 * weights * choice['samples'] / time_us:.1f}" for weights in (layer["nnz"], dense)]
+        stored_rate, dense_rate = (2e-3 * n * choice["samples"] / time_us for n in (layer["nnz"], dense))
+        rates = [f"{stored_rate:.1f}", f"{stored_rate / peak:.0%}", f"{dense_rate:.1f}"]
     shown = "" if measured is None else f"{measured:.2f}"
     return (candidate["kernel"] + block, f"{candidate['estimate_us']:.2f}", shown, *rates)
 
