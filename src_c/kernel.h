@@ -2,13 +2,18 @@
  *
  * Activations of a group of samples, called a tile, lie in one of two layouts:
  *   tile    x[k][nb]   feature-major, nb samples side by side: the batch is the vector axis;
- *   column  x[n][k]    sample-major, 1 to 4 samples: features are the vector axis.
+ *   column  x[n][k]    sample-major, 1 to 4 samples: features are the vector axis; samples of an input lie
+ *                      snn_column_stride(features) apart and begin on a cache line, since a vector load
+ *                      that straddles two lines costs twice.
  * A kernel's name says operation, shape and ISA: snn_csr_tile_4x2_avx512 keeps 4 rows of W by 2 vectors
  * of samples in registers. Kernels assert only: they never allocate, print or fail. */
 #ifndef SNN_KERNEL_H
 #define SNN_KERNEL_H
 
 #include "sparsenn.h"
+
+/* Floats from one sample to the next in the column layout: whole cache lines. */
+static inline int64_t snn_column_stride(int64_t features) { return (features + 15) / 16 * 16; }
 
 /* Fused at the end of a row: bias, then activation (SNN_NODE_LINEAR means none). */
 typedef struct snn_epilogue {

@@ -20,7 +20,7 @@ snn_workspace *snn_workspace_create(const snn_plan *plan) {
     snn_workspace *workspace = snn_alloc(1, sizeof *workspace);
     if (!workspace) return NULL;
     // Rows past the widest layer take what panels write for rows that do not exist: one a share.
-    const size_t rows = (size_t)plan->widest + (size_t)plan->threads;
+    const size_t rows = (size_t)snn_column_stride(plan->widest) + (size_t)plan->threads;
     workspace->buffer_floats = (rows * (size_t)largest_tile(plan) + 15) / 16 * 16;
     workspace->memory = snn_alloc(2 * (size_t)plan->threads * workspace->buffer_floats, sizeof(float));
     if (!workspace->memory) {
@@ -70,8 +70,11 @@ typedef struct run {
 static void load_tile(const snn_plan *plan, const snn_bucket *bucket, const float *x, int64_t samples, float *tile) {
     const int64_t width = bucket->samples, inputs = plan->inputs;
     if (bucket->layout == SNN_LAYOUT_COLUMN) {
-        memcpy(tile, x, (size_t)(samples * inputs) * sizeof(float));
-        memset(tile + samples * inputs, 0, (size_t)((width - samples) * inputs) * sizeof(float));
+        const int64_t stride = snn_column_stride(inputs);
+        for (int64_t s = 0; s < width; s++) {
+            if (s < samples) memcpy(tile + s * stride, x + s * inputs, (size_t)inputs * sizeof(float));
+            else memset(tile + s * stride, 0, (size_t)inputs * sizeof(float));
+        }
         return;
     }
     plan->isa->transpose(x, inputs, tile, width, samples, inputs);
@@ -82,25 +85,38 @@ static void load_tile(const snn_plan *plan, const snn_bucket *bucket, const floa
 
 /* The other way: a tile of outputs -> y (samples, outputs). */
 static void store_tile(const snn_plan *plan, const snn_bucket *bucket, const float *tile, int64_t samples, float *y) {
-    if (bucket->layout == SNN_LAYOUT_COLUMN) memcpy(y, tile, (size_t)(samples * plan->outputs) * sizeof(float));
-    else plan->isa->transpose(tile, bucket->samples, y, plan->outputs, plan->outputs, samples);
+    const int64_t outputs = plan->outputs, stride = snn_column_stride(outputs);
+    if (bucket->layout == SNN_LAYOUT_TILE) plan->isa->transpose(tile, bucket->samples, y, outputs, outputs, samples);
+    else
+        for (int64_t s = 0; s < samples; s++)
+            memcpy(y + s * outputs, tile + s * stride, (size_t)outputs * sizeof(float));
+}
+
+/* A step on a whole tile without weights: an activation or a softmax. */
+static void run_plain(const snn_plan *plan, const snn_step *step, const snn_bucket *tile, const float *x, float *y,
+                      int64_t y_stride) {
+    const int64_t features = step->outputs, x_stride = snn_column_stride(features);
+    if (tile->layout == SNN_LAYOUT_TILE) {
+        if (step->type == SNN_STEP_ACTIVATE) plan->isa->activate(x, y, features * tile->samples, &step->epilogue);
+        else plan->isa->softmax_tile(x, y, features, tile->samples);
+        return;
+    }
+    for (int s = 0; s < tile->samples; s++) {
+        if (step->type == SNN_STEP_ACTIVATE)
+            plan->isa->activate(x + s * x_stride, y + s * y_stride, features, &step->epilogue);
+        else plan->isa->softmax_column(x + s * x_stride, y + s * y_stride, features);
+    }
 }
 
 /* Shares [thread, thread + threads, ...) of one step. Without a split, thread 0 of 1 takes all of them. */
-static void run_step(const snn_plan *plan, const snn_step *step, int bucket, const float *x, float *y, int thread,
-                     int threads) {
-    const snn_bucket *tile = &plan->buckets[bucket];
+static void run_step(const snn_plan *plan, const snn_step *step, int bucket, const float *x, float *y, int64_t y_stride,
+                     int thread, int threads) {
     if (step->type == SNN_STEP_LINEAR) {
         const snn_choice *choice = &step->chosen[bucket];
         for (int share = thread; share < choice->packing->share_count; share += threads)
-            choice->kernel->run(snn_share(choice->packing, share), x, y, step->outputs, &step->epilogue);
+            choice->kernel->run(snn_share(choice->packing, share), x, y, y_stride, &step->epilogue);
     } else if (thread == 0) {
-        if (step->type == SNN_STEP_ACTIVATE)
-            plan->isa->activate(x, y, step->outputs * tile->samples, &step->epilogue);
-        else if (tile->layout == SNN_LAYOUT_TILE) plan->isa->softmax_tile(x, y, step->outputs, tile->samples);
-        else
-            for (int s = 0; s < tile->samples; s++)
-                plan->isa->softmax_column(x + s * step->outputs, y + s * step->outputs, step->outputs);
+        run_plain(plan, step, &plan->buckets[bucket], x, y, y_stride);
     }
 }
 
@@ -108,27 +124,31 @@ static void run_step(const snn_plan *plan, const snn_step *step, int bucket, con
 static void run_tile(const run *r, int bucket, int64_t first, int split, int thread, int threads) {
     const snn_plan *plan = r->plan;
     const snn_bucket *tile = &plan->buckets[bucket];
+    const int column = tile->layout == SNN_LAYOUT_COLUMN;
     const int owner = split ? 0 : thread;  // whose buffers
     const int member = split ? thread : 0, members = split ? threads : 1;
     const int64_t samples = r->batch - first < tile->samples ? r->batch - first : tile->samples;
-    float *buffers[2] = {r->workspace->memory + (size_t)(2 * owner) * r->workspace->buffer_floats,
-                         r->workspace->memory + (size_t)(2 * owner + 1) * r->workspace->buffer_floats};
+    const size_t size = r->workspace->buffer_floats;
+    float *buffers[2] = {r->workspace->memory + (size_t)(2 * owner) * size,
+                         r->workspace->memory + (size_t)(2 * owner + 1) * size};
     const float *x = r->x + first * plan->inputs;
     float *y = r->y + first * plan->outputs;
-    const int in_place = tile->layout == SNN_LAYOUT_COLUMN && samples == tile->samples;  // x and y lie like that
-    if (!in_place) {
-        if (member == 0) load_tile(plan, tile, x, samples, buffers[0]);
-        if (split) snn_barrier();
-    }
+    const int direct = column && samples == tile->samples;  // the last step may write y itself
+    // In the column layout each thread makes its own copy of x, which saves waiting for another's.
+    float *input = column ? r->workspace->memory + (size_t)(2 * thread) * size : buffers[0];
+    if (column || member == 0) load_tile(plan, tile, x, samples, input);
+    if (!column && split) snn_barrier();
     for (int64_t i = 0; i < plan->step_count; i++) {
         const snn_step *step = &plan->steps[i];
-        const float *from = in_place && i == 0 ? x : buffers[step->input_buffer];
-        float *to = in_place && i == plan->step_count - 1 ? y : buffers[step->output_buffer];
-        run_step(plan, step, bucket, from, to, member, members);
+        const int to_y = direct && i == plan->step_count - 1;
+        run_step(plan, step, bucket, i == 0 ? input : buffers[step->input_buffer],
+                 to_y ? y : buffers[step->output_buffer],
+                 to_y ? step->outputs : snn_column_stride(step->outputs), member, members);
         if (split) snn_barrier();
     }
-    if (!in_place && member == 0) store_tile(plan, tile, buffers[plan->step_count % 2], samples, y);
-    if (!in_place && split) snn_barrier();
+    if (direct) return;
+    if (member == 0) store_tile(plan, tile, buffers[plan->step_count % 2], samples, y);
+    if (split) snn_barrier();
 }
 
 static void run_thread(void *argument, int thread, int threads) {

@@ -93,7 +93,7 @@ static snn_status choose(snn_plan *plan, snn_step *step, const snn_csr *csr, int
 
 snn_status snn_tune_steps(snn_plan *plan, const snn_csr *csr) {
     const int64_t widest_tile = plan->buckets[plan->bucket_count - 1].samples;
-    const size_t floats = ((size_t)plan->widest + (size_t)plan->threads) * (size_t)widest_tile;
+    const size_t floats = ((size_t)snn_column_stride(plan->widest) + (size_t)plan->threads) * (size_t)widest_tile;
     float *x = snn_alloc(floats, sizeof *x), *y = snn_alloc(floats, sizeof *y);
     int64_t *bounds = snn_alloc((size_t)plan->threads + 1, sizeof *bounds);
     snn_status status = x && y && bounds ? SNN_OK : snn_fail(SNN_ERROR_MEMORY, "out of memory for tuning");

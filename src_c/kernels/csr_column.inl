@@ -1,5 +1,5 @@
 /* y = activation(W x + b) for 1 to 4 samples in the column layout, W CSR in lane panels (kernel.h).
- * x (samples, columns), y (samples, row_stride). No gathers: a window of x is held in registers and looked
+ * x (samples, snn_column_stride(columns)), y (samples, row_stride). No gathers: a window of x is held in registers and looked
  * up by permute. Each row is one chain of multiply-adds, so several panels or samples run side by side.
  * Hot: nearly all of a plan's run at batch 1 is SNN_NAME(column_chunk). */
 
@@ -66,7 +66,7 @@ static inline __attribute__((always_inline)) void SNN_NAME(csr_column)(const int
                                                                        const snn_epilogue *e) {
     const snn_csr_column *share = packed;
     const size_t record = SNN_RECORD_BYTES(VF_LANES);
-    int64_t x_stride = share->columns;
+    int64_t x_stride = snn_column_stride(share->columns);
     float narrow[4 * VF_BLOCK];
     if (share->columns < VF_BLOCK) {  // fewer features than a window: give it zeros to read
         memset(narrow, 0, sizeof narrow);

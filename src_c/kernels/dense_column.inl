@@ -1,5 +1,5 @@
 /* y = activation(W x + b) for 1 to 4 samples in the column layout, W dense in panels (kernel.h).
- * x (samples, columns), y (samples, row_stride). Bound by reading W once: four panels are read side by
+ * x (samples, snn_column_stride(columns)), y (samples, row_stride). Bound by reading W once: four panels are read side by
  * side so that enough loads and sums are under way. */
 #define SNN_DENSE_VECTORS (SNN_DENSE_ROWS / VF_LANES)  /* vectors a panel */
 
@@ -9,6 +9,7 @@ static inline __attribute__((always_inline)) void SNN_NAME(dense_column)(const i
                                                                          const snn_epilogue *e) {
     enum { together = VF_LANES >= 8 ? 4 * VF_LANES / SNN_DENSE_ROWS : 1 };  // panels side by side
     const snn_dense *share = packed;
+    const int64_t x_stride = snn_column_stride(share->columns);
     const int64_t panel_size = share->columns * SNN_DENSE_ROWS;
     const int64_t panel_count = (share->row_count + SNN_DENSE_ROWS - 1) / SNN_DENSE_ROWS;
     for (int64_t p0 = 0; p0 < panel_count; p0 += together) {
@@ -26,7 +27,7 @@ static inline __attribute__((always_inline)) void SNN_NAME(dense_column)(const i
         }
         for (int64_t k = 0; k < share->columns; k++) {
             SNN_UNROLL for (int n = 0; n < N; n++) {
-                const vf xk = vf_set1(x[n * share->columns + k]);
+                const vf xk = vf_set1(x[n * x_stride + k]);
                 SNN_UNROLL for (int p = 0; p < together; p++)
                     SNN_UNROLL for (int v = 0; v < SNN_DENSE_VECTORS; v++) acc[p][v][n] =
                         vf_fma(vf_load(w[p] + k * SNN_DENSE_ROWS + v * VF_LANES), xk, acc[p][v][n]);

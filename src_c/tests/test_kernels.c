@@ -83,8 +83,9 @@ static void compare(const snn_isa *isa, const snn_kernel *kernel, const layer *l
     snn_split_rows(&l->csr, shares, bounds);
     snn_packing *packing = snn_pack(&l->csr, isa, kernel, k_block, shares, bounds);
     CHECK(packing != NULL);
-    float *x = snn_alloc((size_t)(cols * n), sizeof *x), *y = snn_alloc((size_t)((rows + shares) * n), sizeof *y);
-    for (int64_t i = 0; i < cols * n; i++) x[i] = (float)(2 * uniform() - 1);
+    const int64_t x_stride = snn_column_stride(cols);
+    float *x = snn_alloc((size_t)(x_stride * n), sizeof *x), *y = snn_alloc((size_t)((rows + shares) * n), sizeof *y);
+    for (int64_t i = 0; i < x_stride * n; i++) x[i] = (float)(2 * uniform() - 1);
     for (int64_t i = 0; i < (rows + shares) * n; i++) y[i] = NAN;  // every value must be written
     const snn_epilogue e = {.bias = l->bias, .activation = type, .low = -0.25f, .high = 0.5f};
     for (int s = 0; s < shares; s++) kernel->run(snn_share(packing, s), x, y, rows, &e);
@@ -94,7 +95,7 @@ static void compare(const snn_isa *isa, const snn_kernel *kernel, const layer *l
             double sum = l->bias[r], size = fabs(sum);
             for (int64_t p = l->indptr[r]; p < l->indptr[r + 1]; p++) {
                 const int64_t k = l->indices[p];
-                const double product = (double)l->data[p] * x[tile ? k * n + s : s * cols + k];
+                const double product = (double)l->data[p] * x[tile ? k * n + s : s * x_stride + k];
                 sum += product;
                 size += fabs(product);
             }
