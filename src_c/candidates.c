@@ -38,11 +38,13 @@ static double estimate_csr_tile(const snn_csr *csr, const snn_isa *isa, const sn
 
 static double estimate_csr_column(const snn_csr *csr, const snn_isa *isa, const snn_kernel *kernel) {
     const double rows = (double)csr->rows, nnz = (double)csr->indptr[csr->rows];
-    const double window = nnz / rows / (double)csr->cols * isa->column_block;  // weights a row has in a window
-    const double padding = 1.05 + (kernel->shape == 1 ? 3.0 : kernel->shape == 2 ? 1.8 : 1.4) / (window + 0.1);
+    const double held = nnz / rows / (double)csr->cols * kernel->window;  // weights a row has in a window
+    const double padding = 1.05 + (kernel->shape == 1 ? 3.0 : kernel->shape == 2 ? 1.8 : 1.3) / (held + 0.1);
     const double steps = nnz * padding / isa->lanes;
-    const double lookup = isa->column_block == 64 ? 1.5 : 2.5;
-    return steps * (0.7 + (lookup + 0.4 * kernel->shape) * kernel->samples) + rows;
+    const double lookup = isa->column_block == 64 ? kernel->window / 40.0 : kernel->window / 12.0;
+    const double loads = 0.5 * kernel->window / isa->lanes * kernel->shape / SNN_CHUNK_STEPS;
+    const double cycles = 0.7 + (lookup + 0.3 + loads) * kernel->samples;
+    return steps * fmax(cycles, 20.0 * isa->lanes / SNN_CHUNK_STEPS / 25.0) + rows;  // at most 25 bytes a cycle
 }
 
 static double estimate(const snn_csr *csr, const snn_isa *isa, const snn_kernel *kernel, int64_t k_block) {
@@ -80,7 +82,7 @@ void snn_candidate_init(const snn_plan *plan, const snn_csr *csr, int bucket, sn
         if (kernel->layout != tile->layout || kernel->samples != tile->samples) continue;
         const int blocked = kernel->format == SNN_FORMAT_CSR && kernel->layout == SNN_LAYOUT_TILE;
         for (int k = 0; k < (blocked ? k_block_count : 1); k++) {
-            const int64_t k_block = blocked ? k_blocks[k] : 0;
+            const int64_t k_block = blocked ? k_blocks[k] : kernel->window;
             if (blocked && (k_block > snn_largest_block(kernel) || (k > 0 && k_blocks[k - 1] >= csr->cols))) continue;
             insert(step, bucket, (snn_choice){.kernel = kernel, .k_block = k_block,
                                               .estimate_us = estimate(csr, plan->isa, kernel, k_block)});

@@ -51,7 +51,7 @@ typedef struct snn_csr_tile {
 
 /* ---- CSR, column layout ----
  * Rows lie side by side in vector lanes, VF_LANES a panel. A panel's weights come in chunks of four steps;
- * a window is VF_BLOCK consecutive features of x, held in registers and looked up by permute; a chunk has one,
+ * a window is VF_BLOCK consecutive features of x, or half as many, held in registers and looked up by permute; a chunk has one,
  * two or four, each for an equal part of its steps. Windows only move forward, and each lane takes its next weights as far as they lie in the window: a lane
  * may run ahead of another by a window, which is what keeps padding low. A record is a chunk's indices
  * (4 bytes a lane: feature - window, step by step) and then its weights (4 vectors); padding has weight 0. */
@@ -92,6 +92,7 @@ typedef struct snn_kernel {
                          * windows a chunk; dense: rows in registers, any packing */
     int samples;        /* samples a tile */
     int index_bytes;    /* CSR: bytes of an index; 0 when dense */
+    int window;         /* CSR, column layout: features of a window; 0 elsewhere */
     snn_linear_fn run;
 } snn_kernel;
 

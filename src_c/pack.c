@@ -44,7 +44,8 @@ snn_packing *snn_pack(const snn_csr *csr, const snn_isa *isa, const snn_kernel *
         packing->k_block = k_block;
         packed = snn_pack_csr_tile(csr, kernel, k_block, share_count, bounds, packing);
     } else {
-        packed = snn_pack_csr_column(csr, isa->lanes, isa->column_block, kernel->shape, share_count, packing);
+        packing->k_block = kernel->window;
+        packed = snn_pack_csr_column(csr, isa->lanes, kernel->window, kernel->shape, share_count, packing);
     }
     if (!packed) {
         snn_packing_free(packing);

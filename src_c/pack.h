@@ -19,7 +19,7 @@ typedef struct snn_packing {
     snn_format format;
     snn_layout layout;
     int shape;            /* as snn_kernel.shape; 0 when dense */
-    int64_t k_block;      /* columns a block (CSR, tile layout); 0 elsewhere */
+    int64_t k_block;      /* CSR: columns a block or a window; 0 when dense */
     int index_bytes;      /* as snn_kernel.index_bytes */
     int samples;          /* two-byte indices fit tiles of this width alone; 0: any */
     int share_count;

@@ -25,7 +25,7 @@ typedef enum snn_step_type { SNN_STEP_LINEAR, SNN_STEP_ACTIVATE, SNN_STEP_SOFTMA
 /* A way to compute a step in a bucket. */
 typedef struct snn_choice {
     const snn_kernel *kernel;
-    int64_t k_block;             /* CSR in the tile layout; 0 elsewhere */
+    int64_t k_block;             /* CSR: columns a block or a window; 0 when dense */
     const snn_packing *packing;  /* NULL until chosen */
     double estimate_us;          /* by the cost model: one tile, one thread */
     double measured_us;          /* 0: not timed */

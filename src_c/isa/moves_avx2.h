@@ -27,4 +27,9 @@ static inline void vf_transpose(vf m[8]) {
 static inline vi vi_load_bytes4(const uint8_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
 #define vi_byte(four, s) ((s) ? _mm256_srli_epi32((four), 8 * (s)) : (four))
 
+static inline vf vf_lookup_half(const vf block[2], vi idx) {
+    const vf bit3 = _mm256_castsi256_ps(_mm256_slli_epi32(idx, 28));
+    return _mm256_blendv_ps(_mm256_permutevar8x32_ps(block[0], idx), _mm256_permutevar8x32_ps(block[1], idx), bit3);
+}
+
 #endif

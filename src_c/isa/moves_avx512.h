@@ -32,4 +32,6 @@ static inline void vf_transpose(vf m[16]) {
 static inline vi vi_load_bytes4(const uint8_t *p) { return _mm512_loadu_si512(p); }
 #define vi_byte(four, s) ((s) ? _mm512_srli_epi32((four), 8 * (s)) : (four))
 
+static inline vf vf_lookup_half(const vf block[2], vi idx) { return vf_lookup32(block[0], block[1], idx); }
+
 #endif

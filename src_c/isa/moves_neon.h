@@ -19,4 +19,11 @@ static inline vi vi_byte(vi four, int s) {
     return vreinterpretq_s32_u32(vandq_u32(down, vdupq_n_u32(255)));
 }
 
+static inline vf vf_lookup_half(const vf block[2], vi idx) {
+    const uint8x16x2_t table = {{vreinterpretq_u8_f32(block[0]), vreinterpretq_u8_f32(block[1])}};
+    const uint32x4_t bytes =
+        vmlaq_u32(vdupq_n_u32(0x03020100u), vreinterpretq_u32_s32(idx), vdupq_n_u32(0x04040404u));
+    return vreinterpretq_f32_u8(vqtbl2q_u8(table, vreinterpretq_u8_u32(bytes)));
+}
+
 #endif

@@ -4,7 +4,8 @@
  *   vf_transpose(m)  m (VF_LANES vectors) transposed in place
  *   vi_load_bytes4(p)    four bytes a lane
  *   vi_byte(four, s)     byte s of each lane, s a constant in 0..3, as vf_lookup_block takes it: what lies
- *                        above the byte is anything where the lookup does not mind */
+ *                        above the byte is anything where the lookup does not mind
+ *   vf_lookup_half(block, idx)  as vf_lookup_block, of the first half of a block alone: half the permutes */
 #ifndef SNN_MOVES_H
 #define SNN_MOVES_H
 
@@ -33,5 +34,7 @@ static inline vi vi_load_bytes4(const uint8_t *p) {
 }
 
 static inline vi vi_byte(vi four, int s) { return (four >> (8 * s)) & 255; }
+
+static inline vf vf_lookup_half(const vf *block, vi idx) { return vf_gather((const float *)block, idx); }
 
 #endif

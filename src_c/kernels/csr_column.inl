@@ -3,8 +3,14 @@
  * up by permute. Each row is one chain of multiply-adds, so several panels or samples run side by side.
  * Hot: nearly all of a plan's run at batch 1 is SNN_NAME(column_chunk). */
 
-/* Four steps of one panel for N samples; windows (W) each serve 4 / W of them. */
-static inline __attribute__((always_inline)) void SNN_NAME(column_chunk)(const int N, const int W,
+static inline __attribute__((always_inline)) void SNN_NAME(window_load)(const int H, const float *x,
+                                                                        vf block[VF_BLOCK / VF_LANES]) {
+    if (!H) vf_block_load(x, block);
+    else SNN_UNROLL for (int i = 0; i < VF_BLOCK / VF_LANES / 2; i++) block[i] = vf_load(x + i * VF_LANES);
+}
+
+/* Four steps of one panel for N samples; windows (W) each serve 4 / W of them. H: a window is half a block. */
+static inline __attribute__((always_inline)) void SNN_NAME(column_chunk)(const int N, const int W, const int H,
                                                                          const uint8_t *record, const float *x,
                                                                          int64_t x_stride, const int32_t *windows,
                                                                          vf acc[4]) {
@@ -15,11 +21,12 @@ static inline __attribute__((always_inline)) void SNN_NAME(column_chunk)(const i
     do {                                                                          \
         if ((s) % (4 / W) == 0)                                                   \
             SNN_UNROLL for (int n = 0; n < N; n++)                                \
-                vf_block_load(x + n * x_stride + windows[(s)*W / 4], block[n]);   \
+                SNN_NAME(window_load)(H, x + n * x_stride + windows[(s)*W / 4], block[n]); \
         const vi index = vi_byte(indices, s);                                     \
         const vf w = vf_load(weights + (s)*VF_LANES);                             \
         SNN_UNROLL for (int n = 0; n < N; n++) acc[n] =                           \
-            vf_fma(w, vf_lookup_block(block[n], index), acc[n]);                  \
+            vf_fma(w, H ? vf_lookup_half(block[n], index)                         \
+                        : vf_lookup_block(block[n], index), acc[n]);              \
     } while (0)
     SNN_COLUMN_STEP(0);
     SNN_COLUMN_STEP(1);
@@ -59,7 +66,7 @@ static inline void SNN_NAME(column_store)(const snn_csr_column *share, int64_t p
 }
 
 /* N samples, P panels side by side: P * N chains; W windows a chunk. */
-static inline __attribute__((always_inline)) void SNN_NAME(csr_column)(const int N, const int P, const int W,
+static inline __attribute__((always_inline)) void SNN_NAME(csr_column)(const int N, const int P, const int W, const int H,
                                                                        const void *packed,
                                                                        const float *restrict x,
                                                                        float *restrict y, int64_t row_stride,
@@ -93,11 +100,11 @@ static inline __attribute__((always_inline)) void SNN_NAME(csr_column)(const int
         if (present < P) common = 0;
         for (int64_t c = 0; c < common; c++)
             SNN_UNROLL for (int p = 0; p < P; p++)
-                SNN_NAME(column_chunk)(N, W, records[p] + (size_t)c * record, x, x_stride, windows[p] + c * W, acc[p]);
+                SNN_NAME(column_chunk)(N, W, H, records[p] + (size_t)c * record, x, x_stride, windows[p] + c * W, acc[p]);
         SNN_UNROLL for (int p = 0; p < P; p++) {
             if (p >= present) break;
             for (int64_t c = common; c < count[p]; c++)
-                SNN_NAME(column_chunk)(N, W, records[p] + (size_t)c * record, x, x_stride, windows[p] + c * W, acc[p]);
+                SNN_NAME(column_chunk)(N, W, H, records[p] + (size_t)c * record, x, x_stride, windows[p] + c * W, acc[p]);
             SNN_UNROLL for (int n = 0; n < N; n++)
                 SNN_NAME(column_store)(share, p0 + p, acc[p][n], y + n * row_stride, e);
         }

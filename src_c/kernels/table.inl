@@ -12,7 +12,7 @@
     }
 #define SNN_CSR_TILE(R, V, I) SNN_TILE_KERNEL(csr_tile, R##x##V##i##I, R, V, I)
 #define SNN_DENSE_TILE(R, V) SNN_TILE_KERNEL(dense_tile, R##x##V, R, V)
-#define SNN_CSR_COLUMN(N, P, W) SNN_COLUMN_KERNEL(csr_column, N##w##W, N, P, W)
+#define SNN_CSR_COLUMN(N, P, W, H) SNN_COLUMN_KERNEL(csr_column, N##w##W##h##H, N, P, W, H)
 #define SNN_DENSE_COLUMN(N) SNN_COLUMN_KERNEL(dense_column, N, N)
 #include "kernels.def"
 #undef SNN_CSR_TILE
@@ -21,14 +21,15 @@
 #undef SNN_DENSE_COLUMN
 
 #define SNN_CSR_TILE(R, V, I)                                                                          \
-    {"csr_tile_" #R "x" #V "i" #I, SNN_FORMAT_CSR, SNN_LAYOUT_TILE, R, V * VF_LANES, I,                \
+    {"csr_tile_" #R "x" #V "i" #I, SNN_FORMAT_CSR, SNN_LAYOUT_TILE, R, V * VF_LANES, I, 0,             \
      SNN_NAME(csr_tile_##R##x##V##i##I)},
 #define SNN_DENSE_TILE(R, V)                                                                           \
-    {"dense_tile_" #R "x" #V, SNN_FORMAT_DENSE, SNN_LAYOUT_TILE, R, V * VF_LANES, 0, SNN_NAME(dense_tile_##R##x##V)},
-#define SNN_CSR_COLUMN(N, P, W) \
-    {"csr_column_" #N "w" #W, SNN_FORMAT_CSR, SNN_LAYOUT_COLUMN, W, N, 1, SNN_NAME(csr_column_##N##w##W)},
+    {"dense_tile_" #R "x" #V, SNN_FORMAT_DENSE, SNN_LAYOUT_TILE, R, V * VF_LANES, 0, 0, SNN_NAME(dense_tile_##R##x##V)},
+#define SNN_CSR_COLUMN(N, P, W, H)                                                                     \
+    {"csr_column_" #N "w" #W "h" #H, SNN_FORMAT_CSR, SNN_LAYOUT_COLUMN, W, N, 1, H ? VF_BLOCK / 2 : VF_BLOCK, \
+     SNN_NAME(csr_column_##N##w##W##h##H)},
 #define SNN_DENSE_COLUMN(N) \
-    {"dense_column_" #N, SNN_FORMAT_DENSE, SNN_LAYOUT_COLUMN, SNN_DENSE_ROWS, N, 0, SNN_NAME(dense_column_##N)},
+    {"dense_column_" #N, SNN_FORMAT_DENSE, SNN_LAYOUT_COLUMN, SNN_DENSE_ROWS, N, 0, 0, SNN_NAME(dense_column_##N)},
 static const snn_kernel SNN_NAME(kernels)[] = {
 #include "kernels.def"
 };
