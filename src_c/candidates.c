@@ -47,10 +47,22 @@ static double estimate_csr_column(const snn_csr *csr, const snn_isa *isa, const 
     return steps * fmax(cycles, 20.0 * isa->lanes / SNN_CHUNK_STEPS / 25.0) + rows;  // at most 25 bytes a cycle
 }
 
-static double estimate(const snn_csr *csr, const snn_isa *isa, const snn_kernel *kernel, int64_t k_block) {
+/* Panels of rows that share their columns: like a dense product of what they hold. */
+static double estimate_panel(const snn_csr *csr, const snn_isa *isa, const snn_kernel *kernel, int64_t k_block,
+                             int64_t slots) {
+    const double vectors = (double)kernel->samples / isa->lanes, rows = (double)csr->rows;
+    const double blocks = ceil((double)csr->cols / (double)k_block);
+    const double chains = (double)kernel->shape * vectors;
+    const double short_chain = chains < 8.0 ? 8.0 / chains : 1.0;
+    return (double)slots * (0.54 * vectors * short_chain + 0.3 / kernel->shape) + rows * blocks * (2.0 + 1.5 * vectors);
+}
+
+static double estimate(const snn_csr *csr, const snn_isa *isa, const snn_kernel *kernel, int64_t k_block,
+                       int64_t panel_slots) {
     const double weights = (double)csr->rows * (double)csr->cols;
     double cycles;
-    if (kernel->format == SNN_FORMAT_CSR)
+    if (kernel->format == SNN_FORMAT_PANEL) cycles = estimate_panel(csr, isa, kernel, k_block, panel_slots);
+    else if (kernel->format == SNN_FORMAT_CSR)
         cycles = kernel->layout == SNN_LAYOUT_TILE ? estimate_csr_tile(csr, isa, kernel, k_block)
                                                    : estimate_csr_column(csr, isa, kernel);
     else if (kernel->layout == SNN_LAYOUT_TILE)
@@ -80,12 +92,19 @@ void snn_candidate_init(const snn_plan *plan, const snn_csr *csr, int bucket, sn
     for (int i = 0; i < plan->isa->kernel_count; i++) {
         const snn_kernel *kernel = &plan->isa->kernels[i];
         if (kernel->layout != tile->layout || kernel->samples != tile->samples) continue;
-        const int blocked = kernel->format == SNN_FORMAT_CSR && kernel->layout == SNN_LAYOUT_TILE;
+        const int blocked = kernel->format != SNN_FORMAT_DENSE && kernel->layout == SNN_LAYOUT_TILE;
+        int64_t slots = 0;
+        if (kernel->format == SNN_FORMAT_PANEL) {
+            int64_t *counted = &step->panel_slots[kernel->shape];
+            if (*counted == 0) *counted = snn_panel_slots(csr, kernel->shape);
+            slots = *counted;
+            if (slots > csr->indptr[csr->rows] * 2) continue;  // rows that do not share their columns
+        }
         for (int k = 0; k < (blocked ? k_block_count : 1); k++) {
             const int64_t k_block = blocked ? k_blocks[k] : kernel->window;
             if (blocked && (k_block > snn_largest_block(kernel) || (k > 0 && k_blocks[k - 1] >= csr->cols))) continue;
             insert(step, bucket, (snn_choice){.kernel = kernel, .k_block = k_block,
-                                              .estimate_us = estimate(csr, plan->isa, kernel, k_block)});
+                                              .estimate_us = estimate(csr, plan->isa, kernel, k_block, slots)});
         }
     }
 }

@@ -49,6 +49,10 @@ typedef struct snn_csr_tile {
     const snn_csr_block *blocks;
 } snn_csr_tile;
 
+/* ---- panels, tile layout ----
+ * The same structs for rows that share their columns (block-pruned weights, rows of one pattern): a step holds
+ * one column and R weights, so indices has one byte a step. */
+
 /* ---- CSR, column layout ----
  * Rows lie side by side in vector lanes, VF_LANES a panel. A panel's weights come in chunks of four steps;
  * a window is VF_BLOCK consecutive features of x, or half as many, held in registers and looked up by permute; a chunk has one,
@@ -75,7 +79,7 @@ typedef struct snn_dense {
     const float *weights;  /* (panels, columns, SNN_DENSE_ROWS); 16 readable floats follow */
 } snn_dense;
 
-typedef enum snn_format { SNN_FORMAT_CSR, SNN_FORMAT_DENSE } snn_format;
+typedef enum snn_format { SNN_FORMAT_CSR, SNN_FORMAT_PANEL, SNN_FORMAT_DENSE } snn_format;
 typedef enum snn_layout { SNN_LAYOUT_TILE, SNN_LAYOUT_COLUMN } snn_layout;
 
 /* y = activation(W x + bias) for the rows of one packed share.
@@ -88,7 +92,7 @@ typedef struct snn_kernel {
     const char *name;   /* "csr_tile_4x2" */
     snn_format format;
     snn_layout layout;
-    int shape;          /* what the packing must match: CSR, tile layout: rows a panel; CSR, column layout:
+    int shape;          /* what the packing must match: CSR and panels, tile layout: rows a panel; CSR, column layout:
                          * windows a chunk; dense: rows in registers, any packing */
     int samples;        /* samples a tile */
     int index_bytes;    /* CSR: bytes of an index; 0 when dense */

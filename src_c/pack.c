@@ -40,6 +40,9 @@ snn_packing *snn_pack(const snn_csr *csr, const snn_isa *isa, const snn_kernel *
     int packed;
     if (kernel->format == SNN_FORMAT_DENSE) {
         packed = snn_pack_dense(csr, share_count, bounds, packing);
+    } else if (kernel->format == SNN_FORMAT_PANEL) {
+        packing->k_block = k_block;
+        packed = snn_pack_panel(csr, kernel->shape, k_block, share_count, packing);
     } else if (kernel->layout == SNN_LAYOUT_TILE) {
         packing->k_block = k_block;
         packed = snn_pack_csr_tile(csr, kernel, k_block, share_count, bounds, packing);

@@ -41,6 +41,8 @@ void snn_split_rows(const snn_csr *csr, int share_count, int64_t *bounds);
 int64_t snn_largest_block(const snn_kernel *kernel);
 snn_packing *snn_pack(const snn_csr *csr, const snn_isa *isa, const snn_kernel *kernel, int64_t k_block,
                       int share_count, const int64_t *bounds);
+/* Weights that panels of that many rows take, zeros included: near nnz where rows share their columns. */
+int64_t snn_panel_slots(const snn_csr *csr, int height);
 void snn_packing_free(snn_packing *packing);
 
 /* The share at index, as the kernel takes it. */
@@ -52,6 +54,7 @@ static inline const void *snn_share(const snn_packing *packing, int index) {
  * where rows that fill up a panel go. */
 int snn_pack_csr_tile(const snn_csr *csr, const snn_kernel *kernel, int64_t k_block, int share_count,
                       const int64_t *bounds, snn_packing *packing);
+int snn_pack_panel(const snn_csr *csr, int height, int64_t k_block, int share_count, snn_packing *packing);
 int snn_pack_csr_column(const snn_csr *csr, int lanes, int64_t column_block, int windows, int share_count,
                         snn_packing *packing);
 int snn_pack_dense(const snn_csr *csr, int share_count, const int64_t *bounds, snn_packing *packing);

@@ -40,6 +40,7 @@ typedef struct snn_step {
     float *bias;              /* (outputs + shares) owned */
     int64_t nnz;              /* linear: weights that are not padding */
     int sparse;               /* linear: the model holds CSR */
+    int64_t panel_slots[17];  /* linear: snn_panel_slots by panel height; 0: not yet counted */
     snn_packing *packings;    /* owned list */
     snn_choice chosen[SNN_MAX_BUCKETS];
     snn_choice candidates[SNN_MAX_BUCKETS][SNN_MAX_CANDIDATES];

@@ -12,6 +12,7 @@
 #include "math.inl"
 #include "epilogue.inl"
 #include "csr_tile.inl"
+#include "panel_tile.inl"
 #include "csr_column.inl"
 #include "dense_tile.inl"
 #include "dense_column.inl"

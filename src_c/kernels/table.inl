@@ -11,11 +11,13 @@
         SNN_NAME(op)(__VA_ARGS__, packed, x, y, row_stride, e);                                           \
     }
 #define SNN_CSR_TILE(R, V, I) SNN_TILE_KERNEL(csr_tile, R##x##V##i##I, R, V, I)
+#define SNN_PANEL_TILE(R, V) SNN_TILE_KERNEL(panel_tile, R##x##V, R, V)
 #define SNN_DENSE_TILE(R, V) SNN_TILE_KERNEL(dense_tile, R##x##V, R, V)
 #define SNN_CSR_COLUMN(N, P, W, H) SNN_COLUMN_KERNEL(csr_column, N##w##W##h##H, N, P, W, H)
 #define SNN_DENSE_COLUMN(N) SNN_COLUMN_KERNEL(dense_column, N, N)
 #include "kernels.def"
 #undef SNN_CSR_TILE
+#undef SNN_PANEL_TILE
 #undef SNN_DENSE_TILE
 #undef SNN_CSR_COLUMN
 #undef SNN_DENSE_COLUMN
@@ -23,6 +25,8 @@
 #define SNN_CSR_TILE(R, V, I)                                                                          \
     {"csr_tile_" #R "x" #V "i" #I, SNN_FORMAT_CSR, SNN_LAYOUT_TILE, R, V * VF_LANES, I, 0,             \
      SNN_NAME(csr_tile_##R##x##V##i##I)},
+#define SNN_PANEL_TILE(R, V)                                                                           \
+    {"panel_tile_" #R "x" #V, SNN_FORMAT_PANEL, SNN_LAYOUT_TILE, R, V * VF_LANES, 1, 0, SNN_NAME(panel_tile_##R##x##V)},
 #define SNN_DENSE_TILE(R, V)                                                                           \
     {"dense_tile_" #R "x" #V, SNN_FORMAT_DENSE, SNN_LAYOUT_TILE, R, V * VF_LANES, 0, 0, SNN_NAME(dense_tile_##R##x##V)},
 #define SNN_CSR_COLUMN(N, P, W, H)                                                                     \
