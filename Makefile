@@ -4,6 +4,10 @@
 # make lint    style of the Python, Cython and C sources
 # make clean   remove what the others made
 #
+# make sanitize, make valgrind, make tsan: the C tests and examples under AddressSanitizer and UBSan, valgrind
+# and ThreadSanitizer. make fuzz: a million altered model files. make cython: the example package that cimports
+# sparsenn, in a clean environment. make load: how long a C program takes from file to plan.
+#
 # They need python3 (3.10 or newer), a C compiler and make. All work in .venv, which they create; a step whose
 # inputs have not changed is skipped. PYTHON=python3.12 chooses another interpreter.
 PYTHON ?= python3
@@ -14,10 +18,11 @@ SOURCES := pyproject.toml setup.py MANIFEST.in README.md $(shell find src_c spar
 	-not -path '*/__pycache__/*' -not -name '*.so' -not -path 'sparsenn/lib/*' -not -path 'sparsenn/include/*')
 # Python's headers, where make_environment.py had to fetch them; not there otherwise.
 HEADERS = $(wildcard $(CURDIR)/$(VENV)/headers/usr/include)
+INCLUDES = $(if $(HEADERS),$(HEADERS):$(wildcard $(HEADERS)/python3*):)$$CPATH
 
-.PHONY: help demo test bench lint clean
+.PHONY: help demo test bench lint clean fuzz sanitize valgrind tsan cython load
 help:
-	@sed -n '1,5s/^# //p' Makefile
+	@sed -n '1,9s/^# \?//p' Makefile
 
 demo: $(VENV)/.installed
 	@echo "==> running the demo; its report goes to sparsenn-demo/"
@@ -39,6 +44,26 @@ lint: $(VENV)/.installed-lint
 	then echo "clang-format --dry-run"; find src_c -name '*.[ch]' | xargs clang-format --dry-run --Werror; \
 	else echo "==> clang-format is not installed: the C style was not checked"; fi
 
+# These build the C core alone.
+fuzz sanitize valgrind tsan: $(VENV)/.tools
+	PATH="$(CURDIR)/$(BIN):$$PATH" tools/check_c.sh $@
+
+cython: $(VENV)/.installed
+	@echo "==> building examples/cython_package in a clean environment, build/cython/venv"
+	@rm -rf build/cython
+	@$(PYTHON) tools/make_environment.py build/cython/venv
+	@CPATH="$(INCLUDES)" $(PIP) wheel --quiet --no-deps --wheel-dir build/cython .
+	@cp -r examples/cython_package build/cython/source
+	cd build/cython && venv/bin/python -m pip install --quiet sparsenn-*.whl 'cython>=3.0.8' 'setuptools>=77'
+	cd build/cython && CPATH="$(INCLUDES)" venv/bin/python -m pip install --quiet --no-build-isolation ./source
+	cd build/cython && venv/bin/python -c "import numpy, tally; \
+		print(tally.count('../../tests/golden/csr.safetensors', numpy.eye(6, dtype='float32')))"
+
+load: $(VENV)/.installed
+	@mkdir -p build
+	$(CC) -O2 bench/embed_load.c $$($(BIN)/python -m sparsenn.config --cflags --libs) -o build/embed_load
+	cd build && ./embed_load
+
 clean:
 	rm -rf $(VENV) build dist *.egg-info
 
@@ -46,10 +71,14 @@ $(VENV)/.created: tools/make_environment.py
 	@$(PYTHON) tools/make_environment.py $(VENV)
 	@touch $@
 
+$(VENV)/.tools: $(VENV)/.created
+	@$(PIP) install --quiet "cmake>=3.18" ninja
+	@touch $@
+
 $(VENV)/.installed: $(VENV)/.created $(SOURCES)
 	@echo "==> building the core and installing sparsenn into $(VENV)"
 	@rm -rf build/lib* build/bdist*
-	@CPATH="$(if $(HEADERS),$(HEADERS):$(wildcard $(HEADERS)/python3*):)$$CPATH" $(PIP) install --quiet --force-reinstall --no-deps .
+	@CPATH="$(INCLUDES)" $(PIP) install --quiet --force-reinstall --no-deps .
 	@$(PIP) install --quiet sparsenn
 	@touch $@
 

@@ -18,6 +18,13 @@ cdef extern from "sparsenn.h" nogil:
     const char *snn_last_error()
     const char *snn_version()
 
+    ctypedef struct snn_allocator:
+        void *(*allocate)(void *context, size_t bytes, size_t alignment)
+        void (*release)(void *context, void *pointer)
+        void *context
+
+    snn_status snn_set_allocator(const snn_allocator *allocator)
+
     ctypedef struct snn_cpu_info:
         const char *isa
         const char *isas_built
@@ -65,6 +72,7 @@ cdef extern from "sparsenn.h" nogil:
     int64_t snn_model_node_count(const snn_model *model)
     snn_status snn_model_node(const snn_model *model, int64_t index, snn_node_info *info)
     snn_status snn_model_load(const char *path, snn_model **model)
+    snn_status snn_model_map(const char *path, snn_model **model)
     snn_status snn_model_load_memory(const void *bytes, size_t byte_count, snn_model **model)
     snn_status snn_model_save(const snn_model *model, const char *path)
     snn_status snn_csr_check(int64_t rows, int64_t cols, const int64_t *indptr, const int32_t *indices)
@@ -88,6 +96,7 @@ cdef extern from "sparsenn.h" nogil:
 
     snn_status snn_plan_create(const snn_model *model, const snn_plan_options *options, snn_plan **plan)
     snn_status snn_plan_run(const snn_plan *plan, const float *x, int64_t batch, float *y)
+    snn_status snn_plan_reserve(const snn_plan *plan, int callers)
     int64_t snn_plan_inputs(const snn_plan *plan)
     int64_t snn_plan_outputs(const snn_plan *plan)
     int snn_plan_threads(const snn_plan *plan)
@@ -109,7 +118,12 @@ cdef extern from "sparsenn.h" nogil:
     void snn_sparse_free(snn_sparse *sparse)
 
 
+# ---- for other Cython code: calls into the core of this module, so that nothing has to be linked ----
+
+# Raises the exception of a failed status; needs the GIL.
 cdef int check(snn_status status) except -1
+# snn_plan_run: x (batch, inputs) -> y (batch, outputs), from any thread.
+cdef snn_status plan_run(const snn_plan *plan, const float *x, int64_t batch, float *y) noexcept nogil
 
 
 cdef class Model:

@@ -46,6 +46,10 @@ cdef int check(snn_status status) except -1:
     raise EXCEPTIONS.get(status, errors.SparsennError)(message)
 
 
+cdef snn_status plan_run(const snn_plan *plan, const float *x, int64_t batch, float *y) noexcept nogil:
+    return snn_plan_run(plan, x, batch, y)
+
+
 cdef int expect(str name, int64_t got, int64_t wanted) except -1:
     if got != wanted:
         raise errors.ArgumentError(f"{name} must have shape ({wanted},), got ({got},)")

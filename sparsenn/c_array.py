@@ -10,7 +10,8 @@ from pathlib import Path
 from .io import load
 
 HEADER = """\
-/* {name}: a sparsenn model of {size} bytes ({inputs} inputs, {outputs} outputs), for snn_model_load_memory. */
+/* {name}: a sparsenn model of {size} bytes, {inputs} inputs and {outputs} outputs, for
+ * snn_model_load_memory. */
 #ifndef SPARSENN_MODEL_{name}_H
 #define SPARSENN_MODEL_{name}_H
 
@@ -43,6 +44,7 @@ SOURCE = """\
 #endif
 
 const size_t {name}_size = {size};
+/* clang-format off */
 MODEL_ALIGNED const unsigned char {name}[{size}] = {{
 {rows}
 }};
@@ -51,14 +53,15 @@ MODEL_ALIGNED const unsigned char {name}[{size}] = {{
 BYTES_A_ROW = 24
 
 # Words that C11 and C++17 keep for themselves.
-RESERVED = frozenset(
-    """alignas alignof and and_eq asm auto bitand bitor bool break case catch char char16_t char32_t class compl
-    const const_cast constexpr continue decltype default delete do double dynamic_cast else enum explicit export
-    extern false float for friend goto if inline int long mutable namespace new noexcept not not_eq nullptr
-    operator or or_eq private protected public register reinterpret_cast restrict return short signed sizeof
-    static static_assert static_cast struct switch template this thread_local throw true try typedef typeid
-    typename union unsigned using virtual void volatile wchar_t while xor xor_eq main size_t""".split()
-)
+RESERVED = """
+    alignas alignof and and_eq asm auto bitand bitor bool break case catch char char16_t char32_t
+    class compl const const_cast constexpr continue decltype default delete do double dynamic_cast
+    else enum explicit export extern false float for friend goto if inline int long mutable
+    namespace new noexcept not not_eq nullptr operator or or_eq private protected public register
+    reinterpret_cast restrict return short signed sizeof static static_assert static_cast struct
+    switch template this thread_local throw true try typedef typeid typename union unsigned using
+    virtual void volatile wchar_t while xor xor_eq main size_t
+"""
 
 
 def write_c_array(path: str | os.PathLike, name: str, *, folder: str | os.PathLike = ".") -> dict:
@@ -90,7 +93,7 @@ def write_c_array(path: str | os.PathLike, name: str, *, folder: str | os.PathLi
 
 
 def check_name(name: str) -> None:
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or name in RESERVED:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or name in RESERVED.split():
         raise ValueError(f"--c-array must be a C identifier that is not reserved, got {name!r}")
 
 

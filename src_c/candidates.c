@@ -85,7 +85,7 @@ static void insert(snn_step *step, int bucket, snn_choice choice) {
     list[at] = choice;
 }
 
-void snn_candidate_init(const snn_plan *plan, const snn_csr *csr, int bucket, snn_step *step) {
+int snn_candidate_init(const snn_plan *plan, const snn_csr *csr, int bucket, snn_step *step) {
     static const int64_t k_blocks[] = {64, 128, 256, 512};
     enum { k_block_count = sizeof k_blocks / sizeof *k_blocks };
     const snn_bucket *tile = &plan->buckets[bucket];
@@ -98,6 +98,7 @@ void snn_candidate_init(const snn_plan *plan, const snn_csr *csr, int bucket, sn
             int64_t *counted = &step->panel_slots[kernel->shape];
             if (*counted == 0) *counted = snn_panel_slots(csr, kernel->shape);
             slots = *counted;
+            if (slots < 0) return 0;
             if (slots > csr->indptr[csr->rows] * 2) continue;  // rows that do not share their columns
         }
         for (int k = 0; k < (blocked ? k_block_count : 1); k++) {
@@ -107,4 +108,5 @@ void snn_candidate_init(const snn_plan *plan, const snn_csr *csr, int bucket, sn
                                               .estimate_us = estimate(csr, plan->isa, kernel, k_block, slots)});
         }
     }
+    return 1;
 }

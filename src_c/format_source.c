@@ -50,10 +50,12 @@ snn_status snn_model_load_memory(const void *bytes, size_t byte_count, snn_model
 /* Reads a model whose arrays lie in the mapped file as far as they can. */
 static snn_status load_mapped(snn_source source, snn_model **model)
 {
-    void *map =
-        source.size > SIZE_MAX ? MAP_FAILED : mmap(NULL, (size_t)source.size, PROT_READ, MAP_PRIVATE, source.file, 0);
+    void *map = source.size > SIZE_MAX
+                    ? MAP_FAILED
+                    : mmap(NULL, (size_t)source.size, PROT_READ, MAP_PRIVATE, source.file, 0);
     if (map == MAP_FAILED)
-        return snn_fail(SNN_ERROR_IO, "cannot map: %s", source.size > SIZE_MAX ? "too large" : strerror(errno));
+        return snn_fail(SNN_ERROR_IO, "cannot map: %s",
+                        source.size > SIZE_MAX ? "too large" : strerror(errno));
     source.bytes = map;
     source.mapped = 1;
     const snn_status status = snn_source_read_model(&source, model);

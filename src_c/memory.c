@@ -1,5 +1,5 @@
-/* The core's one allocator, on top of the caller's where one was given. Both functions are weak, so that a test
- * program may put its own in their place: one that counts, or that fails at the n-th call. */
+/* The core's one allocator, on top of the caller's where one was given. Both functions are weak, so that a
+ * test program may put its own in their place: one that counts, or that fails at the n-th call. */
 #include "memory.h"
 #include "status.h"
 
@@ -61,7 +61,8 @@ snn_status snn_set_allocator(const snn_allocator *allocator)
                         allocator->allocate == NULL ? "allocate" : "release");
     const long long blocks = atomic_load(&held);
     if (blocks != 0)
-        return snn_fail(SNN_ERROR_ARGUMENT, "allocator must be set while nothing is allocated, got %lld blocks", blocks);
+        return snn_fail(SNN_ERROR_ARGUMENT,
+                        "allocator must be set while nothing is allocated, got %lld blocks", blocks);
     current = allocator == NULL ? standard : *allocator;
     return SNN_OK;
 }

@@ -1,4 +1,5 @@
-/* A model inside the core: nodes in execution order, arrays owned or in a mapped file. Valid by construction. */
+/* A model inside the core: nodes in execution order, arrays owned or in a mapped file. Valid by construction.
+ */
 #ifndef SNN_MODEL_H
 #define SNN_MODEL_H
 
@@ -18,21 +19,21 @@ typedef struct snn_node {
     int64_t inputs, outputs;
     int sparse;
     int64_t nnz;
-    float *weight;     /* (outputs, inputs) or NULL */
-    int64_t *indptr;   /* (outputs + 1) or NULL */
-    int32_t *indices;  /* (nnz) or NULL */
-    float *data;       /* (nnz) or NULL */
-    float *bias;       /* (outputs) or NULL */
+    float *weight;    /* (outputs, inputs) or NULL */
+    int64_t *indptr;  /* (outputs + 1) or NULL */
+    int32_t *indices; /* (nnz) or NULL */
+    float *data;      /* (nnz) or NULL */
+    float *bias;      /* (outputs) or NULL */
     float low, high;
-    unsigned mapped;   /* SNN_MAPPED_ bits: these arrays are not freed, and never written */
+    unsigned mapped; /* SNN_MAPPED_ bits: these arrays are not freed, and never written */
 } snn_node;
 
 struct snn_model {
-    int64_t inputs;   /* width of the first node's input */
-    int64_t outputs;  /* width of the last node's output */
+    int64_t inputs;  /* width of the first node's input */
+    int64_t outputs; /* width of the last node's output */
     int64_t count, capacity;
-    snn_node *nodes;  /* (count) */
-    void *map;        /* the file that mapped arrays lie in, or NULL */
+    snn_node *nodes; /* (count) */
+    void *map;       /* the file that mapped arrays lie in, or NULL */
     size_t map_bytes;
 };
 

@@ -41,7 +41,8 @@ void snn_split_rows(const snn_csr *csr, int share_count, int64_t *bounds);
 int64_t snn_largest_block(const snn_kernel *kernel);
 snn_packing *snn_pack(const snn_csr *csr, const snn_isa *isa, const snn_kernel *kernel, int64_t k_block,
                       int share_count, const int64_t *bounds);
-/* Weights that panels of that many rows take, zeros included: near nnz where rows share their columns. */
+/* Weights that panels of that many rows take, zeros included: near nnz where rows share their columns.
+ * -1 when memory is out. */
 int64_t snn_panel_slots(const snn_csr *csr, int height);
 void snn_packing_free(snn_packing *packing);
 

@@ -85,7 +85,7 @@ int64_t snn_panel_slots(const snn_csr *csr, int height) {
     int32_t *order = snn_alloc((size_t)(panels * height), sizeof *order);
     const int64_t slots = order ? order_rows(csr, height, order, panels) : -1;
     snn_free(order);
-    return slots < 0 ? INT64_MAX : slots;
+    return slots;
 }
 
 /* ---- packing ---- */

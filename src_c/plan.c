@@ -94,6 +94,21 @@ static snn_status make_steps(snn_plan *plan, const snn_model *model, snn_csr *cs
     return SNN_OK;
 }
 
+/* Buckets, candidates, and the choice among them: from the cache of the options, or anew. */
+static snn_status choose_kernels(snn_plan *plan, const snn_csr *csr, const snn_plan_options *options) {
+    const char *folder = plan->tune == SNN_TUNE_MEASURE ? options->cache_path : NULL;
+    snn_bucket_init(plan, options);
+    for (int64_t i = 0; i < plan->step_count; i++)
+        for (int b = 0; plan->steps[i].type == SNN_STEP_LINEAR && b < plan->bucket_count; b++)
+            if (!snn_candidate_init(plan, &csr[i], b, &plan->steps[i]))
+                return snn_fail(SNN_ERROR_MEMORY, "out of memory while looking at node %lld", (long long)plan->steps[i].node);
+    plan->cached = folder && snn_cache_read(plan, folder);
+    snn_status status = snn_tune_steps(plan, csr);
+    if (!status) status = snn_tune_buckets(plan);
+    if (!status && folder && !plan->cached && !plan->disturbed) snn_cache_write(plan, folder);
+    return status;
+}
+
 /* ---- public ---- */
 
 static snn_status check_options(const snn_plan_options *options) {
@@ -133,17 +148,7 @@ snn_status snn_plan_create(const snn_model *model, const snn_plan_options *optio
     }
     if (!plan || !csr || !plan->steps || !plan->pool) status = snn_fail(SNN_ERROR_MEMORY, "out of memory for a plan");
     if (!status) status = make_steps(plan, model, csr);
-    if (!status) {
-        const char *folder = options->cache_path && plan->tune == SNN_TUNE_MEASURE ? options->cache_path : NULL;
-        snn_bucket_init(plan, options);
-        for (int64_t i = 0; i < plan->step_count; i++)
-            for (int b = 0; plan->steps[i].type == SNN_STEP_LINEAR && b < plan->bucket_count; b++)
-                snn_candidate_init(plan, &csr[i], b, &plan->steps[i]);
-        plan->cached = folder && snn_cache_read(plan, folder);
-        status = snn_tune_steps(plan, csr);
-        if (!status) status = snn_tune_buckets(plan);
-        if (!status && folder && !plan->cached && !plan->disturbed) snn_cache_write(plan, folder);
-    }
+    if (!status) status = choose_kernels(plan, csr, options);
     if (!status && !snn_schedule_init(plan)) status = snn_fail(SNN_ERROR_MEMORY, "out of memory for a plan");
     if (plan) free_views(plan->steps, csr, plan->step_count);
     else snn_free(csr);

@@ -98,9 +98,9 @@ int snn_schedule_init(snn_plan *plan);
 int snn_schedule(const snn_plan *plan, int64_t batch, snn_segment *segments);
 
 /* candidates.c: the buckets of a plan for the batches it is made for, and the ways to compute a step in each,
- * with the cost model's times, best first. */
+ * with the cost model's times, best first; 0 when memory is out. */
 void snn_bucket_init(snn_plan *plan, const snn_plan_options *options);
-void snn_candidate_init(const snn_plan *plan, const snn_csr *csr, int bucket, snn_step *step);
+int snn_candidate_init(const snn_plan *plan, const snn_csr *csr, int bucket, snn_step *step);
 
 /* tune.c: fills chosen of every linear step. csr (step_count): the weights of the linear steps. */
 snn_status snn_tune_steps(snn_plan *plan, const snn_csr *csr);

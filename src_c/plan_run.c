@@ -161,8 +161,11 @@ static void run_thread(void *argument, int thread, int threads) {
             for (int64_t t = 0; t < segment->tiles; t++)
                 run_tile(r, segment->bucket, segment->first_sample + t * width, 1, thread, threads);
         } else {
-            for (int64_t t; (t = atomic_fetch_add(&r->workspace->next_tile[s], 1)) < segment->tiles;)
-                run_tile(r, segment->bucket, segment->first_sample + t * width, 0, thread, threads);
+            // Tiles next to each other go to one thread: their samples are next to each other in x and y.
+            const int64_t share = segment->tiles / (8 * (int64_t)threads), together = share > 1 ? share : 1;
+            for (int64_t t; (t = atomic_fetch_add(&r->workspace->next_tile[s], together)) < segment->tiles;)
+                for (int64_t end = t + together; t < end && t < segment->tiles; t++)
+                    run_tile(r, segment->bucket, segment->first_sample + t * width, 0, thread, threads);
         }
     }
 }

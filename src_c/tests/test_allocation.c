@@ -24,6 +24,7 @@ static snn_status add_layers(const scratch *place)
 }
 
 static snn_model *saved;
+static snn_tune tune;
 
 static snn_status save(const scratch *place) { return snn_model_save(saved, place->path); }
 
@@ -32,6 +33,50 @@ static snn_status load(const scratch *place)
     snn_model *model = NULL;
     const snn_status status = snn_model_load(place->path, &model);
     snn_model_free(model);
+    return status;
+}
+
+static snn_status map(const scratch *place)
+{
+    snn_model *model = NULL;
+    const snn_status status = snn_model_map(place->path, &model);
+    snn_model_free(model);
+    return status;
+}
+
+/* A plan of every kind of layer, for more threads than one and wide tiles too, run by itself and reserved. */
+static snn_status run_plan(const scratch *place)
+{
+    (void)place;
+    static float x[70 * 2], y[70];
+    const int64_t batches[2] = {1, 70};
+    const snn_plan_options options = {
+        .threads = 3, .batch_sizes = batches, .batch_size_count = 2, .tune = tune};
+    snn_plan *plan = NULL;
+    snn_status status = snn_plan_create(saved, &options, &plan);
+    if (status == SNN_OK)
+        status = snn_plan_reserve(plan, 3);
+    if (status == SNN_OK)
+        status = snn_plan_run(plan, x, 70, y);
+    snn_plan_free(plan);
+    return status;
+}
+
+static snn_status run_sparse(const scratch *place)
+{
+    (void)place;
+    static const int64_t indptr[4] = {0, 2, 2, 4};
+    static const int32_t indices[4] = {0, 1, 0, 1};
+    static float data[4], bias[3], x[2 * 70], y[3 * 70], ddata[4], dbias[3];
+    snn_sparse *sparse = NULL;
+    snn_status status = snn_sparse_create(3, 2, indptr, indices, 2, &sparse);
+    if (status == SNN_OK)
+        status = snn_sparse_forward(sparse, data, bias, x, 7, y);
+    if (status == SNN_OK)
+        status = snn_sparse_backward_input(sparse, data, y, 70, x);
+    if (status == SNN_OK)
+        status = snn_sparse_backward_weight(sparse, y, x, 70, ddata, dbias);
+    snn_sparse_free(sparse);
     return status;
 }
 
@@ -89,7 +134,11 @@ int main(void)
     fail_each(add_layers, &place);
     fail_each(save, &place);
     fail_each(load, &place);
+    fail_each(map, &place);
     CHECK(scratch_empty(&place) == 1);
+    for (tune = SNN_TUNE_MEASURE; tune <= SNN_TUNE_OFF; tune++)
+        fail_each(run_plan, &place);
+    fail_each(run_sparse, &place);
     test_bound(&place);
     snn_model_free(saved);
     CHECK(memory_held == 0);
