@@ -6,7 +6,8 @@
 #
 # make sanitize, make valgrind, make tsan: the C tests and examples under AddressSanitizer and UBSan, valgrind
 # and ThreadSanitizer. make fuzz: a million altered model files. make cython: the example package that cimports
-# sparsenn, in a clean environment. make load: how long a C program takes from file to plan.
+# sparsenn, in a clean environment. make load: how long a C program takes from file to plan. make tuner: whether
+# plans take the fastest kernels.
 #
 # They need python3 (3.10 or newer), a C compiler and make. All work in .venv, which they create; a step whose
 # inputs have not changed is skipped. PYTHON=python3.12 chooses another interpreter.
@@ -20,9 +21,9 @@ SOURCES := pyproject.toml setup.py MANIFEST.in README.md $(shell find src_c spar
 HEADERS = $(wildcard $(CURDIR)/$(VENV)/headers/usr/include)
 INCLUDES = $(if $(HEADERS),$(HEADERS):$(wildcard $(HEADERS)/python3*):)$$CPATH
 
-.PHONY: help demo test bench lint clean fuzz sanitize valgrind tsan cython load
+.PHONY: help demo test bench lint clean fuzz sanitize valgrind tsan cython load tuner
 help:
-	@sed -n '1,9s/^# \?//p' Makefile
+	@sed -n '1,10s/^# \?//p' Makefile
 
 demo: $(VENV)/.installed
 	@echo "==> running the demo; its report goes to sparsenn-demo/"
@@ -63,6 +64,11 @@ load: $(VENV)/.installed
 	@mkdir -p build
 	$(CC) -O2 bench/embed_load.c $$($(BIN)/python -m sparsenn.config --cflags --libs) -o build/embed_load
 	cd build && ./embed_load
+
+tuner: $(VENV)/.installed
+	@mkdir -p build
+	$(CC) -O2 -std=gnu11 -Isrc_c bench/tuner_check.c $$($(BIN)/python -m sparsenn.config --cflags --libs) -o build/tuner_check
+	build/tuner_check 40
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -57,7 +57,7 @@ static double time_choice(const snn_step *step, const snn_choice *choice, const 
 static void time_candidates(const snn_step *step, snn_choice *list, int count, const float *x, float *y) {
     double spent = 0.0;
     for (int i = 0; i < count; i++) list[i].measured_us = time_choice(step, &list[i], x, y);
-    for (int round = 0; round < 12 && (round < 3 || spent < 1500.0 * count); round++) {
+    for (int round = 0; round < 16 && (round < 4 || spent < 2500.0 * count); round++) {
         for (int i = 0; i < count; i++) {
             const double took = time_choice(step, &list[i], x, y);
             spent += took;
