@@ -200,6 +200,28 @@ def test_a_second_plan_from_the_cache_gives_the_same_bits(make_model, rng, tmp_p
     np.testing.assert_array_equal(first.run(x), second.run(x))
 
 
+def test_a_second_plan_makes_the_choices_of_the_first(make_model, tmp_path):
+    model = make_model((200, 150, 10), 0.9)
+    first = snn.compile(model, cache=tmp_path).report()
+    assert not first["cached"]
+    if not list(tmp_path.iterdir()):
+        pytest.skip("the machine is so busy that no time was believed, so none was kept")
+    second = snn.compile(model, cache=tmp_path).report()
+    assert second["cached"]
+    for one, other in zip(first["layers"], second["layers"], strict=True):
+        for left, right in zip(one["choices"], other["choices"], strict=True):
+            assert [left["chosen"][key] for key in ("kernel", "k_block")] == [
+                right["chosen"][key] for key in ("kernel", "k_block")
+            ]
+
+
+def test_a_layer_below_break_even_is_named_once(random_csr):
+    model = snn.Model([snn.Linear(random_csr(80, 120, 0.0)), snn.ReLU(), snn.Linear(random_csr(80, 80, 0.9))])
+    with pytest.warns(UserWarning, match=r"layer 0 \(80 x 120, 0% sparse\)") as caught:
+        snn.compile(model, tune="off", cache=False)
+    assert len(caught) == 1 and "layer 2" not in str(caught[0].message)
+
+
 def test_a_damaged_cache_is_ignored(make_model, rng, tmp_path):
     model = make_model((64, 200, 10), 0.9, snn.ReLU())
     snn.compile(model, cache=tmp_path)
