@@ -18,7 +18,6 @@ from .ops import check_threads
 from .reference import as_batch
 from .train_checks import check_integer
 
-
 SMALL_LAYER = 4096  # weights; below, whether sparse or dense is faster tells nothing
 _FLOAT32 = np.dtype(np.float32)
 
@@ -144,7 +143,8 @@ def _warn_of_dense(report: dict) -> None:
     below = [
         f"layer {layer['node']} ({layer['outputs']} x {layer['inputs']}, {layer['sparsity']:.0%} sparse)"
         for layer in report["layers"]
-        if layer.get("stored") == "csr" and layer["choices"][-1]["chosen"]["kernel"].startswith("dense")
+        if layer.get("stored") == "csr"
+        and layer["choices"][-1]["chosen"]["kernel"].startswith("dense")
         and layer["outputs"] * layer["inputs"] >= SMALL_LAYER
     ]
     if below:
