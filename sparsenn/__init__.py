@@ -8,13 +8,20 @@
 Data goes one way: prune and compile return something new, train alone updates the model it is given.
 
     model.py          Model, Linear (weight dense or CSR), activations, mlp
-    train.py          train, Trainer: the minimal trainer, dense and sparse alike
-    prune/            prune: dense to CSR; one criterion a file
+    train.py          train, Trainer: dense and sparse alike; optim, losses, penalties, rules, rates beside it
+    regrow.py         regrow: other weights for a sparse pattern while it is trained
+    prune/            prune, prune_iteratively, prune_neurons; one criterion, structure or schedule a file
+    select.py         select_sparsity: by cross-validation and measured latency; display.py draws it
+    allocation.py     allocate: sparsity by layer for a latency budget, from sensitivity.py
     compile.py        compile, Plan: packed and tuned for this processor; run, explain
     io.py             save, load: the model file, which the C library reads too
     ops.py            spmm, spmm_transposed, sddmm on scipy CSR matrices
     reference.py      the plain forward pass that everything fast is tested against
     datasets/         the embedded real data
+    importers/        from_sklearn, from_torch, from_keras, from_onnx, from_safetensors; one format a file
+    exporters/        to_onnx, to_torch, to_sklearn, to_scipy
+    sklearn.py        SparseMLPClassifier, SparseMLPRegressor (imported on its own)
+    torch.py          SparseLinear, sparsify (imported on its own)
     cli/              the sparsenn command; one sub-command a file
     _core.pyx         the binding of the C core in src_c/
 
@@ -29,55 +36,99 @@ Data goes one way: prune and compile return something new, train alone updates t
 from pathlib import Path
 
 from . import _core, datasets, ops
+from .allocation import Allocation, allocate
 from .compile import Plan, compile
+from .display import SparsityDisplay
 from .errors import (
     ArgumentError,
     CSRError,
+    DivergedError,
     FormatError,
     ISAError,
+    MissingPackageError,
     SparsennError,
     UnsupportedError,
     VersionError,
 )
+from .exporters import to_onnx, to_scipy, to_sklearn, to_torch
+from .importers import from_keras, from_onnx, from_safetensors, from_sklearn, from_torch
 from .io import load, save
+from .limits import Limits
 from .model import GELU, ClippedReLU, Linear, Model, ReLU, Sigmoid, Softmax, Tanh, mlp
-from .prune import criteria, prune
+from .prune import RecordRange, criteria, drop_dead_neurons, prune, structures
+from .prune.iterative import prune_iteratively
+from .prune.neuron_loop import prune_neurons
+from .prune.schedules import schedules
+from .rates import Constant, Cosine, StepDecay
 from .reference import reference
+from .regrow import Regrow, regrow
+from .select import SparsitySelection, select_sparsity
+from .sensitivity import Sensitivity, sensitivity
 from .train import History, Trainer, train
 
 __version__ = _core.version()
 
 __all__ = [
     "GELU",
+    "Allocation",
     "ArgumentError",
     "CSRError",
     "ClippedReLU",
+    "Constant",
+    "Cosine",
+    "DivergedError",
     "FormatError",
     "History",
     "ISAError",
+    "Limits",
     "Linear",
+    "MissingPackageError",
     "Model",
     "Plan",
     "ReLU",
+    "RecordRange",
+    "Regrow",
+    "Sensitivity",
     "Sigmoid",
     "Softmax",
     "SparsennError",
+    "SparsityDisplay",
+    "SparsitySelection",
+    "StepDecay",
     "Tanh",
     "Trainer",
     "UnsupportedError",
     "VersionError",
+    "allocate",
     "compile",
     "cpu_info",
     "criteria",
     "datasets",
+    "drop_dead_neurons",
+    "from_keras",
+    "from_onnx",
+    "from_safetensors",
+    "from_sklearn",
+    "from_torch",
     "get_include",
     "get_library_dir",
     "load",
     "mlp",
     "ops",
     "prune",
+    "prune_iteratively",
+    "prune_neurons",
     "reference",
+    "regrow",
     "save",
+    "schedules",
+    "select_sparsity",
+    "sensitivity",
+    "structures",
+    "to_onnx",
+    "to_scipy",
+    "to_sklearn",
+    "to_torch",
     "train",
 ]
 

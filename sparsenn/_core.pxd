@@ -117,6 +117,65 @@ cdef extern from "sparsenn.h" nogil:
                                           int64_t batch, float *ddata, float *dbias)
     void snn_sparse_free(snn_sparse *sparse)
 
+    ctypedef struct snn_tiles:
+        float *values
+        int64_t count
+        int64_t stride
+
+    ctypedef struct snn_activation:
+        snn_node_type type
+        float low
+        float high
+        snn_tiles z
+
+    ctypedef enum snn_optimizer:
+        SNN_OPTIMIZER_SGD
+        SNN_OPTIMIZER_MOMENTUM
+        SNN_OPTIMIZER_NESTEROV
+        SNN_OPTIMIZER_RMSPROP
+        SNN_OPTIMIZER_ADAM
+
+    ctypedef enum snn_penalty:
+        SNN_PENALTY_NONE
+        SNN_PENALTY_L1
+        SNN_PENALTY_MCP
+
+    ctypedef struct snn_update:
+        float gradient_scale
+        float gradient_limit
+        float l2
+        float l1_slope
+        snn_optimizer optimizer
+        float rate
+        double beta1
+        double beta2
+        float epsilon
+        float adam_rate
+        float adam_epsilon
+        float decay
+        float move_limit
+        float move_threshold
+        snn_penalty penalty
+        float penalty_strength
+        float penalty_concavity
+        float low
+        float high
+
+    int64_t snn_tile_samples()
+    int snn_sparse_threads(const snn_sparse *sparse)
+    snn_status snn_tiles_load(const float *x, int64_t batch, int64_t features, int threads, snn_tiles tiles)
+    snn_status snn_sparse_set(snn_sparse *sparse, const float *data)
+    snn_status snn_sparse_forward_tiles(snn_sparse *sparse, const float *bias, snn_tiles x,
+                                        const snn_activation *activation, snn_tiles y)
+    snn_status snn_sparse_backward_input_tiles(snn_sparse *sparse, snn_tiles dy, snn_tiles x,
+                                               const snn_activation *activation, snn_tiles dx)
+    snn_status snn_sparse_backward_weight_tiles(snn_sparse *sparse, snn_tiles dy, snn_tiles x, float *ddata,
+                                                float *dbias)
+    snn_status snn_update_values(const snn_update *update, float *values, const float *gradient, float *first,
+                                 float *second, int64_t count, int threads)
+    snn_status snn_sparse_update(snn_sparse *sparse, const snn_update *update, float *data,
+                                 const float *ddata, float *first, float *second)
+
 
 # ---- for other Cython code: calls into the core of this module, so that nothing has to be linked ----
 
@@ -138,3 +197,11 @@ cdef class Sparse:
     cdef snn_sparse *handle
     cdef object lock
     cdef readonly int64_t rows, cols, nnz
+
+
+cdef class Activation:
+    cdef snn_activation value
+
+
+cdef class Update:
+    cdef snn_update value

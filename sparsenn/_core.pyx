@@ -13,6 +13,14 @@ from sparsenn import errors
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy, memset
 
+OPTIMIZERS = {
+    "sgd": SNN_OPTIMIZER_SGD,
+    "momentum": SNN_OPTIMIZER_MOMENTUM,
+    "nesterov": SNN_OPTIMIZER_NESTEROV,
+    "rmsprop": SNN_OPTIMIZER_RMSPROP,
+    "adam": SNN_OPTIMIZER_ADAM,
+}
+PENALTIES = {None: SNN_PENALTY_NONE, "l1": SNN_PENALTY_L1, "mcp": SNN_PENALTY_MCP}
 TUNE = {"measure": SNN_TUNE_MEASURE, "model": SNN_TUNE_MODEL, "off": SNN_TUNE_OFF}
 
 NODE_LINEAR = SNN_NODE_LINEAR
@@ -274,12 +282,14 @@ cdef class Plan:
 
     def report(self):
         """The plan's report as JSON text."""
-        cdef size_t needed = 0
+        cdef size_t needed = 0, capacity = 0
         cdef unsigned char[::1] text
         check(snn_plan_report(self.handle, NULL, 0, &needed))
-        buffer = bytearray(needed)
-        text = buffer
-        check(snn_plan_report(self.handle, <char *>&text[0], needed, &needed))
+        while needed > capacity:  # the measured peak may take another digit the next time
+            capacity = needed + 16
+            buffer = bytearray(capacity)
+            text = buffer
+            check(snn_plan_report(self.handle, <char *>&text[0], capacity, &needed))
         return buffer.rstrip(b"\0").decode("utf-8")
 
     @property
@@ -395,3 +405,165 @@ cdef class Sparse:
                 status = snn_sparse_backward_weight(self.handle, gradient, source, batch, values, offsets)
             check(status)
         return ddata, dbias
+
+    # ---- the same on tiles: arrays (tiles, features and scratch rows, tile_samples()) that layers share ----
+
+    @property
+    def threads(self):
+        """Threads at most; also the scratch rows that arrays of tiles need behind their features."""
+        return snn_sparse_threads(self.handle)
+
+    def set(self, const float[::1] data not None):
+        """Takes the values data (nnz,) into the packings."""
+        cdef const float *values = first(data)
+        cdef snn_status status
+        expect("data", data.shape[0], self.nnz)
+        with self.lock:
+            with nogil:
+                status = snn_sparse_set(self.handle, values)
+            check(status)
+
+    def forward_tiles(self, const float[::1] bias, float[:, :, ::1] x not None, Activation activation,
+                      float[:, :, ::1] z, float[:, :, ::1] y not None):
+        """y = activation(W x + bias), and z = W x + bias where the activation's slope needs it, else None."""
+        cdef snn_activation options = with_z(activation, z)
+        cdef snn_tiles source = tiles_of(x), result = tiles_of(y)
+        cdef const float *offsets = first(bias)
+        cdef snn_status status
+        if bias is not None:
+            expect("bias", bias.shape[0], self.rows)
+        with self.lock:
+            with nogil:
+                status = snn_sparse_forward_tiles(self.handle, offsets, source, &options, result)
+            check(status)
+
+    def backward_input_tiles(self, float[:, :, ::1] dy not None, float[:, :, ::1] x not None,
+                             Activation activation, float[:, :, ::1] z, float[:, :, ::1] dx not None):
+        """dx = W^T dy times the slope of the activation that made x from z."""
+        cdef snn_activation options = with_z(activation, z)
+        cdef snn_tiles source = tiles_of(dy), made = tiles_of(x), result = tiles_of(dx)
+        cdef snn_status status
+        with self.lock:
+            with nogil:
+                status = snn_sparse_backward_input_tiles(self.handle, source, made, &options, result)
+            check(status)
+
+    def backward_weight_tiles(self, float[:, :, ::1] dy not None, float[:, :, ::1] x not None,
+                              float[::1] ddata not None, float[::1] dbias):
+        """Fills ddata (nnz,) and dbias (out,), or None."""
+        cdef snn_tiles gradient = tiles_of(dy), source = tiles_of(x)
+        cdef float *values = target(ddata)
+        cdef float *offsets = target(dbias)
+        cdef snn_status status
+        expect("ddata", ddata.shape[0], self.nnz)
+        if dbias is not None:
+            expect("dbias", dbias.shape[0], self.rows)
+        with self.lock:
+            with nogil:
+                status = snn_sparse_backward_weight_tiles(self.handle, gradient, source, values, offsets)
+            check(status)
+
+    def update(self, Update update not None, float[::1] data not None, const float[::1] ddata not None,
+               float[::1] state1=None, float[::1] state2=None):
+        """One step of an optimizer on data (nnz,), and the packings with it."""
+        cdef float *values = target(data)
+        cdef const float *gradient = first(ddata)
+        cdef float *first_state = target(state1)
+        cdef float *second_state = target(state2)
+        cdef snn_status status
+        expect("data", data.shape[0], self.nnz)
+        expect_state(self.nnz, ddata, state1, state2)
+        with self.lock:
+            with nogil:
+                status = snn_sparse_update(self.handle, &update.value, values, gradient, first_state,
+                                           second_state)
+            check(status)
+
+
+cdef snn_tiles tiles_of(float[:, :, ::1] array) noexcept:
+    """The core's view of an array of tiles; NULL values for None and for no tiles."""
+    cdef snn_tiles tiles
+    memset(&tiles, 0, sizeof(tiles))
+    if array is not None and array.shape[0] and array.shape[1] and array.shape[2]:
+        tiles.values = &array[0, 0, 0]
+        tiles.count = array.shape[0]
+        tiles.stride = array.shape[1]
+    return tiles
+
+
+cdef snn_activation with_z(Activation activation, float[:, :, ::1] z) except *:
+    cdef snn_activation options
+    memset(&options, 0, sizeof(options))
+    if activation is not None:
+        options = activation.value
+    options.z = tiles_of(z)
+    return options
+
+
+cdef int expect_state(int64_t count, const float[::1] gradient, const float[::1] state1,
+                      const float[::1] state2) except -1:
+    expect("gradient", gradient.shape[0], count)
+    if state1 is not None:
+        expect("state1", state1.shape[0], count)
+    if state2 is not None:
+        expect("state2", state2.shape[0], count)
+    return 0
+
+
+cdef class Activation:
+    """An activation as the core fuses it: one of the NODE_ constants but NODE_SOFTMAX."""
+
+    def __init__(self, int node_type, float low=0, float high=0):
+        memset(&self.value, 0, sizeof(self.value))
+        self.value.type = <snn_node_type>node_type
+        self.value.low, self.value.high = low, high
+
+
+cdef class Update:
+    """The constants of one optimizer step; sparsenn.h says what each is and in which order they apply."""
+
+    def __init__(self, str optimizer not None, *, float rate, double beta1=0, double beta2=0, float epsilon=0,
+                 float adam_rate=0, float adam_epsilon=0, float decay=0, float gradient_scale=1,
+                 float gradient_limit=float("inf"), float l2=0, float l1_slope=0,
+                 float move_limit=float("inf"), float move_threshold=0, penalty=None,
+                 float penalty_strength=0, float penalty_concavity=0, float low=-float("inf"),
+                 float high=float("inf")):
+        self.value = snn_update(
+            gradient_scale=gradient_scale, gradient_limit=gradient_limit, l2=l2, l1_slope=l1_slope,
+            optimizer=<snn_optimizer><int>OPTIMIZERS[optimizer], rate=rate, beta1=beta1, beta2=beta2,
+            epsilon=epsilon, adam_rate=adam_rate, adam_epsilon=adam_epsilon, decay=decay,
+            move_limit=move_limit, move_threshold=move_threshold,
+            penalty=<snn_penalty><int>PENALTIES[penalty], penalty_strength=penalty_strength,
+            penalty_concavity=penalty_concavity, low=low, high=high)
+
+
+def tile_samples():
+    """Samples of a tile for the chosen kernel set."""
+    return snn_tile_samples()
+
+
+def tiles_load(const float[:, ::1] x not None, float[:, :, ::1] out not None, int threads=0):
+    """x (batch, features) -> out (tiles, at least features, tile_samples()); zeros behind the last sample."""
+    cdef int64_t batch = x.shape[0], features = x.shape[1]
+    cdef const float *source = first_2d(x)
+    cdef snn_tiles tiles = tiles_of(out)
+    cdef snn_status status
+    expect("out samples", out.shape[2], snn_tile_samples())
+    with nogil:
+        status = snn_tiles_load(source, batch, features, threads, tiles)
+    check(status)
+
+
+def update_values(Update update not None, float[::1] values not None, const float[::1] gradient not None,
+                  float[::1] state1=None, float[::1] state2=None, int threads=0):
+    """One step of an optimizer on values (n,); the state (n,) as far as the optimizer has any."""
+    cdef float *weights = target(values)
+    cdef const float *slope = first(gradient)
+    cdef float *first_state = target(state1)
+    cdef float *second_state = target(state2)
+    cdef int64_t count = values.shape[0]
+    cdef snn_status status
+    expect_state(count, gradient, state1, state2)
+    with nogil:
+        status = snn_update_values(&update.value, weights, slope, first_state, second_state, count, threads)
+    check(status)

@@ -1,7 +1,8 @@
 """Activations: each value beside its derivative, in numpy, for any float dtype.
 
-Arrays are feature-major: z, a and da are (features, batch). A value function maps z -> a; a gradient
-function maps (z, a, da) -> dz, where da is the gradient of the loss with respect to a.
+Arrays are feature-major: z, a and da are (features, batch), or tiles of that, (tiles, features, samples).
+A value function maps z -> a; a gradient function maps (z, a, da) -> dz, where da is the gradient of the loss
+with respect to a.
 """
 
 from __future__ import annotations
@@ -82,13 +83,13 @@ def gelu_gradient(z: np.ndarray, a: np.ndarray, da: np.ndarray) -> np.ndarray:
 
 def softmax(z: np.ndarray) -> np.ndarray:
     """exp(z) / sum(exp(z)) over the features of each sample, shifted by the maximum against overflow."""
-    a = np.exp(z - z.max(axis=0, keepdims=True))
-    return a / a.sum(axis=0, keepdims=True)
+    a = np.exp(z - z.max(axis=-2, keepdims=True))
+    return a / a.sum(axis=-2, keepdims=True)
 
 
 def softmax_gradient(z: np.ndarray, a: np.ndarray, da: np.ndarray) -> np.ndarray:
     """a (da - sum(a da)) per sample."""
-    return a * (da - (a * da).sum(axis=0, keepdims=True))
+    return a * (da - (a * da).sum(axis=-2, keepdims=True))
 
 
 _PLAIN = {

@@ -27,3 +27,11 @@ class ISAError(SparsennError, ValueError):
 
 class UnsupportedError(SparsennError, ValueError):
     """A valid request that this version cannot serve."""
+
+
+class MissingPackageError(SparsennError, ImportError):
+    """An optional package that a call needs is not installed; the message names the extra that has it."""
+
+
+class DivergedError(SparsennError, FloatingPointError):
+    """Training left the finite numbers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass, field
 
 
@@ -13,7 +14,7 @@ class History:
     accuracy       share of training samples right, in the same steps; empty for a regression
     val_loss       validation loss after the epoch; empty without validation data
     val_accuracy   validation accuracy after the epoch
-    learning_rate  the rate used
+    learning_rate  the rate of the epoch's last step
     seconds        wall time of the epoch, validation included
     best_epoch     with early stopping, the epoch (from 0) whose weights were kept; else None
     """
@@ -35,3 +36,26 @@ class History:
         for name, value in row.items():
             if value is not None:
                 getattr(self, name).append(value)
+
+    def plot(self, path: str | os.PathLike | None = None):
+        """Draws loss and, where there is one, accuracy against the epoch; path also writes an image file.
+
+        Returns the matplotlib Figure.
+        """
+        from matplotlib.figure import Figure  # imported here: training itself does not need it
+
+        kinds = ["loss", "accuracy"] if self.accuracy or self.val_accuracy else ["loss"]
+        figure = Figure(figsize=(5.5 * len(kinds), 4), layout="constrained")
+        for index, kind in enumerate(kinds, start=1):
+            axes = figure.add_subplot(1, len(kinds), index, xlabel="epoch", ylabel=kind)
+            for label, name in (("training", kind), ("validation", f"val_{kind}")):
+                values = getattr(self, name)
+                if values:
+                    axes.plot(range(1, len(values) + 1), values, marker=".", label=label)
+            if self.best_epoch is not None:
+                axes.axvline(self.best_epoch + 1, color="grey", linestyle=":", label="weights kept")
+            if axes.lines:
+                axes.legend()
+        if path is not None:
+            figure.savefig(path, dpi=120)
+        return figure

@@ -5,28 +5,34 @@ Nearly all of the time is in backprop's forward and backward and in the optimize
 
 from __future__ import annotations
 
+import os
+from dataclasses import asdict, fields
+
 import numpy as np
 
+from . import checkpoint
 from .backprop import Network
-from .errors import SparsennError
-from .losses import Loss, check_loss, choose_loss
+from .errors import ArgumentError, DivergedError
+from .limits import Limits
+from .losses import LOSSES, Loss, check_loss, choose_loss
+from .model import Sigmoid, Softmax
 from .ops import check_threads
 from .optim import Optimizer, make_optimizer
-from .penalties import L2
-from .train_checks import as_features, check_real, check_same_length
+from .parameters import Parameter
+from .penalties import Penalties
+from .rules import Rules
+from .tally import Tally
+from .train_checks import as_features, check_integer, check_real, check_same_length
 
-_EVALUATION_BATCH = 1024  # samples: bounds the memory of an evaluation
-
-
-class DivergedError(SparsennError, FloatingPointError):
-    """Training left the finite numbers."""
+_EVALUATION_BATCH = 512  # samples: bounds the memory of an evaluation
 
 
 class Trainer:
     """Updates a model, a batch at a time.
 
     The model's arrays change in place; the pattern of a sparse layer stays fixed, and its gradient and
-    optimizer state have nnz elements. Do not give a layer another array while a Trainer is in use.
+    optimizer state have nnz elements. While a Trainer is in use, do not give a layer another array; values
+    inside one may be changed between steps.
 
         trainer = Trainer(model, optimizer="adam", learning_rate=1e-3)
         loss = trainer.step(xb, yb)
@@ -38,25 +44,39 @@ class Trainer:
         *,
         optimizer: str | Optimizer = "adam",
         learning_rate: float = 1e-3,
-        loss: str = "auto",
-        l2: float = 0.0,
+        loss: str | Loss = "auto",
+        limits: Limits | None = None,
+        seed: int = 0,
         threads: int | None = None,
+        **options,
     ):
         """
-        optimizer      "adam", "momentum", "sgd", or an optim.Optimizer for other constants
+        optimizer      "adam", "adamw", "momentum", "nesterov", "rmsprop", "sgd", or an optim.Optimizer for
+                       other constants
         learning_rate  may be set anew between steps, as the attribute of that name
-        loss           "cross_entropy", "mse", or "auto": from the first y (losses.choose_loss)
-        l2             adds l2 / 2 times the sum of squared weights (not biases) to what is minimised
+        loss           "cross_entropy", "binary_cross_entropy", "mse", "huber", a loss of losses.py for other
+                       constants, or "auto": from the first y (losses.choose_loss)
+        limits         checked here; training keeps within its weight_range
+        seed           of weight_drop
         threads        of the sparse kernels, None for the default; dense layers follow BLAS's own setting
+        options        those of penalties.Penalties (l2, l1, l1_proximal, mcp, mcp_concavity, group_lasso)
+                       and rules.Rules (weight_drop, clip_norm, clip_parameter_norm, clip_value, clip_update,
+                       weight_range)
         """
         self.optimizer = make_optimizer(optimizer)
         self.learning_rate = learning_rate
         check_loss(loss)
-        strength = check_real("l2", l2)
-        self.penalties = [L2(strength)] if strength else []
-        self.network = Network(model, threads=check_threads(threads))
-        for parameter in self.network.parameters:
-            parameter.state = self.optimizer.new_state(parameter.values)
+        self.penalties, self.rules = _split_options(options)
+        if limits is not None:
+            if not isinstance(limits, Limits):
+                raise TypeError(f"limits must be a Limits, got {type(limits).__name__}")
+            self.rules = self.rules.within(limits.weight_range)
+        self.generator = np.random.default_rng(check_integer("seed", seed, minimum=0))
+        self._threads = check_threads(threads)
+        self.model = model
+        self.rebuild()
+        if limits is not None:
+            limits.check(model)
         self.step_count = 0
         self._loss_name = loss
         self._loss: Loss | None = None
@@ -73,17 +93,27 @@ class Trainer:
         """One update from one batch; returns the batch's loss before it (penalties not counted).
 
         xb  (batch, inputs) numbers, finite
-        yb  cross_entropy: (batch,) integer labels or (batch, outputs) one-hot; mse: (batch, outputs), or
+        yb  cross_entropy: (batch,) integer labels or (batch, outputs) one-hot; others: (batch, outputs), or
             (batch,) for one output
         Raises ValueError or TypeError for bad input and DivergedError when the loss is not finite; the
         model and the trainer are then as they were.
         """
         features, targets = self.prepare(xb, yb, ("xb", "yb"))
+        self.refresh()
         return self.update(features, targets)[0]
 
     def evaluate(self, X, y) -> tuple[float, float | None]:
         """Mean loss and accuracy (None for a regression) on X (n, inputs), y as in step. Changes nothing."""
-        return self.evaluate_prepared(*self.prepare(X, y, ("X", "y")))
+        features, targets = self.prepare(X, y, ("X", "y"))
+        self.refresh()
+        return self.evaluate_prepared(features, targets)
+
+    def refresh(self) -> None:
+        """Takes values that others changed inside the model's arrays into the kernels' packed copies.
+
+        step and evaluate do so themselves; update and evaluate_prepared, which train calls, do not.
+        """
+        self.network.refresh()
 
     def prepare(self, X, y, names: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
         """Checked features (n, inputs) float32 and targets (n, ...), n >= 1. Settles an "auto" loss."""
@@ -96,6 +126,11 @@ class Trainer:
             ends_in_softmax=network.ends_in_softmax,
             name=names[1],
         )
+        last = self.model.layers[-1]
+        if loss.name == "binary_cross_entropy" and isinstance(last, (Sigmoid, Softmax)):
+            raise ArgumentError(
+                f"loss binary_cross_entropy takes logits: the model must not end in {type(last).__name__}"
+            )
         targets = loss.targets(y, outputs=network.outputs, name=names[1])
         check_same_length(features, targets, names)
         self._loss = loss
@@ -105,6 +140,17 @@ class Trainer:
         """One update from checked arrays -> loss, correct predictions, both before it."""
         self.network.check_unchanged()
         with np.errstate(over="ignore", invalid="ignore"):
+            loss, correct = self.accumulate(features, targets)
+            self.step_count += 1
+            scales = self.rules.gradient_scales([p.gradient for p in self.network.parameters])
+            for parameter, scale in zip(self.network.parameters, scales, strict=True):
+                self._move(parameter, scale)
+        return loss, correct
+
+    def accumulate(self, features: np.ndarray, targets: np.ndarray) -> tuple[float, int | None]:
+        """Fills every parameter's gradient -> loss, correct predictions. The model does not change."""
+        masks = self._drop_weights() if self.rules.weight_drop else []
+        try:
             loss, correct, slope = self._forward(features, targets)
             if not np.isfinite(loss):
                 raise DivergedError(
@@ -112,26 +158,38 @@ class Trainer:
                     f"try a learning_rate below {self.learning_rate:g}"
                 )
             self.network.backward(slope, logits=self._loss.takes_logits)
-            self.step_count += 1
-            for parameter in self.network.parameters:
-                self._move(parameter)
+        finally:
+            for step, _ in masks:
+                step.use(None)
+        for step, mask in masks:
+            step.weight_parameter.flat_gradient[:] *= mask
         return loss, correct
 
-    def _move(self, parameter) -> None:
+    def _drop_weights(self) -> list[tuple]:
+        masks = []
+        for step in self.network.linear_steps:
+            mask = self.rules.draw_mask(step.weight_parameter.values.size, self.generator)
+            step.use(step.weight_parameter.flat * mask)
+            masks.append((step, mask))
+        return masks
+
+    def _move(self, parameter: Parameter, scale: float) -> None:
+        rate = self.learning_rate
+        constants = self.optimizer.constants(learning_rate=rate, step=self.step_count)
+        constants.update(self.rules.options(), gradient_scale=scale)
         if parameter.is_weight:
-            for penalty in self.penalties:
-                penalty.add_gradient(parameter.values, parameter.gradient)
-        self.optimizer.update(
-            parameter.values,
-            parameter.gradient,
-            parameter.state,
-            learning_rate=self.learning_rate,
-            step=self.step_count,
-        )
+            constants.update(self.penalties.options(rate))
+        else:
+            constants["decay"] = 0
+        parameter.apply(constants, self.optimizer, self.network.threads)
+        if parameter.is_weight and self.penalties.shrink_groups(parameter.flat, parameter.rows, rate):
+            if self.rules.weight_range is not None:
+                np.clip(parameter.values, *np.float32(self.rules.weight_range), out=parameter.values)
+            parameter.refresh()
 
     def _forward(self, features: np.ndarray, targets: np.ndarray) -> tuple[float, int | None, np.ndarray]:
         """-> loss, correct predictions (None for a regression), gradient of the outputs (outputs, batch)."""
-        outputs = self.network.forward(np.ascontiguousarray(features.T), logits=self._loss.takes_logits)
+        outputs = self.network.forward(features, logits=self._loss.takes_logits)
         loss, slope = self._loss(outputs, targets)
         return loss, self._loss.correct(outputs, targets) if self._loss.has_accuracy else None, slope
 
@@ -139,28 +197,95 @@ class Trainer:
         tally = Tally()
         for start in range(0, len(features), _EVALUATION_BATCH):
             part = slice(start, start + _EVALUATION_BATCH)
-            with np.errstate(over="ignore", invalid="ignore"):
-                loss, correct, _ = self._forward(features[part], targets[part])
+            loss, correct, _ = self._forward(features[part], targets[part])
             tally.add(loss, correct, len(features[part]))
         return tally.loss, tally.accuracy
 
+    def penalty(self) -> float:
+        """What the penalties add to the loss at the present weights."""
+        weights = [p for p in self.network.parameters if p.is_weight]
+        return sum(self.penalties.value(p.flat, p.rows) for p in weights)
 
-class Tally:
-    """Running mean of loss and accuracy over batches of different sizes."""
+    def rebuild(self, states: dict[str, dict[str, np.ndarray]] | None = None) -> None:
+        """A new network for the model's present arrays; states of the optimizer by parameter, None: new."""
+        self.network = Network(self.model, threads=self._threads)
+        for parameter in self.network.parameters:
+            fresh = states is None
+            parameter.state = self.optimizer.new_state(parameter.values) if fresh else states[parameter.name]
 
-    def __init__(self):
-        self._loss, self._correct, self._count = 0.0, None, 0
+    # ---- checkpoints ----
 
-    def add(self, loss: float, correct: int | None, count: int) -> None:
-        self._loss += loss * count
-        self._count += count
-        if correct is not None:
-            self._correct = (self._correct or 0) + correct
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes model, optimizer state and options as one .npz file without pickle, atomically.
 
-    @property
-    def loss(self) -> float:
-        return self._loss / self._count
+        A Trainer loaded from it goes on as this one would, bit for bit.
+        """
+        checkpoint.write(path, *self.to_parts())
 
-    @property
-    def accuracy(self) -> float | None:
-        return None if self._correct is None else self._correct / self._count
+    @classmethod
+    def load(cls, path: str | os.PathLike, *, threads: int | None = None) -> Trainer:
+        """The Trainer that save wrote, with a model of its own (the attribute model)."""
+        document, arrays = checkpoint.read(path)
+        return cls.from_parts(document, arrays, checkpoint.read_model(document, arrays), threads=threads)
+
+    def to_parts(self) -> tuple[dict, dict[str, np.ndarray]]:
+        """Plain data and arrays, as checkpoint.write takes them."""
+        document, arrays = checkpoint.write_model(self.model)
+        loss = self._loss or self._loss_name
+        document["trainer"] = {
+            "optimizer": self.optimizer.to_dict(),
+            "learning_rate": self.learning_rate,
+            "loss": loss if isinstance(loss, str) else loss.name,
+            "loss_options": {} if isinstance(loss, str) else loss.options(),
+            "penalties": asdict(self.penalties),
+            "rules": asdict(self.rules),
+            "step_count": self.step_count,
+            "generator": self.generator.bit_generator.state,
+        }
+        for parameter in self.network.parameters:
+            for slot, array in parameter.state.items():
+                arrays[f"state.{parameter.name}.{slot}"] = array
+        return document, arrays
+
+    @classmethod
+    def from_parts(cls, document: dict, arrays: dict, model, *, threads: int | None = None) -> Trainer:
+        """A Trainer of model, whose arrays are those of the parts already."""
+        with checkpoint.reading("trainer"):
+            saved = document["trainer"]
+            constants = dict(saved["optimizer"])
+            loss = saved["loss"]
+            trainer = cls(
+                model,
+                optimizer=make_optimizer(constants.pop("name"), **constants),
+                learning_rate=saved["learning_rate"],
+                loss=loss if loss == "auto" else LOSSES[loss](**saved["loss_options"]),
+                threads=threads,
+                **saved["penalties"],
+                **saved["rules"],
+            )
+        trainer.take_parts(document, arrays)
+        return trainer
+
+    def take_parts(self, document: dict, arrays: dict) -> None:
+        """The progress that the parts hold, for the model's present arrays."""
+        self.rebuild()
+        with checkpoint.reading("trainer"):
+            saved = document["trainer"]
+            self.step_count = saved["step_count"]
+            self.learning_rate = saved["learning_rate"]
+            self.generator.bit_generator.state = saved["generator"]
+            for parameter in self.network.parameters:
+                for slot, array in parameter.state.items():
+                    array[...] = arrays[f"state.{parameter.name}.{slot}"]
+
+
+def _split_options(options: dict) -> tuple[Penalties, Rules]:
+    """Penalties and Rules from their options together."""
+    kinds = {field.name: kind for kind in (Penalties, Rules) for field in fields(kind)}
+    for name in options:
+        if name not in kinds:
+            raise TypeError(f"{name!r} is not an option of Trainer: those are {', '.join(sorted(kinds))}")
+    return tuple(
+        kind(**{name: value for name, value in options.items() if kinds[name] is kind})
+        for kind in (Penalties, Rules)
+    )

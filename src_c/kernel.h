@@ -17,7 +17,7 @@ static inline int64_t snn_column_stride(int64_t features) { return (features + 1
 
 /* Fused at the end of a row: bias, then activation (SNN_NODE_LINEAR means none). */
 typedef struct snn_epilogue {
-    const float *bias;  /* (rows) */
+    const float *bias; /* (rows) */
     snn_node_type activation;
     float low, high;
 } snn_epilogue;
@@ -28,19 +28,19 @@ typedef struct snn_epilogue {
  * number of steps, so loops have predictable trip counts. In a panel, step s holds the s-th weight of
  * each of the R rows; a row with fewer weights is filled up with zeros, on its last column in the block. */
 typedef struct snn_csr_group {
-    uint32_t steps;   /* weights a row */
-    uint32_t panels;  /* panels in the group */
+    uint32_t steps;  /* weights a row */
+    uint32_t panels; /* panels in the group */
 } snn_csr_group;
 
 typedef struct snn_csr_block {
     int64_t first_column;
     int64_t group_count;
     const snn_csr_group *groups;
-    const int32_t *rows;     /* R a panel: row of y; rows past the end of W are scratch */
+    const int32_t *rows; /* R a panel: row of y; rows past the end of W are scratch */
     /* R * steps a panel. One byte: column - first_column; two bytes: that times the bytes of a row of x, in
      * units of 8 bytes. 24 readable bytes follow. */
     const uint8_t *indices;
-    const float *weights;    /* the same order; 16 readable floats follow */
+    const float *weights; /* the same order; 16 readable floats follow */
 } snn_csr_block;
 
 /* A share of W's rows, packed. Every row stands in the first and in the last block. */
@@ -50,24 +50,25 @@ typedef struct snn_csr_tile {
 } snn_csr_tile;
 
 /* ---- panels, tile layout ----
- * The same structs for rows that share their columns (block-pruned weights, rows of one pattern): a step holds
- * one column and R weights, so indices has one byte a step. */
+ * The same structs for rows that share their columns (block-pruned weights, rows of one pattern): a step
+ * holds one column and R weights, so indices has one byte a step. */
 
 /* ---- CSR, column layout ----
  * Rows lie side by side in vector lanes, VF_LANES a panel. A panel's weights come in chunks of four steps;
- * a window is VF_BLOCK consecutive features of x, or half as many, held in registers and looked up by permute; a chunk has one,
- * two or four, each for an equal part of its steps. Windows only move forward, and each lane takes its next weights as far as they lie in the window: a lane
- * may run ahead of another by a window, which is what keeps padding low. A record is a chunk's indices
- * (4 bytes a lane: feature - window, step by step) and then its weights (4 vectors); padding has weight 0. */
+ * a window is VF_BLOCK consecutive features of x, or half as many, held in registers and looked up by
+ * permute; a chunk has one, two or four, each for an equal part of its steps. Windows only move forward, and
+ * each lane takes its next weights as far as they lie in the window: a lane may run ahead of another by a
+ * window, which is what keeps padding low. A record is a chunk's indices (4 bytes a lane: feature - window,
+ * step by step) and then its weights (4 vectors); padding has weight 0. */
 #define SNN_CHUNK_STEPS 4
-#define SNN_RECORD_BYTES(lanes) ((size_t)(lanes) * 20)
+#define SNN_RECORD_BYTES(lanes) ((size_t)(lanes)*20)
 typedef struct snn_csr_column {
-    int64_t first_row, row_count;  /* rows of W in this share when they are consecutive */
-    const int32_t *rows;           /* (panel_count, VF_LANES) row of each lane, -1 for none; NULL: consecutive */
+    int64_t first_row, row_count; /* rows of W in this share when they are consecutive */
+    const int32_t *rows; /* (panel_count, VF_LANES) row of each lane, -1 for none; NULL: consecutive */
     int64_t panel_count, columns;
-    const int64_t *chunks;         /* (panel_count + 1) where each panel's chunks begin */
-    const int32_t *windows;        /* (chunks, windows a chunk) first feature of each window */
-    const uint8_t *records;        /* (chunks) records */
+    const int64_t *chunks;  /* (panel_count + 1) where each panel's chunks begin */
+    const int32_t *windows; /* (chunks, windows a chunk) first feature of each window */
+    const uint8_t *records; /* (chunks) records */
 } snn_csr_column;
 
 /* ---- dense, both layouts ----
@@ -76,7 +77,7 @@ typedef struct snn_csr_column {
 typedef struct snn_dense {
     int64_t first_row, row_count;
     int64_t columns;
-    const float *weights;  /* (panels, columns, SNN_DENSE_ROWS); 16 readable floats follow */
+    const float *weights; /* (panels, columns, SNN_DENSE_ROWS); 16 readable floats follow */
 } snn_dense;
 
 typedef enum snn_format { SNN_FORMAT_CSR, SNN_FORMAT_PANEL, SNN_FORMAT_DENSE } snn_format;
@@ -89,21 +90,21 @@ typedef void (*snn_linear_fn)(const void *packed, const float *x, float *y, int6
                               const snn_epilogue *epilogue);
 
 typedef struct snn_kernel {
-    const char *name;   /* "csr_tile_4x2" */
+    const char *name; /* "csr_tile_4x2" */
     snn_format format;
     snn_layout layout;
-    int shape;          /* what the packing must match: CSR and panels, tile layout: rows a panel; CSR, column layout:
-                         * windows a chunk; dense: rows in registers, any packing */
-    int samples;        /* samples a tile */
-    int index_bytes;    /* CSR: bytes of an index; 0 when dense */
-    int window;         /* CSR, column layout: features of a window; 0 elsewhere */
+    int shape; /* what the packing must match: CSR and panels, tile layout: rows a panel; CSR, column layout:
+                * windows a chunk; dense: rows in registers, any packing */
+    int samples;     /* samples a tile */
+    int index_bytes; /* CSR: bytes of an index; 0 when dense */
+    int window;      /* CSR, column layout: features of a window; 0 elsewhere */
     snn_linear_fn run;
 } snn_kernel;
 
 typedef struct snn_isa {
     const char *name;
-    int lanes;          /* floats a vector */
-    int column_block;   /* VF_BLOCK: features held in registers by the column kernels */
+    int lanes;        /* floats a vector */
+    int column_block; /* VF_BLOCK: features held in registers by the column kernels */
     const snn_kernel *kernels;
     int kernel_count;
     /* y[i] = activation(x[i]), count values; in place allowed. */
@@ -115,13 +116,18 @@ typedef struct snn_isa {
     /* to (columns, to_stride) = from (rows, from_stride) transposed. */
     void (*transpose)(const float *from, int64_t from_stride, float *to, int64_t to_stride, int64_t rows,
                       int64_t columns);
-    /* ddata[p] += sum over samples of dy[row][s] * x[column][s] for the stored weights of some rows.
-     * Rows of dy and x are stride floats apart; samples is a multiple of lanes times 1 to 4. */
-    void (*sampled)(const int64_t *indptr, const int32_t *indices, int64_t first_row, int64_t last_row,
-                    const float *dy, const float *x, int64_t stride, int64_t samples, float *ddata);
-    /* sum[r] = sum over samples of y[r][s]. */
-    void (*row_sums)(const float *y, int64_t stride, int64_t samples, int64_t first_row, int64_t last_row,
-                     float *sum);
+    /* Training, on tiles of 4 * lanes samples. dy and x are one tile each.
+     * gradient[e] (first ? = : +=) the sum over samples of dy[row][s] * x[column][s] for every packed weight
+     * e of a share of sampled_rows a panel; lanes spare floats follow gradient. dbias[row] the same for dy
+     * alone. */
+    int sampled_rows;
+    void (*sampled)(const snn_csr_tile *share, const float *x, const float *dy, float *gradient, float *dbias,
+                    int first);
+    /* dy[i] *= the activation's slope where its output is y[i] (and its input z[i], read for GELU alone). */
+    void (*slope)(const float *y, const float *z, float *dy, int64_t count, const snn_epilogue *epilogue);
+    /* One step of an optimizer on count values. */
+    void (*update)(const snn_update *update, float *values, const float *gradient, float *first,
+                   float *second, int64_t count);
     /* Multiply-adds in registers; returns how many floating-point operations, for measuring the peak rate. */
     double (*peak)(int64_t rounds, float *sink);
 } snn_isa;

@@ -3,7 +3,8 @@
 
 #include "memory.h"
 
-void snn_split_rows(const snn_csr *csr, int share_count, int64_t *bounds) {
+void snn_split_rows(const snn_csr *csr, int share_count, int64_t *bounds)
+{
     const int64_t unit = SNN_DENSE_ROWS;
     const int64_t nnz = csr->indptr[csr->rows];
     bounds[0] = 0;
@@ -13,24 +14,30 @@ void snn_split_rows(const snn_csr *csr, int share_count, int64_t *bounds) {
         int64_t low = bounds[share - 1], high = csr->rows;
         while (low < high) {
             const int64_t middle = low + (high - low) / 2;
-            if ((double)(csr->indptr[middle] + 8 * middle) < wanted) low = middle + 1;
-            else high = middle;
+            if ((double)(csr->indptr[middle] + 8 * middle) < wanted)
+                low = middle + 1;
+            else
+                high = middle;
         }
         int64_t bound = (low + unit / 2) / unit * unit;
-        if (bound < bounds[share - 1]) bound = bounds[share - 1];
+        if (bound < bounds[share - 1])
+            bound = bounds[share - 1];
         bounds[share] = bound < csr->rows ? bound : csr->rows;
     }
     bounds[share_count] = csr->rows;
 }
 
-int64_t snn_largest_block(const snn_kernel *kernel) {
+int64_t snn_largest_block(const snn_kernel *kernel)
+{
     return kernel->index_bytes == 1 ? 256 : 65536 / (kernel->samples / 2);
 }
 
 snn_packing *snn_pack(const snn_csr *csr, const snn_isa *isa, const snn_kernel *kernel, int64_t k_block,
-                      int share_count, const int64_t *bounds) {
+                      int share_count, const int64_t *bounds)
+{
     snn_packing *packing = snn_alloc(1, sizeof *packing);
-    if (!packing) return NULL;
+    if (!packing)
+        return NULL;
     packing->format = kernel->format;
     packing->layout = kernel->layout;
     packing->shape = kernel->format == SNN_FORMAT_DENSE ? 0 : kernel->shape;
@@ -57,8 +64,10 @@ snn_packing *snn_pack(const snn_csr *csr, const snn_isa *isa, const snn_kernel *
     return packing;
 }
 
-void snn_packing_free(snn_packing *packing) {
-    if (!packing) return;
+void snn_packing_free(snn_packing *packing)
+{
+    if (!packing)
+        return;
     snn_free(packing->shares);
     snn_free(packing->memory);
     snn_free(packing);

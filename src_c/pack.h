@@ -18,16 +18,16 @@ typedef struct snn_csr {
 typedef struct snn_packing {
     snn_format format;
     snn_layout layout;
-    int shape;            /* as snn_kernel.shape; 0 when dense */
-    int64_t k_block;      /* CSR: columns a block or a window; 0 when dense */
-    int index_bytes;      /* as snn_kernel.index_bytes */
-    int samples;          /* two-byte indices fit tiles of this width alone; 0: any */
+    int shape;       /* as snn_kernel.shape; 0 when dense */
+    int64_t k_block; /* CSR: columns a block or a window; 0 when dense */
+    int index_bytes; /* as snn_kernel.index_bytes */
+    int samples;     /* two-byte indices fit tiles of this width alone; 0: any */
     int share_count;
-    size_t share_size;    /* bytes of the struct of one share */
-    void *shares;         /* (share_count) snn_csr_tile, snn_csr_column or snn_dense */
-    void *memory;         /* what the shares point into */
+    size_t share_size; /* bytes of the struct of one share */
+    void *shares;      /* (share_count) snn_csr_tile, snn_csr_column or snn_dense */
+    void *memory;      /* what the shares point into */
     size_t bytes;
-    int64_t entries;      /* weights as packed, padding included */
+    int64_t entries; /* weights as packed, padding included */
     struct snn_packing *next;
 } snn_packing;
 
@@ -47,7 +47,8 @@ int64_t snn_panel_slots(const snn_csr *csr, int height);
 void snn_packing_free(snn_packing *packing);
 
 /* The share at index, as the kernel takes it. */
-static inline const void *snn_share(const snn_packing *packing, int index) {
+static inline const void *snn_share(const snn_packing *packing, int index)
+{
     return (const char *)packing->shares + (size_t)index * packing->share_size;
 }
 

@@ -6,10 +6,10 @@
 
 /* Scratch for one share, reused from block to block. */
 typedef struct sorter {
-    int64_t *cursor;  /* (rows) next stored weight of each row of the share */
-    int32_t *count;   /* (rows) weights of each row in the block */
-    int32_t *order;   /* (rows + panel height) rows of the share, most weights first */
-    int32_t *start;   /* (k_block + 2) where each count begins in order */
+    int64_t *cursor; /* (rows) next stored weight of each row of the share */
+    int32_t *count;  /* (rows) weights of each row in the block */
+    int32_t *order;  /* (rows + panel height) rows of the share, most weights first */
+    int32_t *start;  /* (k_block + 2) where each count begins in order */
 } sorter;
 
 /* Sizes of one packed block. */
@@ -18,33 +18,41 @@ typedef struct extent {
 } extent;
 
 /* Fills count and order for columns [first, end) and advances nothing. */
-static void sort_rows(const snn_csr *csr, int64_t first_row, int64_t rows, int64_t end_column, int64_t k_block,
-                      sorter *s) {
+static void sort_rows(const snn_csr *csr, int64_t first_row, int64_t rows, int64_t end_column,
+                      int64_t k_block, sorter *s)
+{
     memset(s->start, 0, (size_t)(k_block + 2) * sizeof *s->start);
     for (int64_t r = 0; r < rows; r++) {
         const int64_t end = csr->indptr[first_row + r + 1];
         int64_t p = s->cursor[r];
-        while (p < end && csr->indices[p] < end_column) p++;
+        while (p < end && csr->indices[p] < end_column)
+            p++;
         s->count[r] = (int32_t)(p - s->cursor[r]);
         s->start[k_block - s->count[r] + 1]++;
     }
-    for (int64_t c = 0; c <= k_block; c++) s->start[c + 1] += s->start[c];
-    for (int64_t r = 0; r < rows; r++) s->order[s->start[k_block - s->count[r]]++] = (int32_t)r;
+    for (int64_t c = 0; c <= k_block; c++)
+        s->start[c + 1] += s->start[c];
+    for (int64_t r = 0; r < rows; r++)
+        s->order[s->start[k_block - s->count[r]]++] = (int32_t)r;
 }
 
 /* Panels of the block: those with a weight, or all where sums begin or end. */
-static extent measure(const sorter *s, int64_t rows, int height, int all, snn_csr_group *groups) {
+static extent measure(const sorter *s, int64_t rows, int height, int all, snn_csr_group *groups)
+{
     extent e = {0};
     int64_t steps = -1;
     for (int64_t i = 0; i < rows; i += height) {
         const int32_t count = s->count[s->order[i]];
-        if (count == 0 && !all) break;
+        if (count == 0 && !all)
+            break;
         if (count != steps) {
             steps = count;
-            if (groups) groups[e.groups] = (snn_csr_group){.steps = (uint32_t)count};
+            if (groups)
+                groups[e.groups] = (snn_csr_group){.steps = (uint32_t)count};
             e.groups++;
         }
-        if (groups) groups[e.groups - 1].panels++;
+        if (groups)
+            groups[e.groups - 1].panels++;
         e.panels++;
         e.entries += (size_t)count * (size_t)height;
     }
@@ -54,7 +62,8 @@ static extent measure(const sorter *s, int64_t rows, int height, int all, snn_cs
 /* Writes the panels of a sorted block; advances the cursors. */
 static void write_block(const snn_csr *csr, const snn_kernel *kernel, int64_t first_row, int64_t rows,
                         int64_t scratch_row, int64_t first_column, const extent *size, const sorter *s,
-                        int32_t *panel_rows, uint8_t *indices, float *weights) {
+                        int32_t *panel_rows, uint8_t *indices, float *weights)
+{
     const int height = kernel->shape;
     const int64_t scale = kernel->index_bytes == 2 ? kernel->samples / 2 : 1;
     for (size_t panel = 0; panel < size->panels; panel++) {
@@ -74,17 +83,21 @@ static void write_block(const snn_csr *csr, const snn_kernel *kernel, int64_t fi
                     weights[slot] = csr->data[from + step];
                 }
                 // Padding repeats the row's last column, with weight 0.
-                if (kernel->index_bytes == 1) indices[slot] = (uint8_t)index;
-                else ((uint16_t *)(void *)indices)[slot] = (uint16_t)index;
+                if (kernel->index_bytes == 1)
+                    indices[slot] = (uint8_t)index;
+                else
+                    ((uint16_t *)(void *)indices)[slot] = (uint16_t)index;
             }
         }
         indices += (size_t)steps * (size_t)height * (size_t)kernel->index_bytes;
         weights += (size_t)steps * (size_t)height;
     }
-    for (int64_t r = 0; r < rows; r++) s->cursor[r] += s->count[r];
+    for (int64_t r = 0; r < rows; r++)
+        s->cursor[r] += s->count[r];
 }
 
-static int sorter_init(sorter *s, int64_t rows, int64_t k_block) {
+static int sorter_init(sorter *s, int64_t rows, int64_t k_block)
+{
     s->cursor = snn_alloc((size_t)rows, sizeof *s->cursor);
     s->count = snn_alloc((size_t)rows, sizeof *s->count);
     s->order = snn_alloc((size_t)rows, sizeof *s->order);
@@ -92,19 +105,23 @@ static int sorter_init(sorter *s, int64_t rows, int64_t k_block) {
     return s->cursor && s->count && s->order && s->start;
 }
 
-static void sorter_clear(sorter *s) {
+static void sorter_clear(sorter *s)
+{
     snn_free(s->cursor);
     snn_free(s->count);
     snn_free(s->order);
     snn_free(s->start);
 }
 
-static void rewind_cursor(const snn_csr *csr, int64_t first_row, int64_t rows, sorter *s) {
-    for (int64_t r = 0; r < rows; r++) s->cursor[r] = csr->indptr[first_row + r];
+static void rewind_cursor(const snn_csr *csr, int64_t first_row, int64_t rows, sorter *s)
+{
+    for (int64_t r = 0; r < rows; r++)
+        s->cursor[r] = csr->indptr[first_row + r];
 }
 
 int snn_pack_csr_tile(const snn_csr *csr, const snn_kernel *kernel, int64_t k_block, int share_count,
-                      const int64_t *bounds, snn_packing *packing) {
+                      const int64_t *bounds, snn_packing *packing)
+{
     const int height = kernel->shape;
     const int64_t blocks = (csr->cols + k_block - 1) / k_block;
     const size_t extents = (size_t)share_count * (size_t)blocks;
@@ -115,14 +132,15 @@ int snn_pack_csr_tile(const snn_csr *csr, const snn_kernel *kernel, int64_t k_bl
     packing->share_size = sizeof *shares;
     int ready = sorter_init(&s, csr->rows, k_block) && sizes && shares;
 
-    for (int share = 0; ready && share < share_count; share++) {  // how large everything will be
+    for (int share = 0; ready && share < share_count; share++) { // how large everything will be
         const int64_t first = bounds[share], rows = bounds[share + 1] - first;
         rewind_cursor(csr, first, rows, &s);
         for (int64_t b = 0; rows && b < blocks; b++) {
             extent *size = &sizes[(size_t)share * (size_t)blocks + (size_t)b];
             sort_rows(csr, first, rows, (b + 1) * k_block, k_block, &s);
             *size = measure(&s, rows, height, b == 0 || b == blocks - 1, NULL);
-            for (int64_t r = 0; r < rows; r++) s.cursor[r] += s.count[r];
+            for (int64_t r = 0; r < rows; r++)
+                s.cursor[r] += s.count[r];
             total.groups += size->groups;
             total.panels += size->panels;
             total.entries += size->entries;
@@ -152,12 +170,16 @@ int snn_pack_csr_tile(const snn_csr *csr, const snn_kernel *kernel, int64_t k_bl
             rewind_cursor(csr, first, rows, &s);
             for (int64_t b = 0; rows && b < blocks; b++, block++) {
                 const extent *size = &sizes[(size_t)share * (size_t)blocks + (size_t)b];
-                *block = (snn_csr_block){.first_column = b * k_block, .group_count = (int64_t)size->groups,
-                                         .groups = groups, .rows = panel_rows, .indices = indices, .weights = weights};
+                *block = (snn_csr_block){.first_column = b * k_block,
+                                         .group_count = (int64_t)size->groups,
+                                         .groups = groups,
+                                         .rows = panel_rows,
+                                         .indices = indices,
+                                         .weights = weights};
                 sort_rows(csr, first, rows, (b + 1) * k_block, k_block, &s);
                 measure(&s, rows, height, b == 0 || b == blocks - 1, groups);
-                write_block(csr, kernel, first, rows, csr->rows + share, b * k_block, size, &s, panel_rows, indices,
-                            weights);
+                write_block(csr, kernel, first, rows, csr->rows + share, b * k_block, size, &s, panel_rows,
+                            indices, weights);
                 groups += size->groups;
                 panel_rows += size->panels * (size_t)height;
                 indices += size->entries * (size_t)kernel->index_bytes;

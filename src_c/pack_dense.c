@@ -2,12 +2,14 @@
 #include "memory.h"
 #include "pack.h"
 
-int snn_pack_dense(const snn_csr *csr, int share_count, const int64_t *bounds, snn_packing *packing) {
+int snn_pack_dense(const snn_csr *csr, int share_count, const int64_t *bounds, snn_packing *packing)
+{
     size_t panels = 0;
     for (int share = 0; share < share_count; share++)
         panels += (size_t)((bounds[share + 1] - bounds[share] + SNN_DENSE_ROWS - 1) / SNN_DENSE_ROWS);
     const size_t panel_size = (size_t)csr->cols * SNN_DENSE_ROWS;
-    if (panels && panel_size > (SIZE_MAX - 16) / panels) return 0;
+    if (panels && panel_size > (SIZE_MAX - 16) / panels)
+        return 0;
     const size_t count = panels * panel_size + 16;
     snn_dense *shares = snn_alloc((size_t)share_count, sizeof *shares);
     float *weights = snn_alloc(count, sizeof *weights);
@@ -16,10 +18,12 @@ int snn_pack_dense(const snn_csr *csr, int share_count, const int64_t *bounds, s
     packing->share_size = sizeof *shares;
     packing->bytes = count * sizeof *weights;
     packing->entries = (int64_t)(panels * panel_size);
-    if (!shares || !weights) return 0;
+    if (!shares || !weights)
+        return 0;
     for (int share = 0; share < share_count; share++) {
         const int64_t first = bounds[share], end = bounds[share + 1];
-        shares[share] = (snn_dense){.first_row = first, .row_count = end - first, .columns = csr->cols, .weights = weights};
+        shares[share] = (snn_dense){
+            .first_row = first, .row_count = end - first, .columns = csr->cols, .weights = weights};
         for (int64_t row = first; row < end; row++) {
             const int64_t at = row - first;
             float *panel = weights + (size_t)(at / SNN_DENSE_ROWS) * panel_size + at % SNN_DENSE_ROWS;

@@ -9,7 +9,8 @@
 #include <stdatomic.h>
 #include <time.h>
 
-static inline double snn_microseconds(void) {
+static inline double snn_microseconds(void)
+{
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return 1e6 * (double)t.tv_sec + 1e-3 * (double)t.tv_nsec;
@@ -25,23 +26,23 @@ typedef enum snn_step_type { SNN_STEP_LINEAR, SNN_STEP_ACTIVATE, SNN_STEP_SOFTMA
 /* A way to compute a step in a bucket. */
 typedef struct snn_choice {
     const snn_kernel *kernel;
-    int64_t k_block;             /* CSR: columns a block or a window; 0 when dense */
-    const snn_packing *packing;  /* NULL until chosen */
-    double estimate_us;          /* by the cost model: one tile, one thread */
-    double measured_us;          /* 0: not timed */
+    int64_t k_block;            /* CSR: columns a block or a window; 0 when dense */
+    const snn_packing *packing; /* NULL until chosen */
+    double estimate_us;         /* by the cost model: one tile, one thread */
+    double measured_us;         /* 0: not timed */
 } snn_choice;
 
 typedef struct snn_step {
     snn_step_type type;
-    int64_t node;             /* of the model, for reports */
+    int64_t node; /* of the model, for reports */
     int64_t inputs, outputs;
     int input_buffer, output_buffer;
     snn_epilogue epilogue;
-    float *bias;              /* (outputs + shares) owned */
-    int64_t nnz;              /* linear: weights that are not padding */
-    int sparse;               /* linear: the model holds CSR */
-    int64_t panel_slots[17];  /* linear: snn_panel_slots by panel height; 0: not yet counted */
-    snn_packing *packings;    /* owned list */
+    float *bias;             /* (outputs + shares) owned */
+    int64_t nnz;             /* linear: weights that are not padding */
+    int sparse;              /* linear: the model holds CSR */
+    int64_t panel_slots[17]; /* linear: snn_panel_slots by panel height; 0: not yet counted */
+    snn_packing *packings;   /* owned list */
     snn_choice chosen[SNN_MAX_BUCKETS];
     snn_choice candidates[SNN_MAX_BUCKETS][SNN_MAX_CANDIDATES];
     int candidate_count[SNN_MAX_BUCKETS];
@@ -52,14 +53,14 @@ typedef struct snn_step {
 typedef struct snn_bucket {
     snn_layout layout;
     int samples;
-    double tile_us;   /* one thread takes one tile through all steps */
-    double split_us;  /* all threads share one tile, split by rows */
+    double tile_us;  /* one thread takes one tile through all steps */
+    double split_us; /* all threads share one tile, split by rows */
 } snn_bucket;
 
 /* A run of equal tiles. */
 typedef struct snn_segment {
     int bucket;
-    int split;        /* 1: threads share each tile by rows; 0: a tile a thread */
+    int split; /* 1: threads share each tile by rows; 0: a tile a thread */
     int64_t first_sample, tiles;
 } snn_segment;
 #define SNN_MAX_SEGMENTS (2 * SNN_MAX_BUCKETS + 2)
@@ -86,10 +87,10 @@ struct snn_plan {
     unsigned char *table;
     int64_t table_size;
     snn_tune tune;
-    int cached;                  /* choices and times came from the tuning cache */
-    int disturbed;               /* a time measured is not to be believed: not kept in the cache */
+    int cached;    /* choices and times came from the tuning cache */
+    int disturbed; /* a time measured is not to be believed: not kept in the cache */
     double compile_seconds;
-    _Atomic(snn_workspace *) *pool;  /* (SNN_POOL) idle workspaces */
+    _Atomic(snn_workspace *) *pool; /* (SNN_POOL) idle workspaces */
 };
 
 /* schedule.c: cutting batches. Returns 0 when memory is out. */
@@ -104,8 +105,8 @@ int snn_candidate_init(const snn_plan *plan, const snn_csr *csr, int bucket, snn
 
 /* tune.c: fills chosen of every linear step. csr (step_count): the weights of the linear steps. */
 snn_status snn_tune_steps(snn_plan *plan, const snn_csr *csr);
-/* Fills the times of the buckets: from those of the steps or, when measuring, by running tiles. Afterwards the
- * plan's workspaces fit its buckets. */
+/* Fills the times of the buckets: from those of the steps or, when measuring, by running tiles. Afterwards
+ * the plan's workspaces fit its buckets. */
 snn_status snn_tune_buckets(snn_plan *plan);
 
 /* tune_cache.c: kernels chosen and times measured by an earlier plan for the same kind of layers, processor
@@ -119,7 +120,7 @@ void snn_cache_write(const snn_plan *plan, const char *folder);
 snn_workspace *snn_workspace_create(const snn_plan *plan);
 void snn_workspace_free(snn_workspace *workspace);
 /* Runs batch samples as tiles of one bucket: how the tuner times it. */
-void snn_plan_run_bucket(const snn_plan *plan, snn_workspace *workspace, const float *x, int64_t batch, float *y,
-                         int bucket, int split);
+void snn_plan_run_bucket(const snn_plan *plan, snn_workspace *workspace, const float *x, int64_t batch,
+                         float *y, int bucket, int split);
 
 #endif

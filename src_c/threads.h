@@ -1,5 +1,5 @@
-/* The core's only parallelism: one region a call. Without OpenMP, inside a caller's own parallel region, or in
- * the child of a process that had threads (OpenMP's are gone), everything runs in the calling thread. */
+/* The core's only parallelism: one region a call. Without OpenMP, inside a caller's own parallel region, or
+ * in the child of a process that had threads (OpenMP's are gone), everything runs in the calling thread. */
 #ifndef SNN_THREADS_H
 #define SNN_THREADS_H
 

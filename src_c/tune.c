@@ -1,6 +1,7 @@
 /* Choosing the kernel of every step for every bucket: by the cost model, or by timing its best candidates.
  *
- * Every kernel adds up a row in the order of its columns, so no choice made here changes a bit of a result. */
+ * Every kernel adds up a row in the order of its columns, so no choice made here changes a bit of a result.
+ */
 #include "plan.h"
 
 #include "memory.h"
@@ -11,28 +12,34 @@
 /* ---- packings ---- */
 
 /* The step's packing for a choice, made if there is none yet; NULL when memory is out. */
-static const snn_packing *packing_for(snn_plan *plan, snn_step *step, const snn_csr *csr, const snn_choice *choice,
-                                      const int64_t *bounds) {
+static const snn_packing *packing_for(snn_plan *plan, snn_step *step, const snn_csr *csr,
+                                      const snn_choice *choice, const int64_t *bounds)
+{
     const snn_kernel *kernel = choice->kernel;
     const int dense = kernel->format == SNN_FORMAT_DENSE;
     for (snn_packing *p = step->packings; p; p = p->next) {
-        if (p->format != kernel->format) continue;
-        if (dense || (p->layout == kernel->layout && p->shape == kernel->shape && p->k_block == choice->k_block &&
-                      p->index_bytes == kernel->index_bytes && (!p->samples || p->samples == kernel->samples)))
+        if (p->format != kernel->format)
+            continue;
+        if (dense ||
+            (p->layout == kernel->layout && p->shape == kernel->shape && p->k_block == choice->k_block &&
+             p->index_bytes == kernel->index_bytes && (!p->samples || p->samples == kernel->samples)))
             return p;
     }
     snn_packing *made = snn_pack(csr, plan->isa, kernel, choice->k_block, plan->threads, bounds);
-    if (!made) return NULL;
+    if (!made)
+        return NULL;
     made->next = step->packings;
     step->packings = made;
     return made;
 }
 
 /* Frees the packings that no chosen kernel reads. */
-static void drop_unused(const snn_plan *plan, snn_step *step) {
+static void drop_unused(const snn_plan *plan, snn_step *step)
+{
     for (snn_packing **at = &step->packings; *at;) {
         int used = 0;
-        for (int b = 0; b < plan->bucket_count; b++) used |= step->chosen[b].packing == *at;
+        for (int b = 0; b < plan->bucket_count; b++)
+            used |= step->chosen[b].packing == *at;
         if (used) {
             at = &(*at)->next;
             continue;
@@ -46,7 +53,8 @@ static void drop_unused(const snn_plan *plan, snn_step *step) {
 /* ---- steps ---- */
 
 /* One thread, one tile through all shares of a step; microseconds. */
-static double time_choice(const snn_step *step, const snn_choice *choice, const float *x, float *y) {
+static double time_choice(const snn_step *step, const snn_choice *choice, const float *x, float *y)
+{
     const double start = snn_microseconds();
     for (int share = 0; share < choice->packing->share_count; share++)
         choice->kernel->run(snn_share(choice->packing, share), x, y, step->outputs, &step->epilogue);
@@ -54,52 +62,65 @@ static double time_choice(const snn_step *step, const snn_choice *choice, const 
 }
 
 /* Least time of a few runs; candidates are timed in turn, so that drift hits all of them. */
-static void time_candidates(const snn_step *step, snn_choice *list, int count, const float *x, float *y) {
+static void time_candidates(const snn_step *step, snn_choice *list, int count, const float *x, float *y)
+{
     double spent = 0.0;
-    for (int i = 0; i < count; i++) list[i].measured_us = time_choice(step, &list[i], x, y);
+    for (int i = 0; i < count; i++)
+        list[i].measured_us = time_choice(step, &list[i], x, y);
     for (int round = 0; round < 16 && (round < 4 || spent < 2500.0 * count); round++) {
         for (int i = 0; i < count; i++) {
             const double took = time_choice(step, &list[i], x, y);
             spent += took;
-            if (round == 0 || took < list[i].measured_us) list[i].measured_us = took;
+            if (round == 0 || took < list[i].measured_us)
+                list[i].measured_us = took;
         }
     }
 }
 
 /* Candidates worth timing: within a factor of the best estimate. */
-static int worth_timing(const snn_step *step, int bucket) {
+static int worth_timing(const snn_step *step, int bucket)
+{
     const snn_choice *list = step->candidates[bucket];
     int count = 0;
-    while (count < step->candidate_count[bucket] && list[count].estimate_us <= 1.6 * list[0].estimate_us) count++;
+    while (count < step->candidate_count[bucket] && list[count].estimate_us <= 1.6 * list[0].estimate_us)
+        count++;
     return count < 6 ? count : 6;
 }
 
-static snn_status choose(snn_plan *plan, snn_step *step, const snn_csr *csr, int bucket, const int64_t *bounds,
-                         const float *x, float *y) {
+static snn_status choose(snn_plan *plan, snn_step *step, const snn_csr *csr, int bucket,
+                         const int64_t *bounds, const float *x, float *y)
+{
     snn_choice *list = plan->cached ? &step->chosen[bucket] : step->candidates[bucket];
     const int timed = plan->tune == SNN_TUNE_MEASURE && !plan->cached ? worth_timing(step, bucket) : 1;
     for (int i = 0; i < timed; i++) {
         list[i].packing = packing_for(plan, step, csr, &list[i], bounds);
-        if (!list[i].packing) return snn_fail(SNN_ERROR_MEMORY, "out of memory while packing node %lld", (long long)step->node);
+        if (!list[i].packing)
+            return snn_fail(SNN_ERROR_MEMORY, "out of memory while packing node %lld", (long long)step->node);
     }
-    if (plan->cached) return SNN_OK;
-    if (timed > 1) time_candidates(step, list, timed, x, y);
+    if (plan->cached)
+        return SNN_OK;
+    if (timed > 1)
+        time_candidates(step, list, timed, x, y);
     int best = 0;
     for (int i = 1; i < timed; i++)
-        if (list[i].measured_us < list[best].measured_us) best = i;
+        if (list[i].measured_us < list[best].measured_us)
+            best = i;
     step->chosen[bucket] = list[best];
     return SNN_OK;
 }
 
-snn_status snn_tune_steps(snn_plan *plan, const snn_csr *csr) {
+snn_status snn_tune_steps(snn_plan *plan, const snn_csr *csr)
+{
     const int64_t widest_tile = plan->buckets[plan->bucket_count - 1].samples;
-    const size_t floats = ((size_t)snn_column_stride(plan->widest) + (size_t)plan->threads) * (size_t)widest_tile;
+    const size_t floats =
+        ((size_t)snn_column_stride(plan->widest) + (size_t)plan->threads) * (size_t)widest_tile;
     float *x = snn_alloc(floats, sizeof *x), *y = snn_alloc(floats, sizeof *y);
     int64_t *bounds = snn_alloc((size_t)plan->threads + 1, sizeof *bounds);
     snn_status status = x && y && bounds ? SNN_OK : snn_fail(SNN_ERROR_MEMORY, "out of memory for tuning");
     for (int64_t i = 0; i < plan->step_count && !status; i++) {
         snn_step *step = &plan->steps[i];
-        if (step->type != SNN_STEP_LINEAR) continue;
+        if (step->type != SNN_STEP_LINEAR)
+            continue;
         snn_split_rows(&csr[i], plan->threads, bounds);
         for (int b = 0; b < plan->bucket_count && !status; b++) {
             status = choose(plan, step, &csr[i], b, bounds, x, y);
@@ -116,7 +137,8 @@ snn_status snn_tune_steps(snn_plan *plan, const snn_csr *csr) {
 /* ---- buckets ---- */
 
 /* From the times of the steps, with what turning x and y costs. */
-static void estimate_buckets(snn_plan *plan) {
+static void estimate_buckets(snn_plan *plan)
+{
     for (int b = 0; b < plan->bucket_count; b++) {
         snn_bucket *bucket = &plan->buckets[b];
         const double values = (double)(plan->inputs + plan->outputs) * bucket->samples;
@@ -135,25 +157,30 @@ static int disturbed(double measured, double expected) { return measured > 3.0 *
 
 /* Least time of a few runs of one tile a thread, or of one tile that all threads share; more runs while the
  * time looks disturbed. expected: from the times of the steps. */
-static double time_bucket(const snn_plan *plan, snn_workspace *workspace, int bucket, int split, double expected,
-                          const float *x, float *y) {
+static double time_bucket(const snn_plan *plan, snn_workspace *workspace, int bucket, int split,
+                          double expected, const float *x, float *y)
+{
     const int64_t batch = plan->buckets[bucket].samples * (split ? 1 : (int64_t)plan->threads);
     const double enough = expected * 4.0 > 2500.0 ? expected * 4.0 : 2500.0;
-    double best = 0.0, used = 0.0;  // used: what the runs so far would have taken undisturbed
+    double best = 0.0, used = 0.0; // used: what the runs so far would have taken undisturbed
     for (int round = 0; round < 40 && (round < 3 || used < enough || disturbed(best, expected)); round++) {
         const double start = snn_microseconds();
         snn_plan_run_bucket(plan, workspace, x, batch, y, bucket, split);
         const double took = snn_microseconds() - start;
         used += took < 3.0 * expected ? took : expected;
-        if (round == 0 || took < best) best = took;
+        if (round == 0 || took < best)
+            best = took;
     }
     return best;
 }
 
-snn_status snn_tune_buckets(snn_plan *plan) {
-    if (plan->cached) return SNN_OK;
+snn_status snn_tune_buckets(snn_plan *plan)
+{
+    if (plan->cached)
+        return SNN_OK;
     estimate_buckets(plan);
-    if (plan->tune != SNN_TUNE_MEASURE) return SNN_OK;
+    if (plan->tune != SNN_TUNE_MEASURE)
+        return SNN_OK;
     const size_t samples = (size_t)plan->buckets[plan->bucket_count - 1].samples * (size_t)plan->threads;
     float *x = snn_alloc(samples * (size_t)plan->inputs, sizeof *x);
     float *y = snn_alloc(samples * (size_t)plan->outputs, sizeof *y);
@@ -163,10 +190,13 @@ snn_status snn_tune_buckets(snn_plan *plan) {
         snn_bucket *bucket = &plan->buckets[b];
         const double tile_us = bucket->tile_us, split_us = bucket->split_us;
         const double tile_measured = time_bucket(plan, workspace, b, 0, tile_us, x, y);
-        const double split_measured = plan->threads > 1 ? time_bucket(plan, workspace, b, 1, split_us, x, y) : tile_measured;
+        const double split_measured =
+            plan->threads > 1 ? time_bucket(plan, workspace, b, 1, split_us, x, y) : tile_measured;
         plan->disturbed |= disturbed(tile_measured, tile_us) || disturbed(split_measured, split_us);
-        if (!disturbed(tile_measured, tile_us)) bucket->tile_us = tile_measured;
-        if (!disturbed(split_measured, split_us)) bucket->split_us = split_measured;
+        if (!disturbed(tile_measured, tile_us))
+            bucket->tile_us = tile_measured;
+        if (!disturbed(split_measured, split_us))
+            bucket->split_us = split_measured;
     }
     snn_workspace_free(workspace);
     snn_free(x);

@@ -48,6 +48,12 @@ def loss64(network, x, targets, loss: str) -> float:
         a = activate(name, a @ weight.T + (0 if bias is None else bias))
     if loss == "mse":
         return float(((a - targets) ** 2).mean())
+    if loss == "huber":
+        d = np.abs(a - targets)
+        return float(np.where(d <= 1, d * d / 2, d - 0.5).mean())
+    if loss == "binary_cross_entropy":
+        p = 1 / (1 + np.exp(-a))
+        return float(-(targets * np.log(p) + (1 - targets) * np.log(1 - p)).mean())
     return float(np.mean(np.log(np.exp(a).sum(axis=1)) - a[np.arange(len(a)), targets]))
 
 
@@ -93,6 +99,12 @@ def gradient_bounds(network, x, loss: str, targets) -> list[tuple[np.ndarray, np
     if loss == "mse":
         back = 2 * (a - targets) / targets.size
         back_error = 2 * (a_error + 3 * EPS * (np.abs(a) + np.abs(targets))) / targets.size
+    elif loss == "huber":
+        back = np.clip(a - targets, -1, 1) / targets.size
+        back_error = (a_error + 3 * EPS * (np.abs(a) + np.abs(targets))) / targets.size
+    elif loss == "binary_cross_entropy":
+        back = (1 / (1 + np.exp(-a)) - targets) / targets.size
+        back_error = (a_error / 4 + 10 * EPS) / targets.size
     else:
         back, back_error = _activation_error("softmax", a, a_error)
         back[np.arange(len(a)), targets] -= 1

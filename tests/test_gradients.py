@@ -48,6 +48,8 @@ def make_targets(rng, loss, batch, outputs):
     """Labels for cross_entropy, reals for mse."""
     if loss == "cross_entropy":
         return rng.integers(0, outputs, batch)
+    if loss == "binary_cross_entropy":
+        return rng.random((batch, outputs), dtype=np.float32).astype(np.float64)
     return rng.standard_normal((batch, outputs), dtype=np.float32).astype(np.float64)
 
 
@@ -72,7 +74,7 @@ def check_network(network, masks, x, targets, loss, model):
 
 
 @pytest.mark.parametrize("sparsity", [None, 0.4])
-@pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
+@pytest.mark.parametrize("loss", ["cross_entropy", "mse", "huber", "binary_cross_entropy"])
 @pytest.mark.parametrize("name", ["relu", "clip", "tanh", "sigmoid", "gelu", "softmax"])
 def test_gradients_agree_with_finite_differences(rng, name, loss, sparsity):
     network, masks = make_network(rng, (name, name, "none"), sparsity=sparsity or 0.0)
@@ -126,7 +128,7 @@ def test_a_dense_layer_beside_a_sparse_one_through_blas_and_through_the_kernels(
     for index in (0, 2):
         model.linear_layers[index].weight = network[index][0]
     trainer = snn.Trainer(model)
-    assert [type(step).__name__ for step in trainer.network.steps[::2]] == (
+    assert [type(step).__name__ for step in trainer.network.linear_steps] == (
         ["KernelStep"] * 3 if small else ["BlasStep", "KernelStep", "BlasStep"]
     )
     x = rng.standard_normal((BATCH, SIZES[0]), dtype=np.float32).astype(np.float64)
@@ -139,15 +141,17 @@ def test_l2_adds_its_strength_times_the_weights_but_not_the_biases(rng):
     x = rng.standard_normal((BATCH, SIZES[0]), dtype=np.float32)
     targets = make_targets(rng, "cross_entropy", BATCH, SIZES[-1])
     for patterns in (None, masks):
-        plain = gradients_of(to_model(network, patterns), x, targets, "cross_entropy")
-        with_l2 = gradients_of(to_model(network, patterns), x, targets, "cross_entropy", l2=0.25)
-        for index, ((weight, _, _), mask) in enumerate(zip(network, masks, strict=True)):
-            values = weight if patterns is None else weight[mask]
-            wanted = plain[2 * index] + 0.25 * values
+        models = [to_model(network, patterns) for _ in range(2)]
+        for model, l2 in zip(models, (0.0, 0.25), strict=True):
+            snn.Trainer(model, optimizer="sgd", learning_rate=0.5, l2=l2).step(x, targets)
+        for index, layers in enumerate(zip(*(model.linear_layers for model in models), strict=True)):
+            plain, shrunk = (layer.weight.data if patterns else layer.weight for layer in layers)
+            before = network[index][0] if patterns is None else network[index][0][masks[index]]
+            wanted = np.asarray(plain, np.float64) - 0.5 * 0.25 * before
             np.testing.assert_allclose(
-                with_l2[2 * index], wanted, rtol=0, atol=4 * 2**-23 * np.abs(wanted).max()
+                shrunk, wanted, rtol=0, atol=4 * 2**-23 * np.abs(before).max(initial=1)
             )
-            np.testing.assert_array_equal(with_l2[2 * index + 1], plain[2 * index + 1])
+            np.testing.assert_array_equal(layers[1].bias, layers[0].bias)
 
 
 @pytest.mark.parametrize("name", list(LAYERS))

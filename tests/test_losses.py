@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from sparsenn.losses import CrossEntropy, MeanSquaredError, choose_loss
+import sparsenn as snn
+from sparsenn.losses import BinaryCrossEntropy, CrossEntropy, Huber, MeanSquaredError, choose_loss
 
 EPS = float(np.finfo(np.float32).eps)
 
@@ -117,7 +118,12 @@ def test_auto_chooses_by_targets_and_outputs(y, outputs, softmax, name):
         ("mse", [[0.5, 1.5]], ValueError, r"y must have shape \(n, 3\) for mse, got \(1, 2\)"),
         ("mse", [[0, 0, np.nan]], ValueError, r"y must be finite, got nan at \[0, 2\]"),
         ("mse", [[0, 1e300, 0]], ValueError, r"y as float32 must be finite, got inf at \[0, 1\]"),
-        ("huber", [0], ValueError, "loss must be one of auto, cross_entropy, mse, got 'huber'"),
+        (
+            "hinge",
+            [0],
+            ValueError,
+            "loss must be one of auto, binary_cross_entropy, cross_entropy, huber, mse, got",
+        ),
         (None, [0], TypeError, "loss must be a name, got NoneType"),
     ],
 )
@@ -129,3 +135,58 @@ def test_bad_targets_and_names(loss, y, error, message):
 def test_cross_entropy_needs_two_outputs():
     with pytest.raises(ValueError, match="needs a model with at least 2 outputs, got 1"):
         CrossEntropy().targets([0, 0], outputs=1)
+
+
+REAL_LOSSES = [
+    (MeanSquaredError(), lambda z, t: (z - t) ** 2),
+    (Huber(), lambda z, t: np.where(abs(z - t) <= 1, (z - t) ** 2 / 2, abs(z - t) - 0.5)),
+    (Huber(delta=0.3), lambda z, t: np.where(abs(z - t) <= 0.3, (z - t) ** 2 / 2, 0.3 * (abs(z - t) - 0.15))),
+    (BinaryCrossEntropy(), lambda z, t: np.log(1 + np.exp(z)) - t * z),
+]
+
+
+@pytest.mark.parametrize(("loss", "definition"), REAL_LOSSES)
+def test_losses_on_real_targets_agree_with_their_definition_and_its_slope(rng, loss, definition):
+    z, targets, h = 2 * rng.standard_normal((5, 40)), rng.random((40, 5)), 1e-5
+    value, gradient = loss(z, targets)
+    assert value == pytest.approx(definition(z, targets.T).mean(), rel=1e-12)
+    slope = (definition(z + h, targets.T) - definition(z - h, targets.T)) / (2 * h) / z.size
+    # next to Huber's corners the second derivative jumps: the difference is off by at most h / 2
+    np.testing.assert_allclose(gradient, slope, rtol=0, atol=(1e-6 + h / 2) / z.size)
+    assert loss(z.astype(np.float32), targets.astype(np.float32))[1].dtype == np.float32
+
+
+def test_binary_cross_entropy_of_large_logits_and_its_accuracy():
+    loss, gradient = BinaryCrossEntropy()(
+        np.array([[1e4, -1e4, 1e4]], np.float32), np.array([[1], [0], [0]], np.float32)
+    )
+    assert loss == pytest.approx(1e4 / 3)
+    np.testing.assert_allclose(gradient, [[0, 0, 1 / 3]], rtol=EPS)
+    logits = np.array([[1.0, -1.0, 2.0], [1.0, -2.0, -3.0]])
+    assert BinaryCrossEntropy().correct(logits, np.array([[1, 1], [0, 1], [1, 0]])) == 2
+
+
+def test_class_weights_weigh_samples(rng):
+    logits, labels, weights = rng.standard_normal((3, 8)), np.arange(8) % 3, np.array([1.0, 2.0, 5.0])
+    loss, gradient = CrossEntropy(class_weights=weights)(logits, labels)
+    repeated = np.repeat(np.arange(8), weights[labels].astype(int))  # a weight is a number of copies
+    wanted, slope = CrossEntropy()(logits[:, repeated], labels[repeated])
+    assert loss == pytest.approx(wanted, rel=1e-12)
+    for sample in range(8):
+        np.testing.assert_allclose(gradient[:, sample], slope[:, repeated == sample].sum(axis=1), rtol=1e-12)
+    with pytest.raises(ValueError, match="class_weights must hold 2 numbers, one an output, got 3"):
+        CrossEntropy(class_weights=weights).targets([0, 1], outputs=2)
+    with pytest.raises(ValueError, match="class_weights must be positive numbers"):
+        CrossEntropy(class_weights=[1, 0])
+
+
+def test_binary_targets_and_models_are_checked(rng):
+    with pytest.raises(ValueError, match=r"y must be in \[0, 1\] for binary_cross_entropy, got 2"):
+        BinaryCrossEntropy().targets([0, 2], outputs=1)
+    model = snn.mlp([3, 1], output="sigmoid")
+    with pytest.raises(ValueError, match="must not end in Sigmoid"):
+        snn.train(model, np.ones((2, 3)), [0, 1], loss="binary_cross_entropy")
+    X = rng.standard_normal((64, 3))
+    model = snn.mlp([3, 1], seed=1)
+    history = snn.train(model, X, X[:, 0] > 0, loss="binary_cross_entropy", epochs=40, learning_rate=0.1)
+    assert history.accuracy[-1] > 0.95

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from sparsenn.optim import SGD, Adam, Momentum, make_optimizer
+import sparsenn as snn
+from sparsenn.optim import SGD, Adam, AdamW, Momentum, make_optimizer
 
 EPS = float(np.finfo(np.float32).eps)
 RATE, STEPS = 0.01, 20
@@ -18,10 +19,14 @@ def textbook(name, start, gradients):
     for step, gradient in enumerate(gradients.astype(np.float64), start=1):
         if name == "sgd":
             values = values - RATE * gradient
-        elif name == "momentum":
+        elif name in ("momentum", "nesterov"):
             first = 0.9 * first + gradient
-            values = values - RATE * first
+            values = values - RATE * (first if name == "momentum" else gradient + 0.9 * first)
+        elif name == "rmsprop":
+            first = 0.99 * first + 0.01 * gradient**2
+            values = values - RATE * gradient / (np.sqrt(first) + 1e-8)
         else:
+            values = values * (1 - RATE * (0.01 if name == "adamw" else 0))
             first = 0.9 * first + 0.1 * gradient
             second = 0.999 * second + 0.001 * gradient**2
             mean, square = first / (1 - 0.9**step), second / (1 - 0.999**step)
@@ -43,15 +48,16 @@ def run(optimizer, start, gradients):
 
 
 @pytest.mark.parametrize("shape", [(0,), (1,), (8191,), (8192,), (8193,), (3, 0), (37, 613)])
-@pytest.mark.parametrize("name", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("name", ["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw"])
 def test_agrees_with_the_textbook(rng, name, shape):
     start = rng.uniform(-1, 1, shape).astype(np.float32)
     gradients = random_gradients(rng, shape)
     optimizer = make_optimizer(name)
     values, state = run(optimizer, start, gradients)
     # In each step: one rounding of the values (|w| <= 1 + all moves), and at most 2 t + 10 roundings in a
-    # move no longer than 10 learning rates (momentum's limit; Adam's ratio is under 2 for these gradients).
-    moves = 10 * RATE
+    # move no longer than 20 learning rates (momentum's limit is 10, Nesterov's 11, RMSProp's first move 20;
+    # Adam's ratio is under 2 for these gradients).
+    moves = 20 * RATE
     bound = sum(EPS * (1 + moves * STEPS) + moves * (2 * step + 10) * EPS for step in range(1, STEPS + 1))
     assert values.dtype == np.float32
     assert np.all(np.abs(values - textbook(name, start, gradients)) <= bound)
@@ -71,7 +77,7 @@ def test_adams_first_step_is_the_learning_rate_whatever_the_gradient():
 
 
 def test_zero_gradients_move_nothing():
-    for name in ("sgd", "momentum", "adam"):
+    for name in ("sgd", "momentum", "nesterov", "rmsprop", "adam"):
         values = np.array([1.0, -2.0], np.float32)
         after, _ = run(make_optimizer(name), values, np.zeros((STEPS, 2), np.float32))
         np.testing.assert_array_equal(after, values)
@@ -99,7 +105,7 @@ def test_an_optimizer_is_taken_as_it_is():
         (
             lambda: make_optimizer("adamw2"),
             ValueError,
-            "optimizer must be one of adam, momentum, sgd, got 'adamw2'",
+            "optimizer must be one of adam, adamw, momentum, nesterov, rmsprop, sgd, got 'adamw2'",
         ),
         (lambda: make_optimizer(None), TypeError, "optimizer must be a name or an Optimizer, got NoneType"),
         (lambda: Momentum(momentum=1.0), ValueError, r"momentum must be in \[0, 1\), got 1.0"),
@@ -118,3 +124,17 @@ def test_strided_values_are_refused_and_kept():
     with pytest.raises(ValueError, match="values must be C-contiguous"):
         SGD().update(values, np.ones_like(values), {}, learning_rate=1.0, step=1)
     np.testing.assert_array_equal(values, np.ones((4, 2)))
+
+
+def test_adamw_shrinks_weights_but_not_biases():
+    model = snn.Model([snn.Linear(np.ones((2, 2)), [1.0, 1.0])])
+    trainer = snn.Trainer(model, optimizer=AdamW(decay=0.5), learning_rate=0.1, loss="mse")
+    trainer.step(np.zeros((1, 2)), np.ones((1, 2)))  # the outputs are right: every gradient is zero
+    np.testing.assert_allclose(model.layers[0].weight, np.full((2, 2), 0.95), rtol=EPS)
+    np.testing.assert_array_equal(model.layers[0].bias, [1, 1])
+
+
+def test_an_optimizer_comes_back_from_its_dictionary():
+    for optimizer in (Adam(beta1=0.5), AdamW(decay=0.2), Momentum(momentum=0.1), SGD()):
+        constants = optimizer.to_dict()
+        assert make_optimizer(constants.pop("name"), **constants) == optimizer

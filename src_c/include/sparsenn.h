@@ -61,14 +61,14 @@ extern "C" {
 /* Values are stable: they are never renumbered. */
 typedef enum snn_status {
     SNN_OK = 0,
-    SNN_ERROR_ARGUMENT = 1,    /* an argument is NULL, negative, out of range or inconsistent */
-    SNN_ERROR_MEMORY = 2,      /* an allocation failed */
-    SNN_ERROR_IO = 3,          /* a file could not be opened, read, written or renamed */
-    SNN_ERROR_FORMAT = 4,      /* a model file is truncated, altered or not a model file */
-    SNN_ERROR_VERSION = 5,     /* a model file of an unknown major version */
-    SNN_ERROR_CSR = 6,         /* arrays that are not a valid CSR matrix */
-    SNN_ERROR_ISA = 7,         /* an ISA that is unknown, not built, or not supported by this processor */
-    SNN_ERROR_UNSUPPORTED = 8  /* valid, but not something this version can do */
+    SNN_ERROR_ARGUMENT = 1,   /* an argument is NULL, negative, out of range or inconsistent */
+    SNN_ERROR_MEMORY = 2,     /* an allocation failed */
+    SNN_ERROR_IO = 3,         /* a file could not be opened, read, written or renamed */
+    SNN_ERROR_FORMAT = 4,     /* a model file is truncated, altered or not a model file */
+    SNN_ERROR_VERSION = 5,    /* a model file of an unknown major version */
+    SNN_ERROR_CSR = 6,        /* arrays that are not a valid CSR matrix */
+    SNN_ERROR_ISA = 7,        /* an ISA that is unknown, not built, or not supported by this processor */
+    SNN_ERROR_UNSUPPORTED = 8 /* valid, but not something this version can do */
 } snn_status;
 
 /* The name of a status, "SNN_OK" and so on; "unknown status" for any other value. Never NULL. */
@@ -99,29 +99,30 @@ SNN_API snn_status snn_set_allocator(const snn_allocator *allocator);
 /* ---- processor --------------------------------------------------------------------------------- */
 
 typedef struct snn_cpu_info {
-    const char *isa;          /* the kernel set that plans take by default: scalar, avx2, avx512, neon */
-    const char *isas_built;   /* comma-separated, in order of preference, best first */
-    const char *isas_usable;  /* those that this processor and operating system support */
-    const char *model;        /* the processor's own name; "" where it is not known */
-    int threads;              /* the default number of threads: OMP_NUM_THREADS, affinity, cgroup quota */
-    int openmp;               /* 1 when built with OpenMP; 0: everything runs in the calling thread */
+    const char *isa;         /* the kernel set that plans take by default: scalar, avx2, avx512, neon */
+    const char *isas_built;  /* comma-separated, in order of preference, best first */
+    const char *isas_usable; /* those that this processor and operating system support */
+    const char *model;       /* the processor's own name; "" where it is not known */
+    int threads;             /* the default number of threads: OMP_NUM_THREADS, affinity, cgroup quota */
+    int openmp;              /* 1 when built with OpenMP; 0: everything runs in the calling thread */
 } snn_cpu_info;
 
-/* Fills info. Strings live as long as the library, model's as long as the calling thread. Fails with SNN_ERROR_ISA when the environment
- * variable SPARSENN_ISA names an ISA that is unknown, not built or not supported. */
+/* Fills info. Strings live as long as the library, model as long as the calling thread. Fails with
+ * SNN_ERROR_ISA when the environment variable SPARSENN_ISA names an ISA that is unknown, not built or not
+ * supported. */
 SNN_API snn_status snn_cpu_query(snn_cpu_info *info);
 
 /* ---- model ------------------------------------------------------------------------------------- */
 
 /* A model is a list of nodes in execution order; a node's input is the output of the node before it. */
 typedef enum snn_node_type {
-    SNN_NODE_LINEAR = 0,   /* y = W x + b, W dense or CSR */
-    SNN_NODE_RELU = 1,     /* max(x, 0) */
-    SNN_NODE_CLIP = 2,     /* min(max(x, low), high): the clipped ReLU */
+    SNN_NODE_LINEAR = 0, /* y = W x + b, W dense or CSR */
+    SNN_NODE_RELU = 1,   /* max(x, 0) */
+    SNN_NODE_CLIP = 2,   /* min(max(x, low), high): the clipped ReLU */
     SNN_NODE_TANH = 3,
-    SNN_NODE_SIGMOID = 4,  /* 1 / (1 + exp(-x)) */
-    SNN_NODE_GELU = 5,     /* x/2 (1 + erf(x / sqrt 2)), the exact form */
-    SNN_NODE_SOFTMAX = 6   /* over the features of one sample */
+    SNN_NODE_SIGMOID = 4, /* 1 / (1 + exp(-x)) */
+    SNN_NODE_GELU = 5,    /* x/2 (1 + erf(x / sqrt 2)), the exact form */
+    SNN_NODE_SOFTMAX = 6  /* over the features of one sample */
 } snn_node_type;
 
 typedef struct snn_model snn_model;
@@ -129,15 +130,15 @@ typedef struct snn_model snn_model;
 /* What a node holds. Pointers belong to the model and live as long as it does. */
 typedef struct snn_node_info {
     snn_node_type type;
-    int64_t inputs, outputs;   /* features in and out */
-    int sparse;                /* linear: 1 when the weight is CSR */
-    int64_t nnz;               /* linear: stored weights (rows * columns when dense) */
-    const float *weight;       /* dense (outputs, inputs), or NULL */
-    const int64_t *indptr;     /* CSR (outputs + 1), or NULL */
-    const int32_t *indices;    /* CSR (nnz), or NULL */
-    const float *data;         /* CSR (nnz), or NULL */
-    const float *bias;         /* (outputs), or NULL when the layer has none */
-    float low, high;           /* clip */
+    int64_t inputs, outputs; /* features in and out */
+    int sparse;              /* linear: 1 when the weight is CSR */
+    int64_t nnz;             /* linear: stored weights (rows * columns when dense) */
+    const float *weight;     /* dense (outputs, inputs), or NULL */
+    const int64_t *indptr;   /* CSR (outputs + 1), or NULL */
+    const int32_t *indices;  /* CSR (nnz), or NULL */
+    const float *data;       /* CSR (nnz), or NULL */
+    const float *bias;       /* (outputs), or NULL when the layer has none */
+    float low, high;         /* clip */
 } snn_node_info;
 
 /* An empty model of the given input width (in [1, 2^31)). */
@@ -186,18 +187,18 @@ SNN_API void snn_model_free(snn_model *model);
 typedef struct snn_plan snn_plan;
 
 typedef enum snn_tune {
-    SNN_TUNE_MEASURE = 0,  /* time the best candidates of the cost model */
-    SNN_TUNE_MODEL = 1,    /* trust the cost model */
-    SNN_TUNE_OFF = 2       /* fixed choices, the same on every machine with this ISA */
+    SNN_TUNE_MEASURE = 0, /* time the best candidates of the cost model */
+    SNN_TUNE_MODEL = 1,   /* trust the cost model */
+    SNN_TUNE_OFF = 2      /* fixed choices, the same on every machine with this ISA */
 } snn_tune;
 
 typedef struct snn_plan_options {
-    int threads;                 /* 0: the default of snn_cpu_query */
-    const int64_t *batch_sizes;  /* batches to tune for (each >= 1); NULL: 1 and 64. Any batch runs. */
+    int threads;                /* 0: the default of snn_cpu_query */
+    const int64_t *batch_sizes; /* batches to tune for (each >= 1); NULL: 1 and 64. Any batch runs. */
     size_t batch_size_count;
     snn_tune tune;
-    const char *isa;             /* NULL: the default of snn_cpu_query */
-    const char *cache_path;      /* folder for tuning results; NULL: none are kept */
+    const char *isa;        /* NULL: the default of snn_cpu_query */
+    const char *cache_path; /* folder for tuning results; NULL: none are kept */
 } snn_plan_options;
 
 /* Packs model into a new plan; the model is not needed afterwards. options NULL: all zero. A model without
@@ -206,10 +207,9 @@ typedef struct snn_plan_options {
 SNN_API snn_status snn_plan_create(const snn_model *model, const snn_plan_options *options, snn_plan **plan);
 /* x (batch, inputs) -> y (batch, outputs), both row by row and not overlapping; batch >= 0.
  * Each call takes a workspace of its own from the plan: it allocates nothing, unless more threads run the
- * plan at once than ever before (SNN_ERROR_MEMORY is possible then alone). y is undefined on failure. */
+ * plan at once than ever before (SNN_ERROR_MEMORY is possible then alone; see snn_plan_reserve). */
 SNN_API snn_status snn_plan_run(const snn_plan *plan, const float *x, int64_t batch, float *y);
-/* Makes workspaces ahead for that many callers at once (in [1, 64]), so that none of them allocates. A plan
- * has one from the start. */
+/* Makes workspaces ahead for that many callers at once (in [1, 64]), so that none of them allocates. */
 SNN_API snn_status snn_plan_reserve(const snn_plan *plan, int callers);
 /* Features of an input and of an output sample; threads that a run uses at most; the kernel set's name. */
 SNN_API int64_t snn_plan_inputs(const snn_plan *plan);
@@ -225,25 +225,102 @@ SNN_API void snn_plan_free(snn_plan *plan);
 
 /* ---- training ---------------------------------------------------------------------------------- */
 
-/* One CSR pattern packed for the three products of a training step. The values stay the caller's: they
- * may change between calls, the pattern may not. One thread at a time may use one snn_sparse.
- * Matrices are row by row with features as rows: X (cols, batch), Y (rows, batch). */
+/* One CSR pattern packed for the three products of a training step. The pattern is fixed; the values are the
+ * caller's, and a copy of them in the packings. One thread at a time may use one snn_sparse. */
 typedef struct snn_sparse snn_sparse;
 
-/* The pattern as in snn_model_add_csr; it is copied. threads 0: the default of snn_cpu_query. */
-SNN_API snn_status snn_sparse_create(int64_t rows, int64_t cols, const int64_t *indptr, const int32_t *indices,
-                                     int threads, snn_sparse **sparse);
+/* The pattern as in snn_model_add_csr; it is copied. At most 2^31 - 2 weights, else SNN_ERROR_UNSUPPORTED.
+ * threads 0: the default of snn_cpu_query. */
+SNN_API snn_status snn_sparse_create(int64_t rows, int64_t cols, const int64_t *indptr,
+                                     const int32_t *indices, int threads, snn_sparse **sparse);
+/* Frees. NULL is allowed. */
+SNN_API void snn_sparse_free(snn_sparse *sparse);
+
+/* Matrices are row by row with features as rows: X (cols, batch), Y (rows, batch). */
 /* Y = W X + b; data (nnz), bias (rows) or NULL, X (cols, batch), Y (rows, batch). */
-SNN_API snn_status snn_sparse_forward(snn_sparse *sparse, const float *data, const float *bias, const float *x,
-                                      int64_t batch, float *y);
+SNN_API snn_status snn_sparse_forward(snn_sparse *sparse, const float *data, const float *bias,
+                                      const float *x, int64_t batch, float *y);
 /* dX = W^T dY; dY (rows, batch), dX (cols, batch). */
 SNN_API snn_status snn_sparse_backward_input(snn_sparse *sparse, const float *data, const float *dy,
                                              int64_t batch, float *dx);
 /* dW = (dY X^T) on the pattern: ddata (nnz); dbias (rows) = sum of dY over the batch, or NULL. */
 SNN_API snn_status snn_sparse_backward_weight(snn_sparse *sparse, const float *dy, const float *x,
                                               int64_t batch, float *ddata, float *dbias);
-/* Frees. NULL is allowed. */
-SNN_API void snn_sparse_free(snn_sparse *sparse);
+
+/* The same products without copies between layers: activations stay cut into tiles of snn_tile_samples()
+ * samples, which is the same for every pattern. A snn_tiles is (count, stride, samples) floats: tile after
+ * tile, in each the features as rows, sample beside sample. stride >= features + snn_sparse_threads(): the
+ * rows behind the features are scratch. Samples that fill up the last tile are zero in x and in dy.
+ * Nothing is allocated after the first call with a batch of that size. */
+typedef struct snn_tiles {
+    float *values;
+    int64_t count, stride;
+} snn_tiles;
+
+/* An activation between layers, with its input z kept beside its output (NULL values but for SNN_NODE_GELU).
+ */
+typedef struct snn_activation {
+    snn_node_type type; /* SNN_NODE_LINEAR: none */
+    float low, high;    /* SNN_NODE_CLIP */
+    snn_tiles z;
+} snn_activation;
+
+/* Samples a tile for the default ISA; 0 when it cannot be had. */
+SNN_API int64_t snn_tile_samples(void);
+SNN_API int snn_sparse_threads(const snn_sparse *sparse);
+/* x (batch, features) row by row -> tiles. */
+SNN_API snn_status snn_tiles_load(const float *x, int64_t batch, int64_t features, int threads,
+                                  snn_tiles tiles);
+/* Copies the values into the packings: before the first product, and whenever they changed otherwise than
+ * through snn_sparse_update. */
+SNN_API snn_status snn_sparse_set(snn_sparse *sparse, const float *data);
+/* Y = activation(W X + b), with Z = W X + b beside it where activation->z has values. activation may be NULL.
+ */
+SNN_API snn_status snn_sparse_forward_tiles(snn_sparse *sparse, const float *bias, snn_tiles x,
+                                            const snn_activation *activation, snn_tiles y);
+/* dX = W^T dY, times the slope of the activation that made X (NULL: none); x is read for that alone. */
+SNN_API snn_status snn_sparse_backward_input_tiles(snn_sparse *sparse, snn_tiles dy, snn_tiles x,
+                                                   const snn_activation *activation, snn_tiles dx);
+/* As snn_sparse_backward_weight. */
+SNN_API snn_status snn_sparse_backward_weight_tiles(snn_sparse *sparse, snn_tiles dy, snn_tiles x,
+                                                    float *ddata, float *dbias);
+
+/* ---- optimizers -------------------------------------------------------------------------------- */
+
+typedef enum snn_optimizer {
+    SNN_OPTIMIZER_SGD = 0,      /* w -= rate g */
+    SNN_OPTIMIZER_MOMENTUM = 1, /* first = beta1 first + g; w -= rate first */
+    SNN_OPTIMIZER_NESTEROV = 2, /* the same first; w -= rate (g + beta1 first) */
+    SNN_OPTIMIZER_RMSPROP = 3,  /* first = mean of g^2 by beta2; w -= rate g / (sqrt first + epsilon) */
+    SNN_OPTIMIZER_ADAM = 4 /* first, second = means of g and g^2 by beta1 and beta2, both bias-corrected */
+} snn_optimizer;
+
+typedef enum snn_penalty { SNN_PENALTY_NONE = 0, SNN_PENALTY_L1 = 1, SNN_PENALTY_MCP = 2 } snn_penalty;
+
+/* One step, in the order in which its parts are applied. */
+typedef struct snn_update {
+    float gradient_scale; /* g *= gradient_scale */
+    float gradient_limit; /* g into [-limit, limit]; INFINITY: as it is */
+    float l2, l1_slope;   /* g += l2 w + l1_slope sign(w) */
+    snn_optimizer optimizer;
+    double beta1, beta2; /* double: 1 - beta is taken before rounding */
+    float rate, epsilon;
+    float adam_rate, adam_epsilon; /* rate and epsilon with the bias corrections of this step */
+    float decay;                   /* ADAM: w -= rate decay w first (AdamW) */
+    float move_limit,
+        move_threshold;  /* the step into [-limit, limit] where |g| > threshold; INFINITY: as it is */
+    snn_penalty penalty; /* then the proximal step of length rate: zeros are exact */
+    float penalty_strength, penalty_concavity; /* concavity > rate (MCP) */
+    float low, high;                           /* at last w into [low, high]; infinite: as it is */
+} snn_update;
+
+/* One step on values (count) with gradient (count); first and second (count) are the optimizer's state, NULL
+ * where it has none. */
+SNN_API snn_status snn_update_values(const snn_update *update, float *values, const float *gradient,
+                                     float *first, float *second, int64_t count, int threads);
+/* The same on the weights of a pattern, data (nnz), with both packings refreshed in the same pass. */
+SNN_API snn_status snn_sparse_update(snn_sparse *sparse, const snn_update *update, float *data,
+                                     const float *ddata, float *first, float *second);
 
 #ifdef __cplusplus
 }

@@ -2,15 +2,17 @@
 #ifndef SNN_MOVES_H
 #define SNN_MOVES_H
 
-static inline uint64_t vx_load8(const uint8_t *p) {
+static inline uint64_t vx_load8(const uint8_t *p)
+{
     __m128i eight = _mm_loadl_epi64((const __m128i *)p);
-    __asm__("" : "+x"(eight));  // keep it a vector load: see kernels/csr_tile.inl
+    __asm__("" : "+x"(eight)); // keep it a vector load: see kernels/csr_tile.inl
     return (uint64_t)_mm_cvtsi128_si64(eight);
 }
 
-static inline void vf_transpose(vf m[8]) {
+static inline void vf_transpose(vf m[8])
+{
     __m256 t[8];
-    for (int i = 0; i < 8; i += 4) {  // 4 x 4 squares within the 128-bit halves
+    for (int i = 0; i < 8; i += 4) { // 4 x 4 squares within the 128-bit halves
         const __m256 a = _mm256_unpacklo_ps(m[i], m[i + 1]), b = _mm256_unpackhi_ps(m[i], m[i + 1]);
         const __m256 c = _mm256_unpacklo_ps(m[i + 2], m[i + 3]), d = _mm256_unpackhi_ps(m[i + 2], m[i + 3]);
         t[i] = _mm256_shuffle_ps(a, c, 0x44);
@@ -18,7 +20,7 @@ static inline void vf_transpose(vf m[8]) {
         t[i + 2] = _mm256_shuffle_ps(b, d, 0x44);
         t[i + 3] = _mm256_shuffle_ps(b, d, 0xEE);
     }
-    for (int j = 0; j < 4; j++) {  // the halves themselves
+    for (int j = 0; j < 4; j++) { // the halves themselves
         m[j] = _mm256_permute2f128_ps(t[j], t[j + 4], 0x20);
         m[j + 4] = _mm256_permute2f128_ps(t[j], t[j + 4], 0x31);
     }
@@ -27,9 +29,11 @@ static inline void vf_transpose(vf m[8]) {
 static inline vi vi_load_bytes4(const uint8_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
 #define vi_byte(four, s) ((s) ? _mm256_srli_epi32((four), 8 * (s)) : (four))
 
-static inline vf vf_lookup_half(const vf block[2], vi idx) {
+static inline vf vf_lookup_half(const vf block[2], vi idx)
+{
     const vf bit3 = _mm256_castsi256_ps(_mm256_slli_epi32(idx, 28));
-    return _mm256_blendv_ps(_mm256_permutevar8x32_ps(block[0], idx), _mm256_permutevar8x32_ps(block[1], idx), bit3);
+    return _mm256_blendv_ps(_mm256_permutevar8x32_ps(block[0], idx), _mm256_permutevar8x32_ps(block[1], idx),
+                            bit3);
 }
 
 #endif

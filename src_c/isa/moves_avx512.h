@@ -2,15 +2,17 @@
 #ifndef SNN_MOVES_H
 #define SNN_MOVES_H
 
-static inline uint64_t vx_load8(const uint8_t *p) {
+static inline uint64_t vx_load8(const uint8_t *p)
+{
     __m128i eight = _mm_loadl_epi64((const __m128i *)p);
-    __asm__("" : "+v"(eight));  // keep it a vector load: see kernels/csr_tile.inl
+    __asm__("" : "+v"(eight)); // keep it a vector load: see kernels/csr_tile.inl
     return (uint64_t)_mm_cvtsi128_si64(eight);
 }
 
-static inline void vf_transpose(vf m[16]) {
+static inline void vf_transpose(vf m[16])
+{
     __m512 t[16];
-    for (int i = 0; i < 16; i += 4) {  // 4 x 4 squares within the 128-bit quarters
+    for (int i = 0; i < 16; i += 4) { // 4 x 4 squares within the 128-bit quarters
         const __m512 a = _mm512_unpacklo_ps(m[i], m[i + 1]), b = _mm512_unpackhi_ps(m[i], m[i + 1]);
         const __m512 c = _mm512_unpacklo_ps(m[i + 2], m[i + 3]), d = _mm512_unpackhi_ps(m[i + 2], m[i + 3]);
         t[i] = _mm512_shuffle_ps(a, c, 0x44);
@@ -18,8 +20,9 @@ static inline void vf_transpose(vf m[16]) {
         t[i + 2] = _mm512_shuffle_ps(b, d, 0x44);
         t[i + 3] = _mm512_shuffle_ps(b, d, 0xEE);
     }
-    for (int j = 0; j < 4; j++) {  // the quarters themselves
-        const __m512 a = _mm512_shuffle_f32x4(t[j], t[j + 4], 0x88), b = _mm512_shuffle_f32x4(t[j], t[j + 4], 0xDD);
+    for (int j = 0; j < 4; j++) { // the quarters themselves
+        const __m512 a = _mm512_shuffle_f32x4(t[j], t[j + 4], 0x88),
+                     b = _mm512_shuffle_f32x4(t[j], t[j + 4], 0xDD);
         const __m512 c = _mm512_shuffle_f32x4(t[j + 8], t[j + 12], 0x88);
         const __m512 d = _mm512_shuffle_f32x4(t[j + 8], t[j + 12], 0xDD);
         m[j] = _mm512_shuffle_f32x4(a, c, 0x88);

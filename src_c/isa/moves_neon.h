@@ -2,9 +2,13 @@
 #ifndef SNN_MOVES_H
 #define SNN_MOVES_H
 
-static inline uint64_t vx_load8(const uint8_t *p) { return vget_lane_u64(vreinterpret_u64_u8(vld1_u8(p)), 0); }
+static inline uint64_t vx_load8(const uint8_t *p)
+{
+    return vget_lane_u64(vreinterpret_u64_u8(vld1_u8(p)), 0);
+}
 
-static inline void vf_transpose(vf m[4]) {
+static inline void vf_transpose(vf m[4])
+{
     const float32x4_t a = vtrn1q_f32(m[0], m[1]), b = vtrn2q_f32(m[0], m[1]);
     const float32x4_t c = vtrn1q_f32(m[2], m[3]), d = vtrn2q_f32(m[2], m[3]);
     m[0] = vreinterpretq_f32_f64(vtrn1q_f64(vreinterpretq_f64_f32(a), vreinterpretq_f64_f32(c)));
@@ -14,12 +18,14 @@ static inline void vf_transpose(vf m[4]) {
 }
 
 static inline vi vi_load_bytes4(const uint8_t *p) { return vreinterpretq_s32_u8(vld1q_u8(p)); }
-static inline vi vi_byte(vi four, int s) {
+static inline vi vi_byte(vi four, int s)
+{
     const uint32x4_t down = vshlq_u32(vreinterpretq_u32_s32(four), vdupq_n_s32(-8 * s));
     return vreinterpretq_s32_u32(vandq_u32(down, vdupq_n_u32(255)));
 }
 
-static inline vf vf_lookup_half(const vf block[2], vi idx) {
+static inline vf vf_lookup_half(const vf block[2], vi idx)
+{
     const uint8x16x2_t table = {{vreinterpretq_u8_f32(block[0]), vreinterpretq_u8_f32(block[1])}};
     const uint32x4_t bytes =
         vmlaq_u32(vdupq_n_u32(0x03020100u), vreinterpretq_u32_s32(idx), vdupq_n_u32(0x04040404u));

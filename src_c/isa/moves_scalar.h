@@ -11,13 +11,15 @@
 
 #include <string.h>
 
-static inline uint64_t vx_load8(const uint8_t *p) {
+static inline uint64_t vx_load8(const uint8_t *p)
+{
     uint64_t eight;
     memcpy(&eight, p, sizeof eight);
     return eight;
 }
 
-static inline void vf_transpose(vf m[4]) {
+static inline void vf_transpose(vf m[4])
+{
     for (int i = 0; i < 4; i++) {
         for (int j = i + 1; j < 4; j++) {
             const float swap = m[i][j];
@@ -27,7 +29,8 @@ static inline void vf_transpose(vf m[4]) {
     }
 }
 
-static inline vi vi_load_bytes4(const uint8_t *p) {
+static inline vi vi_load_bytes4(const uint8_t *p)
+{
     vi four;
     memcpy(&four, p, sizeof four);
     return four;

@@ -1,3 +1,4 @@
 #include "words_neon.h"
 #include "moves_neon.h"
+#include "train_neon.h"
 #include "../kernels/all.inl"

@@ -30,25 +30,27 @@ static inline vf vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
 
 static inline vf vf_abs(vf v) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), v); }
 
-static inline vf vf_round(vf v) {
-    return _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-}
+static inline vf vf_round(vf v) { return _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 
-static inline vf vf_pow2(vf n) {
+static inline vf vf_pow2(vf n)
+{
     const __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
     return _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23));
 }
 
-static inline vf vf_select_lt(vf a, vf b, vf x, vf y) {
+static inline vf vf_select_lt(vf a, vf b, vf x, vf y)
+{
     return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
 }
 
-static inline vf vf_copysign(vf magnitude, vf sign) {
+static inline vf vf_copysign(vf magnitude, vf sign)
+{
     const vf mask = _mm256_set1_ps(-0.0f);
     return _mm256_or_ps(_mm256_and_ps(mask, sign), _mm256_andnot_ps(mask, magnitude));
 }
 
-static inline float vf_sum(vf v) {
+static inline float vf_sum(vf v)
+{
     const __m128 four = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
@@ -58,18 +60,22 @@ static inline vw vw_load(const float *p) { return _mm256_broadcast_ps((const __m
 #define vw_splat(w, j) _mm256_permute_ps((w), (j)*0x55)
 #define vf_fma_lane(w, j, x, acc) vf_fma(vw_splat((w), (j)), (x), (acc))
 
-static inline vi vi_load_u8(const uint8_t *p) {
+static inline vi vi_load_u8(const uint8_t *p)
+{
     return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
 }
 
 static inline vf vf_gather(const float *base, vi idx) { return _mm256_i32gather_ps(base, idx, 4); }
 
-static inline void vf_block_load(const float *x, vf block[VF_BLOCK / VF_LANES]) {
-    for (int i = 0; i < VF_BLOCK / VF_LANES; i++) block[i] = vf_load(x + i * VF_LANES);
+static inline void vf_block_load(const float *x, vf block[VF_BLOCK / VF_LANES])
+{
+    for (int i = 0; i < VF_BLOCK / VF_LANES; i++)
+        block[i] = vf_load(x + i * VF_LANES);
 }
 
 /* The permutes take the low 3 bits of idx, the blends bits 3 and 4, moved to the sign where blendv looks. */
-static inline vf vf_lookup_block(const vf block[VF_BLOCK / VF_LANES], vi idx) {
+static inline vf vf_lookup_block(const vf block[VF_BLOCK / VF_LANES], vi idx)
+{
     const vf bit3 = _mm256_castsi256_ps(_mm256_slli_epi32(idx, 28));
     const vf bit4 = _mm256_castsi256_ps(_mm256_slli_epi32(idx, 27));
     const vf lower = _mm256_blendv_ps(_mm256_permutevar8x32_ps(block[0], idx),

@@ -30,22 +30,26 @@ static inline vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
 
 static inline vf vf_abs(vf v) { return _mm512_andnot_ps(_mm512_set1_ps(-0.0f), v); }
 
-static inline vf vf_round(vf v) {
+static inline vf vf_round(vf v)
+{
     return _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 
 static inline vf vf_pow2(vf n) { return _mm512_scalef_ps(_mm512_set1_ps(1.0f), n); }
 
-static inline vf vf_select_lt(vf a, vf b, vf x, vf y) {
+static inline vf vf_select_lt(vf a, vf b, vf x, vf y)
+{
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), y, x);
 }
 
-static inline vf vf_copysign(vf magnitude, vf sign) {
+static inline vf vf_copysign(vf magnitude, vf sign)
+{
     const vf mask = _mm512_set1_ps(-0.0f);
     return _mm512_or_ps(_mm512_and_ps(mask, sign), _mm512_andnot_ps(mask, magnitude));
 }
 
-static inline float vf_sum(vf v) {
+static inline float vf_sum(vf v)
+{
     const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
     const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
@@ -56,7 +60,8 @@ static inline vw vw_load(const float *p) { return _mm512_broadcast_f32x4(_mm_loa
 #define vw_splat(w, j) _mm512_permute_ps((w), (j)*0x55)
 #define vf_fma_lane(w, j, x, acc) vf_fma(vw_splat((w), (j)), (x), (acc))
 
-static inline vi vi_load_u8(const uint8_t *p) {
+static inline vi vi_load_u8(const uint8_t *p)
+{
     return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
 }
 
@@ -65,11 +70,14 @@ static inline vf vf_gather(const float *base, vi idx) { return _mm512_i32gather_
 /* Lane idx (0..31) of the 32 floats lo, hi. This ISA only. */
 static inline vf vf_lookup32(vf lo, vf hi, vi idx) { return _mm512_permutex2var_ps(lo, idx, hi); }
 
-static inline void vf_block_load(const float *x, vf block[VF_BLOCK / VF_LANES]) {
-    for (int i = 0; i < VF_BLOCK / VF_LANES; i++) block[i] = vf_load(x + i * VF_LANES);
+static inline void vf_block_load(const float *x, vf block[VF_BLOCK / VF_LANES])
+{
+    for (int i = 0; i < VF_BLOCK / VF_LANES; i++)
+        block[i] = vf_load(x + i * VF_LANES);
 }
 
-static inline vf vf_lookup_block(const vf block[VF_BLOCK / VF_LANES], vi idx) {
+static inline vf vf_lookup_block(const vf block[VF_BLOCK / VF_LANES], vi idx)
+{
     const __mmask16 upper = _mm512_test_epi32_mask(idx, _mm512_set1_epi32(32));
     return _mm512_mask_blend_ps(upper, vf_lookup32(block[0], block[1], idx),
                                 vf_lookup32(block[2], block[3], idx));

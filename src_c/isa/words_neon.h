@@ -36,11 +36,13 @@ static inline vf vf_max(vf a, vf b) { return vf_select_lt(b, a, a, b); }
 static inline vf vf_abs(vf v) { return vabsq_f32(v); }
 static inline vf vf_round(vf v) { return vrndnq_f32(v); }
 
-static inline vf vf_pow2(vf n) {
+static inline vf vf_pow2(vf n)
+{
     return vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127)), 23));
 }
 
-static inline vf vf_copysign(vf magnitude, vf sign) {
+static inline vf vf_copysign(vf magnitude, vf sign)
+{
     return vbslq_f32(vdupq_n_u32(0x80000000u), sign, magnitude);
 }
 
@@ -50,29 +52,34 @@ static inline vw vw_load(const float *p) { return vld1q_f32(p); }
 #define vw_splat(w, j) vdupq_laneq_f32((w), (j))
 #define vf_fma_lane(w, j, x, acc) vfmaq_laneq_f32((acc), (x), (w), (j))
 
-static inline vi vi_load_u8(const uint8_t *p) {
+static inline vi vi_load_u8(const uint8_t *p)
+{
     uint32_t four;
     memcpy(&four, p, sizeof four);
     const uint8x8_t bytes = vreinterpret_u8_u32(vdup_n_u32(four));
     return vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(vmovl_u8(bytes))));
 }
 
-static inline vf vf_gather(const float *base, vi idx) {
+static inline vf vf_gather(const float *base, vi idx)
+{
     const float lanes[VF_LANES] = {base[vgetq_lane_s32(idx, 0)], base[vgetq_lane_s32(idx, 1)],
                                    base[vgetq_lane_s32(idx, 2)], base[vgetq_lane_s32(idx, 3)]};
     return vf_load(lanes);
 }
 
-static inline void vf_block_load(const float *x, vf block[VF_BLOCK / VF_LANES]) {
-    for (int i = 0; i < VF_BLOCK / VF_LANES; i++) block[i] = vf_load(x + i * VF_LANES);
+static inline void vf_block_load(const float *x, vf block[VF_BLOCK / VF_LANES])
+{
+    for (int i = 0; i < VF_BLOCK / VF_LANES; i++)
+        block[i] = vf_load(x + i * VF_LANES);
 }
 
 /* The block is a table of 64 bytes; float idx is its bytes 4 idx .. 4 idx + 3. */
-static inline vf vf_lookup_block(const vf block[VF_BLOCK / VF_LANES], vi idx) {
+static inline vf vf_lookup_block(const vf block[VF_BLOCK / VF_LANES], vi idx)
+{
     const uint8x16x4_t table = {{vreinterpretq_u8_f32(block[0]), vreinterpretq_u8_f32(block[1]),
                                  vreinterpretq_u8_f32(block[2]), vreinterpretq_u8_f32(block[3])}};
-    const uint32x4_t bytes = vmlaq_u32(vdupq_n_u32(0x03020100u), vreinterpretq_u32_s32(idx),
-                                       vdupq_n_u32(0x04040404u));
+    const uint32x4_t bytes =
+        vmlaq_u32(vdupq_n_u32(0x03020100u), vreinterpretq_u32_s32(idx), vdupq_n_u32(0x04040404u));
     return vreinterpretq_f32_u8(vqtbl4q_u8(table, vreinterpretq_u8_u32(bytes)));
 }
 

@@ -7,17 +7,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#define SNN_ISA scalar    /* the suffix of the kernels' names */
-#define VF_LANES 4        /* floats in a vf */
-#define VF_REGISTERS 16   /* vector registers a kernel may count on */
-#define VF_BLOCK 64       /* inputs held by one block of vf_lookup_block */
+#define SNN_ISA scalar  /* the suffix of the kernels' names */
+#define VF_LANES 4      /* floats in a vf */
+#define VF_REGISTERS 16 /* vector registers a kernel may count on */
+#define VF_BLOCK 64     /* inputs held by one block of vf_lookup_block */
 
 typedef float vf __attribute__((vector_size(16)));   /* VF_LANES floats */
 typedef int32_t vi __attribute__((vector_size(16))); /* VF_LANES int32 */
 typedef vf vw;                                       /* 4 consecutive weights, to be broadcast one by one */
 
 /* p need not be aligned; VF_LANES floats are read or written. */
-static inline vf vf_load(const float *p) {
+static inline vf vf_load(const float *p)
+{
     vf v;
     memcpy(&v, p, sizeof v);
     return v;
@@ -36,7 +37,8 @@ static inline vf vf_div(vf a, vf b) { return a / b; }
 static inline vf vf_fma(vf a, vf b, vf c) { return a * b + c; }
 
 /* Lane-wise a < b ? x : y; y where a or b is NaN. */
-static inline vf vf_select_lt(vf a, vf b, vf x, vf y) {
+static inline vf vf_select_lt(vf a, vf b, vf x, vf y)
+{
     const vi less = a < b;
     return (vf)((less & (vi)x) | (~less & (vi)y));
 }
@@ -46,7 +48,8 @@ static inline vf vf_select_lt(vf a, vf b, vf x, vf y) {
 static inline vf vf_min(vf a, vf b) { return vf_select_lt(a, b, a, b); }
 static inline vf vf_max(vf a, vf b) { return vf_select_lt(b, a, a, b); }
 
-static inline vf vf_copysign(vf magnitude, vf sign) {
+static inline vf vf_copysign(vf magnitude, vf sign)
+{
     const vi mask = (vi)vf_set1(-0.0f);
     return (vf)((mask & (vi)sign) | (~mask & (vi)magnitude));
 }
@@ -55,7 +58,8 @@ static inline vf vf_abs(vf v) { return vf_copysign(v, vf_zero()); }
 
 /* To the nearest integral value, ties to even; keeps the sign of zero, infinities and NaN.
  * Adding 2^23 leaves no room in the significand for a fraction. */
-static inline vf vf_round(vf v) {
+static inline vf vf_round(vf v)
+{
     const vf shift = vf_set1(8388608.0f);
     const vf magnitude = vf_abs(v);
     return vf_copysign(vf_select_lt(magnitude, shift, (magnitude + shift) - shift, v), v);
@@ -79,17 +83,20 @@ static inline vw vw_load(const float *p) { return vf_load(p); }
 static inline vi vi_load_u8(const uint8_t *p) { return (vi){p[0], p[1], p[2], p[3]}; }
 
 /* base[idx] for each lane. */
-static inline vf vf_gather(const float *base, vi idx) {
+static inline vf vf_gather(const float *base, vi idx)
+{
     return (vf){base[idx[0]], base[idx[1]], base[idx[2]], base[idx[3]]};
 }
 
 /* x[0..VF_BLOCK-1] into block: registers where the ISA has enough of them, memory here. */
-static inline void vf_block_load(const float *x, vf block[VF_BLOCK / VF_LANES]) {
+static inline void vf_block_load(const float *x, vf block[VF_BLOCK / VF_LANES])
+{
     memcpy(block, x, VF_BLOCK * sizeof(float));
 }
 
 /* Element idx (0..VF_BLOCK-1) of a block, for each lane. */
-static inline vf vf_lookup_block(const vf block[VF_BLOCK / VF_LANES], vi idx) {
+static inline vf vf_lookup_block(const vf block[VF_BLOCK / VF_LANES], vi idx)
+{
     return vf_gather((const float *)block, idx);
 }
 

@@ -1,4 +1,5 @@
 /* Every kernel, in the words of the ISA file that includes this one. */
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -19,5 +20,7 @@
 #include "softmax.inl"
 #include "transpose.inl"
 #include "sampled.inl"
+#include "slope.inl"
+#include "optimizer.inl"
 #include "peak.inl"
 #include "table.inl"

@@ -50,7 +50,9 @@ const snn_isa SNN_NAME(isa) = {
     .softmax_tile = SNN_NAME(softmax_tile),
     .softmax_column = SNN_NAME(softmax_column),
     .transpose = SNN_NAME(transpose),
+    .sampled_rows = SNN_SAMPLED_ROWS,
     .sampled = SNN_NAME(sampled),
-    .row_sums = SNN_NAME(row_sums),
+    .slope = SNN_NAME(slope),
+    .update = SNN_NAME(update),
     .peak = SNN_NAME(peak),
 };

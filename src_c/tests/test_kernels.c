@@ -15,7 +15,8 @@
 #include <string.h>
 
 static uint64_t state = 88172645463325252u;
-static double uniform(void) {
+static double uniform(void)
+{
     state ^= state << 13;
     state ^= state >> 7;
     state ^= state << 17;
@@ -29,19 +30,23 @@ typedef struct layer {
     float *data, *bias;
 } layer;
 
-/* shared: rows that share their columns; 1: none, 4: rows 4 i to 4 i + 3, -4: rows that are equal modulo 4. */
-static layer make_layer(int64_t rows, int64_t cols, double sparsity, int shared) {
+/* shared: rows that share their columns; 1: none, 4: rows 4 i to 4 i + 3, -4: rows that are equal modulo 4.
+ */
+static layer make_layer(int64_t rows, int64_t cols, double sparsity, int shared)
+{
     layer l = {.indptr = snn_alloc((size_t)rows + 1, sizeof(int64_t)),
                .indices = snn_alloc((size_t)(rows * cols), sizeof(int32_t)),
                .data = snn_alloc((size_t)(rows * cols), sizeof(float)),
                .bias = snn_alloc((size_t)rows + 64, sizeof(float))};
     int64_t at = 0;
     for (int64_t r = 0; r < rows; r++) {
-        const int empty = rows > 2 && shared == 1 && r % 7 == 3;  // some rows have no weight at all
+        const int empty = rows > 2 && shared == 1 && r % 7 == 3; // some rows have no weight at all
         uint64_t kept = state;
-        if (shared != 1) state = (uint64_t)(shared > 0 ? r / shared : r % -shared) * 2654435761u + 88172645463325252u;
+        if (shared != 1)
+            state = (uint64_t)(shared > 0 ? r / shared : r % -shared) * 2654435761u + 88172645463325252u;
         for (int64_t c = 0; c < cols; c++) {
-            if (empty || uniform() < sparsity) continue;
+            if (empty || uniform() < sparsity)
+                continue;
             if (shared != 1) {
                 l.indices[at] = (int32_t)c;
                 l.data[at++] = (float)sin((double)(r + 1) * (double)(c + 3));
@@ -50,7 +55,8 @@ static layer make_layer(int64_t rows, int64_t cols, double sparsity, int shared)
             l.indices[at] = (int32_t)c;
             l.data[at++] = (float)(uniform() - 0.5);
         }
-        if (shared != 1) state = kept;
+        if (shared != 1)
+            state = kept;
         l.indptr[r + 1] = at;
         l.bias[r] = (float)(uniform() - 0.5);
     }
@@ -58,34 +64,40 @@ static layer make_layer(int64_t rows, int64_t cols, double sparsity, int shared)
     return l;
 }
 
-static void free_layer(layer *l) {
+static void free_layer(layer *l)
+{
     snn_free(l->indptr);
     snn_free(l->indices);
     snn_free(l->data);
     snn_free(l->bias);
 }
 
-static double activation(double v, const snn_epilogue *e) {
+static double activation(double v, const snn_epilogue *e)
+{
     switch (e->activation) {
-        case SNN_NODE_RELU: return v > 0 ? v : 0;
-        case SNN_NODE_CLIP: return v < e->low ? e->low : v > e->high ? e->high : v;
-        case SNN_NODE_TANH: return tanh(v);
-        case SNN_NODE_SIGMOID: return 1 / (1 + exp(-v));
-        case SNN_NODE_GELU: return 0.5 * v * (1 + erf(v / sqrt(2)));
-        default: return v;
+    case SNN_NODE_RELU: return v > 0 ? v : 0;
+    case SNN_NODE_CLIP: return v < e->low ? e->low : v > e->high ? e->high : v;
+    case SNN_NODE_TANH: return tanh(v);
+    case SNN_NODE_SIGMOID: return 1 / (1 + exp(-v));
+    case SNN_NODE_GELU: return 0.5 * v * (1 + erf(v / sqrt(2)));
+    default: return v;
     }
 }
 
 /* The steepest slope of an activation, and the error of the vector version in eps. */
 static double slope(snn_node_type type) { return type == SNN_NODE_GELU ? 1.13 : 1.0; }
-static double own_error(snn_node_type type, double v) {
-    return type == SNN_NODE_TANH || type == SNN_NODE_SIGMOID ? 4.0 : type == SNN_NODE_GELU ? 8.0 * fmax(fabs(v), 1) : 0.0;
+static double own_error(snn_node_type type, double v)
+{
+    return type == SNN_NODE_TANH || type == SNN_NODE_SIGMOID ? 4.0
+           : type == SNN_NODE_GELU                           ? 8.0 * fmax(fabs(v), 1)
+                                                             : 0.0;
 }
 
 static int64_t compared;
 
-static void compare(const snn_isa *isa, const snn_kernel *kernel, const layer *l, snn_node_type type, int64_t k_block,
-                    int shares) {
+static void compare(const snn_isa *isa, const snn_kernel *kernel, const layer *l, snn_node_type type,
+                    int64_t k_block, int shares)
+{
     const int64_t rows = l->csr.rows, cols = l->csr.cols;
     const int n = kernel->samples;
     int64_t bounds[8];
@@ -93,11 +105,15 @@ static void compare(const snn_isa *isa, const snn_kernel *kernel, const layer *l
     snn_packing *packing = snn_pack(&l->csr, isa, kernel, k_block, shares, bounds);
     CHECK(packing != NULL);
     const int64_t x_stride = snn_column_stride(cols);
-    float *x = snn_alloc((size_t)(x_stride * n), sizeof *x), *y = snn_alloc((size_t)((rows + shares) * n), sizeof *y);
-    for (int64_t i = 0; i < x_stride * n; i++) x[i] = (float)(2 * uniform() - 1);
-    for (int64_t i = 0; i < (rows + shares) * n; i++) y[i] = NAN;  // every value must be written
+    float *x = snn_alloc((size_t)(x_stride * n), sizeof *x),
+          *y = snn_alloc((size_t)((rows + shares) * n), sizeof *y);
+    for (int64_t i = 0; i < x_stride * n; i++)
+        x[i] = (float)(2 * uniform() - 1);
+    for (int64_t i = 0; i < (rows + shares) * n; i++)
+        y[i] = NAN; // every value must be written
     const snn_epilogue e = {.bias = l->bias, .activation = type, .low = -0.25f, .high = 0.5f};
-    for (int s = 0; s < shares; s++) kernel->run(snn_share(packing, s), x, y, rows, &e);
+    for (int s = 0; s < shares; s++)
+        kernel->run(snn_share(packing, s), x, y, rows, &e);
     const int tile = kernel->layout == SNN_LAYOUT_TILE;
     for (int64_t r = 0; r < rows; r++) {
         for (int s = 0; s < n; s++) {
@@ -113,9 +129,10 @@ static void compare(const snn_isa *isa, const snn_kernel *kernel, const layer *l
             const double count = (double)(l->indptr[r + 1] - l->indptr[r]) + 2;
             const double bound = FLT_EPSILON * (count * size * slope(type) + own_error(type, sum));
             if (!(fabs(got - wanted) <= bound)) {
-                printf("%s_%s rows %lld cols %lld k_block %lld shares %d activation %d: y[%lld][%d] = %.9g, wanted %.9g, bound %.3g\n",
-                       kernel->name, isa->name, (long long)rows, (long long)cols, (long long)k_block, shares, (int)type,
-                       (long long)r, s, got, wanted, bound);
+                printf("%s_%s rows %lld cols %lld k_block %lld shares %d activation %d: y[%lld][%d] = %.9g, "
+                       "wanted %.9g, bound %.3g\n",
+                       kernel->name, isa->name, (long long)rows, (long long)cols, (long long)k_block, shares,
+                       (int)type, (long long)r, s, got, wanted, bound);
                 CHECK(!"within the bound");
                 r = rows;
                 break;
@@ -128,22 +145,28 @@ static void compare(const snn_isa *isa, const snn_kernel *kernel, const layer *l
     snn_free(y);
 }
 
-static void test_isa(const snn_isa *isa) {
-    static const int64_t shapes[][2] = {{1, 1},   {1, 64},   {2, 3},    {15, 17},  {16, 16},  {17, 63},  {31, 65},
-                                        {33, 64}, {64, 127}, {65, 128}, {10, 257}, {97, 300}, {130, 71}, {7, 521}};
+static void test_isa(const snn_isa *isa)
+{
+    static const int64_t shapes[][2] = {{1, 1},    {1, 64},   {2, 3},    {15, 17},  {16, 16},
+                                        {17, 63},  {31, 65},  {33, 64},  {64, 127}, {65, 128},
+                                        {10, 257}, {97, 300}, {130, 71}, {7, 521}};
     static const double sparsities[] = {0.0, 0.5, 0.9, 1.0};
     static const snn_node_type types[] = {SNN_NODE_LINEAR, SNN_NODE_RELU,    SNN_NODE_CLIP,
                                           SNN_NODE_TANH,   SNN_NODE_SIGMOID, SNN_NODE_GELU};
-    static const int64_t k_blocks[] = {64, 256, 1, 100};  // the last two make blocks of one and of odd sizes
+    static const int64_t k_blocks[] = {64, 256, 1, 100}; // the last two make blocks of one and of odd sizes
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         for (size_t j = 0; j < sizeof sparsities / sizeof *sparsities; j++) {
-            layer l = make_layer(shapes[i][0], shapes[i][1], sparsities[j], i % 3 == 0 ? 1 : i % 3 == 1 ? 4 : -4);
+            layer l = make_layer(shapes[i][0], shapes[i][1], sparsities[j],
+                                 i % 3 == 0   ? 1
+                                 : i % 3 == 1 ? 4
+                                              : -4);
             for (int k = 0; k < isa->kernel_count; k++) {
                 const snn_kernel *kernel = &isa->kernels[k];
                 const int blocked = kernel->format != SNN_FORMAT_DENSE && kernel->layout == SNN_LAYOUT_TILE;
                 compare(isa, kernel, &l, types[(i + j + (size_t)k) % 6], k_blocks[(i + j) % 4], 1);
                 compare(isa, kernel, &l, SNN_NODE_RELU, 64, 3);
-                for (int b = 0; blocked && i % 4 == 0 && b < 4; b++) compare(isa, kernel, &l, SNN_NODE_LINEAR, k_blocks[b], 2);
+                for (int b = 0; blocked && i % 4 == 0 && b < 4; b++)
+                    compare(isa, kernel, &l, SNN_NODE_LINEAR, k_blocks[b], 2);
             }
             free_layer(&l);
         }
@@ -151,19 +174,24 @@ static void test_isa(const snn_isa *isa) {
 }
 
 /* A softmax in both layouts, and a transpose, against the obvious loops. */
-static void test_rest(const snn_isa *isa) {
+static void test_rest(const snn_isa *isa)
+{
     enum { features = 37 };
     const int samples = 2 * isa->lanes;
     float tile[features * 32], out[features * 32], one[features], one_out[features];
-    for (int i = 0; i < features * samples; i++) tile[i] = (float)(20 * uniform() - 10);
+    for (int i = 0; i < features * samples; i++)
+        tile[i] = (float)(20 * uniform() - 10);
     isa->softmax_tile(tile, out, features, samples);
     for (int s = 0; s < samples; s++) {
         double top = -INFINITY, sum = 0;
-        for (int k = 0; k < features; k++) top = fmax(top, one[k] = tile[k * samples + s]);
-        for (int k = 0; k < features; k++) sum += exp(one[k] - top);
+        for (int k = 0; k < features; k++)
+            top = fmax(top, one[k] = tile[k * samples + s]);
+        for (int k = 0; k < features; k++)
+            sum += exp(one[k] - top);
         isa->softmax_column(one, one_out, features);
         for (int k = 0; k < features; k++) {
-            const double wanted = exp(one[k] - top) / sum, bound = (features + 30) * FLT_EPSILON * wanted + FLT_MIN;
+            const double wanted = exp(one[k] - top) / sum,
+                         bound = (features + 30) * FLT_EPSILON * wanted + FLT_MIN;
             CHECK(fabs(out[k * samples + s] - wanted) <= bound);
             CHECK(fabs(one_out[k] - wanted) <= bound);
         }
@@ -171,7 +199,8 @@ static void test_rest(const snn_isa *isa) {
     for (int rows = 1; rows < 40; rows += 3) {
         for (int cols = 1; cols < 40; cols += 2) {
             float from[40 * 50], to[40 * 50];
-            for (int i = 0; i < 40 * 50; i++) from[i] = (float)i, to[i] = -1;
+            for (int i = 0; i < 40 * 50; i++)
+                from[i] = (float)i, to[i] = -1;
             isa->transpose(from, 50, to, 48, rows, cols);
             for (int c = 0; c < 40; c++)
                 for (int r = 0; r < 48; r++)
@@ -180,7 +209,8 @@ static void test_rest(const snn_isa *isa) {
     }
 }
 
-int main(void) {
+int main(void)
+{
     for (int i = 0; snn_isa_table()[i]; i++) {
         const snn_isa *isa = snn_isa_table()[i];
         if (!snn_cpu_supports(isa->name)) {

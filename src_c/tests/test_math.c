@@ -29,20 +29,23 @@ static const function functions[] = {
     {"gelu", vf_gelu, exact_gelu, 7.0, 10.0, -0.17f, INFINITY, 0.0f, -0.0f, INFINITY},
 };
 
-static float float_of(uint32_t bits) {
+static float float_of(uint32_t bits)
+{
     float x;
     memcpy(&x, &bits, sizeof x);
     return x;
 }
 
-static uint32_t bits_of(float x) {
+static uint32_t bits_of(float x)
+{
     uint32_t bits;
     memcpy(&bits, &x, sizeof bits);
     return bits;
 }
 
 /* |got - exact| in units of the last place of a float as large as exact. Overflow counts as 2^128. */
-static double ulps(float got, double exact) {
+static double ulps(float got, double exact)
+{
     const double limit = 0x1p128;
     const double value = isinf(got) ? copysign(limit, (double)got) : (double)got;
     const double wanted = fabs(exact) > limit ? copysign(limit, exact) : exact;
@@ -53,7 +56,8 @@ static double ulps(float got, double exact) {
 }
 
 /* One vector of inputs; counts failures and raises *worst and *worst_at. */
-static int check(const function *f, const float x[VF_LANES], double *worst, float *worst_at) {
+static int check(const function *f, const float x[VF_LANES], double *worst, float *worst_at)
+{
     int failures = 0;
     float y[VF_LANES];
     vf_store(y, f->vector(vf_load(x)));
@@ -72,7 +76,8 @@ static int check(const function *f, const float x[VF_LANES], double *worst, floa
     return failures;
 }
 
-static int check_special(const function *f) {
+static int check_special(const function *f)
+{
     const float inputs[] = {-INFINITY, -0.0f, INFINITY};
     const float wanted[] = {f->at_minus_infinity, f->at_minus_zero, f->at_infinity};
     int failures = 0;
@@ -88,7 +93,8 @@ static int check_special(const function *f) {
 }
 
 /* Neighbours of every power of two and every n ln(2)/2, where the pieces meet, then the sweep. */
-static int check_all(const function *f, uint32_t stride) {
+static int check_all(const function *f, uint32_t stride)
+{
     double worst = 0.0;
     float worst_at = 0.0f, x[VF_LANES];
     int failures = check_special(f);
@@ -96,12 +102,14 @@ static int check_all(const function *f, uint32_t stride) {
         const uint32_t centre[2] = {bits_of((float)(n * 0.34657359027997265)),
                                     bits_of(ldexpf(n % 2 ? -1.0f : 1.0f, n / 2))};
         for (int which = 0; which < 2; which++) {
-            for (int i = 0; i < VF_LANES; i++) x[i] = float_of(centre[which] + (uint32_t)i - VF_LANES / 2);
+            for (int i = 0; i < VF_LANES; i++)
+                x[i] = float_of(centre[which] + (uint32_t)i - VF_LANES / 2);
             failures += check(f, x, &worst, &worst_at);
         }
     }
     for (uint64_t bits = 0; bits < UINT64_C(1) << 32; bits += (uint64_t)stride * VF_LANES) {
-        for (int i = 0; i < VF_LANES; i++) x[i] = float_of((uint32_t)(bits + (uint64_t)stride * (unsigned)i));
+        for (int i = 0; i < VF_LANES; i++)
+            x[i] = float_of((uint32_t)(bits + (uint64_t)stride * (unsigned)i));
         failures += check(f, x, &worst, &worst_at);
     }
     const double bound = strcmp(SNN_TEXT(SNN_ISA), "scalar") == 0 ? f->scalar_bound : f->bound;
@@ -111,11 +119,14 @@ static int check_all(const function *f, uint32_t stride) {
     return failures;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     const int stop = vector_test_begin(argc, argv);
-    if (stop) return stop;
+    if (stop)
+        return stop;
     const long stride = argc > 2 ? strtol(argv[2], NULL, 10) : 4099;
-    if (stride < 1) return 1;
+    if (stride < 1)
+        return 1;
     int failures = 0;
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
         failures += check_all(&functions[i], (uint32_t)stride);

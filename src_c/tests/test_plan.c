@@ -22,7 +22,8 @@ static double uniform(void)
 /* Appends a random layer, CSR or dense, some rows empty. */
 static void add_layer(snn_model *model, int64_t rows, int64_t cols, double sparsity, int dense, int with_bias)
 {
-    float *weight = snn_alloc((size_t)(rows * cols), sizeof *weight), *bias = snn_alloc((size_t)rows, sizeof *bias);
+    float *weight = snn_alloc((size_t)(rows * cols), sizeof *weight),
+          *bias = snn_alloc((size_t)rows, sizeof *bias);
     int64_t *indptr = snn_alloc((size_t)rows + 1, sizeof *indptr);
     int32_t *indices = snn_alloc((size_t)(rows * cols), sizeof *indices);
     float *data = snn_alloc((size_t)(rows * cols), sizeof *data);
@@ -30,14 +31,17 @@ static void add_layer(snn_model *model, int64_t rows, int64_t cols, double spars
     for (int64_t r = 0; r < rows; r++) {
         bias[r] = (float)(uniform() - 0.5);
         for (int64_t c = 0; c < cols; c++) {
-            if (uniform() < sparsity || (rows > 4 && r % 11 == 5)) continue;
+            if (uniform() < sparsity || (rows > 4 && r % 11 == 5))
+                continue;
             indices[at] = (int32_t)c;
             weight[r * cols + c] = data[at++] = (float)(uniform() - 0.5);
         }
         indptr[r + 1] = at;
     }
-    if (dense) CHECK_OK(snn_model_add_dense(model, rows, cols, weight, with_bias ? bias : NULL));
-    else CHECK_OK(snn_model_add_csr(model, rows, cols, indptr, indices, data, with_bias ? bias : NULL));
+    if (dense)
+        CHECK_OK(snn_model_add_dense(model, rows, cols, weight, with_bias ? bias : NULL));
+    else
+        CHECK_OK(snn_model_add_csr(model, rows, cols, indptr, indices, data, with_bias ? bias : NULL));
     snn_free(weight);
     snn_free(bias);
     snn_free(indptr);
@@ -67,7 +71,8 @@ static snn_model *make_model(double sparsity)
 static void reference(const snn_model *model, const float *x, double *y, double *bound)
 {
     double in[256], in_bound[256];
-    for (int64_t i = 0; i < snn_model_inputs(model); i++) y[i] = x[i], bound[i] = 0;
+    for (int64_t i = 0; i < snn_model_inputs(model); i++)
+        y[i] = x[i], bound[i] = 0;
     for (int64_t index = 0; index < snn_model_node_count(model); index++) {
         snn_node_info node;
         CHECK_OK(snn_model_node(model, index, &node));
@@ -81,27 +86,30 @@ static void reference(const snn_model *model, const float *x, double *y, double 
         for (int64_t r = 0; r < node.outputs; r++) {
             double v = in[r], b = in_bound[r];
             switch (node.type) {
-                case SNN_NODE_LINEAR: {
-                    double size = v = node.bias ? node.bias[r] : 0;
-                    int64_t terms = node.inputs + 2;
-                    size = fabs(size);
-                    b = 0;
-                    for (int64_t p = node.sparse ? node.indptr[r] : 0; p < (node.sparse ? node.indptr[r + 1] : node.inputs); p++) {
-                        const int64_t k = node.sparse ? node.indices[p] : p;
-                        const double w = node.sparse ? node.data[p] : node.weight[r * node.inputs + k];
-                        v += w * in[k];
-                        size += fabs(w) * (fabs(in[k]) + in_bound[k]);
-                        b += fabs(w) * in_bound[k];
-                    }
-                    b += (double)terms * FLT_EPSILON * size;
-                    break;
+            case SNN_NODE_LINEAR: {
+                double size = v = node.bias ? node.bias[r] : 0;
+                int64_t terms = node.inputs + 2;
+                size = fabs(size);
+                b = 0;
+                for (int64_t p = node.sparse ? node.indptr[r] : 0;
+                     p < (node.sparse ? node.indptr[r + 1] : node.inputs); p++) {
+                    const int64_t k = node.sparse ? node.indices[p] : p;
+                    const double w = node.sparse ? node.data[p] : node.weight[r * node.inputs + k];
+                    v += w * in[k];
+                    size += fabs(w) * (fabs(in[k]) + in_bound[k]);
+                    b += fabs(w) * in_bound[k];
                 }
-                case SNN_NODE_RELU: v = fmax(v, 0); break;
-                case SNN_NODE_CLIP: v = fmin(fmax(v, node.low), node.high); break;
-                case SNN_NODE_TANH: v = tanh(v), b += 4 * FLT_EPSILON; break;
-                case SNN_NODE_SIGMOID: v = 1 / (1 + exp(-v)), b += 4 * FLT_EPSILON; break;
-                case SNN_NODE_GELU: v = 0.5 * v * (1 + erf(v / sqrt(2))), b = 1.13 * b + 8 * FLT_EPSILON * fmax(fabs(v), 1); break;
-                case SNN_NODE_SOFTMAX: v = exp(v) / sum, b = v * (2.5 * worst + 40 * FLT_EPSILON); break;
+                b += (double)terms * FLT_EPSILON * size;
+                break;
+            }
+            case SNN_NODE_RELU: v = fmax(v, 0); break;
+            case SNN_NODE_CLIP: v = fmin(fmax(v, node.low), node.high); break;
+            case SNN_NODE_TANH: v = tanh(v), b += 4 * FLT_EPSILON; break;
+            case SNN_NODE_SIGMOID: v = 1 / (1 + exp(-v)), b += 4 * FLT_EPSILON; break;
+            case SNN_NODE_GELU:
+                v = 0.5 * v * (1 + erf(v / sqrt(2))), b = 1.13 * b + 8 * FLT_EPSILON * fmax(fabs(v), 1);
+                break;
+            case SNN_NODE_SOFTMAX: v = exp(v) / sum, b = v * (2.5 * worst + 40 * FLT_EPSILON); break;
             }
             y[r] = v;
             bound[r] = b;
@@ -113,35 +121,44 @@ enum { most = 300, inputs = 100, outputs = 5 };
 
 static void test_model(const char *isa, double sparsity)
 {
-    static const int64_t batches[] = {0, 1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 31, 33, 63, 64, 65, 100, 129, 255, most};
+    static const int64_t batches[] = {0,  1,  2,  3,  4,  5,  7,   8,   15,  16,
+                                      17, 31, 33, 63, 64, 65, 100, 129, 255, most};
     static const int64_t only_one[] = {1};
     static float x[most * inputs], first[most * outputs], y[most * outputs + 1];
     snn_model *model = make_model(sparsity);
-    for (int i = 0; i < most * inputs; i++) x[i] = (float)(2 * uniform() - 1);
+    for (int i = 0; i < most * inputs; i++)
+        x[i] = (float)(2 * uniform() - 1);
     int have_first = 0;
     for (int threads = 1; threads <= 5; threads++) {
         for (int tune = SNN_TUNE_MEASURE; tune <= SNN_TUNE_OFF; tune++) {
             snn_plan_options options = {.threads = threads, .tune = (snn_tune)tune, .isa = isa};
-            if (threads == 4) options.batch_sizes = only_one, options.batch_size_count = 1;
+            if (threads == 4)
+                options.batch_sizes = only_one, options.batch_size_count = 1;
             snn_plan *plan = NULL;
-            if (!CHECK_OK(snn_plan_create(model, &options, &plan))) return;
-            CHECK(!strcmp(snn_plan_isa(plan), isa) && snn_plan_inputs(plan) == inputs && snn_plan_outputs(plan) == outputs);
+            if (!CHECK_OK(snn_plan_create(model, &options, &plan)))
+                return;
+            CHECK(!strcmp(snn_plan_isa(plan), isa) && snn_plan_inputs(plan) == inputs &&
+                  snn_plan_outputs(plan) == outputs);
             if (!have_first) {
-                for (int s = 0; s < most; s++) CHECK_OK(snn_plan_run(plan, x + s * inputs, 1, first + s * outputs));
+                for (int s = 0; s < most; s++)
+                    CHECK_OK(snn_plan_run(plan, x + s * inputs, 1, first + s * outputs));
                 for (int s = 0; s < most; s++) {
                     double wanted[256], bound[256];
                     reference(model, x + s * inputs, wanted, bound);
-                    for (int o = 0; o < outputs; o++) CHECK(fabs(first[s * outputs + o] - wanted[o]) <= bound[o]);
+                    for (int o = 0; o < outputs; o++)
+                        CHECK(fabs(first[s * outputs + o] - wanted[o]) <= bound[o]);
                 }
                 have_first = 1;
             }
             for (size_t b = 0; b < sizeof batches / sizeof *batches; b++) {
                 const int64_t batch = batches[b], begin = most - batch;
-                for (int i = 0; i <= most * outputs; i++) y[i] = -7;
+                for (int i = 0; i <= most * outputs; i++)
+                    y[i] = -7;
                 CHECK_OK(snn_plan_run(plan, x + begin * inputs, batch, y));
                 if (!CHECK(!memcmp(y, first + begin * outputs, (size_t)(batch * outputs) * sizeof *y)))
-                    printf("%s threads %d tune %d batch %lld: other bits than one sample at a time\n", isa, threads, tune, (long long)batch);
-                CHECK(y[batch * outputs] == -7);  // nothing is written past the end
+                    printf("%s threads %d tune %d batch %lld: other bits than one sample at a time\n", isa,
+                           threads, tune, (long long)batch);
+                CHECK(y[batch * outputs] == -7); // nothing is written past the end
             }
             snn_plan_free(plan);
         }
@@ -165,12 +182,14 @@ static void test_corners(const char *isa)
             CHECK_OK(snn_model_node(model, 0, &node));
             CHECK(node.nnz == (pruned ? 0 : node.nnz));
             CHECK_OK(snn_plan_create(model, &options, &plan));
-            for (int k = 0; k < 40 * 200; k++) x[k] = (float)uniform();
+            for (int k = 0; k < 40 * 200; k++)
+                x[k] = (float)uniform();
             CHECK_OK(snn_plan_run(plan, x, 40, y));
             for (int64_t s = 0; s < 40; s++) {
                 double wanted[256] = {0}, bound[256] = {0};
                 reference(model, x + s * shapes[i][1], wanted, bound);
-                for (int64_t r = 0; r < shapes[i][0]; r++) CHECK(fabs(y[s * shapes[i][0] + r] - wanted[r]) <= bound[r]);
+                for (int64_t r = 0; r < shapes[i][0]; r++)
+                    CHECK(fabs(y[s * shapes[i][0] + r] - wanted[r]) <= bound[r]);
             }
             snn_plan_free(plan);
             snn_model_free(model);
@@ -185,14 +204,16 @@ static void test_errors(void)
     float x[4] = {0}, y[4];
     const int64_t bad_batch[] = {1, 0};
     CHECK_OK(snn_model_create(2, &model));
-    CHECK_STATUS(snn_plan_create(model, NULL, &plan), SNN_ERROR_ARGUMENT);  // no node
+    CHECK_STATUS(snn_plan_create(model, NULL, &plan), SNN_ERROR_ARGUMENT); // no node
     add_layer(model, 2, 2, 0.0, 1, 1);
     CHECK_STATUS(snn_plan_create(NULL, NULL, &plan), SNN_ERROR_ARGUMENT);
     CHECK_STATUS(snn_plan_create(model, NULL, NULL), SNN_ERROR_ARGUMENT);
     CHECK_STATUS(snn_plan_create(model, &(snn_plan_options){.threads = -1}, &plan), SNN_ERROR_ARGUMENT);
     CHECK_STATUS(snn_plan_create(model, &(snn_plan_options){.tune = (snn_tune)9}, &plan), SNN_ERROR_ARGUMENT);
     CHECK_STATUS(snn_plan_create(model, &(snn_plan_options){.isa = "mmx"}, &plan), SNN_ERROR_ISA);
-    CHECK_STATUS(snn_plan_create(model, &(snn_plan_options){.batch_sizes = bad_batch, .batch_size_count = 2}, &plan), SNN_ERROR_ARGUMENT);
+    CHECK_STATUS(
+        snn_plan_create(model, &(snn_plan_options){.batch_sizes = bad_batch, .batch_size_count = 2}, &plan),
+        SNN_ERROR_ARGUMENT);
     CHECK(plan == NULL);
     CHECK_OK(snn_plan_create(model, NULL, &plan));
     CHECK_STATUS(snn_plan_run(plan, x, -1, y), SNN_ERROR_ARGUMENT);

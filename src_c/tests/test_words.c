@@ -10,24 +10,28 @@ enum { BLOCK_REGISTERS = VF_BLOCK / VF_LANES, ROUNDS = 2000 };
 
 static int failures;
 
-static void expect(int same, const char *word) {
-    if (same) return;
-    if (failures < 20) printf("%s is wrong\n", word);
+static void expect(int same, const char *word)
+{
+    if (same)
+        return;
+    if (failures < 20)
+        printf("%s is wrong\n", word);
     failures++;
 }
 
 /* Equal bit for bit, NaNs taken as one value. */
-static int same_float(float a, float b) {
-    return (isnan(a) && isnan(b)) || memcmp(&a, &b, sizeof a) == 0;
-}
+static int same_float(float a, float b) { return (isnan(a) && isnan(b)) || memcmp(&a, &b, sizeof a) == 0; }
 
-static void expect_lanes(vf got, const float wanted[VF_LANES], const char *word) {
+static void expect_lanes(vf got, const float wanted[VF_LANES], const char *word)
+{
     float lanes[VF_LANES];
     vf_store(lanes, got);
-    for (int i = 0; i < VF_LANES; i++) expect(same_float(lanes[i], wanted[i]), word);
+    for (int i = 0; i < VF_LANES; i++)
+        expect(same_float(lanes[i], wanted[i]), word);
 }
 
-static uint32_t random_bits(void) {
+static uint32_t random_bits(void)
+{
     static uint32_t state = 2463534242u;
     state ^= state << 13;
     state ^= state >> 17;
@@ -36,34 +40,41 @@ static uint32_t random_bits(void) {
 }
 
 /* One in four is special; the others are any float but NaN, half of them of ordinary size. */
-static float random_float(void) {
-    static const float special[] = {0.0f,     -0.0f,     1.0f,       -1.0f,      0.5f,     -2.5f,
-                                    1.5f,     0x1p-149f, NAN,        -NAN,       INFINITY, -INFINITY,
+static float random_float(void)
+{
+    static const float special[] = {0.0f,     -0.0f,      1.0f,       -1.0f,          0.5f,     -2.5f,
+                                    1.5f,     0x1p-149f,  NAN,        -NAN,           INFINITY, -INFINITY,
                                     -0x1p23f, 8388607.5f, 4194304.5f, 0x1.fffffep127f};
     const uint32_t bits = random_bits();
-    if (bits % 4 == 0) return special[random_bits() % (sizeof special / sizeof *special)];
-    if (bits % 4 < 3) return (float)(int32_t)random_bits() * 0x1p-24f;
+    if (bits % 4 == 0)
+        return special[random_bits() % (sizeof special / sizeof *special)];
+    if (bits % 4 < 3)
+        return (float)(int32_t)random_bits() * 0x1p-24f;
     float x;
     const uint32_t any = random_bits();
     memcpy(&x, &any, sizeof x);
     return isnan(x) ? 3.0f : x;
 }
 
-static float multiply_add(float a, float b, float c) {
-    if (strcmp(SNN_TEXT(SNN_ISA), "scalar") != 0) return fmaf(a, b, c);
+static float multiply_add(float a, float b, float c)
+{
+    if (strcmp(SNN_TEXT(SNN_ISA), "scalar") != 0)
+        return fmaf(a, b, c);
     const float product = a * b;
     return product + c;
 }
 
 /* wanted is an expression in a[i], b[i], c[i], d[i]. */
-#define EXPECT(got, wanted)                                     \
-    do {                                                        \
-        float lanes_[VF_LANES];                                 \
-        for (int i = 0; i < VF_LANES; i++) lanes_[i] = (wanted); \
-        expect_lanes((got), lanes_, #got);                      \
+#define EXPECT(got, wanted)                                                                                  \
+    do {                                                                                                     \
+        float lanes_[VF_LANES];                                                                              \
+        for (int i = 0; i < VF_LANES; i++)                                                                   \
+            lanes_[i] = (wanted);                                                                            \
+        expect_lanes((got), lanes_, #got);                                                                   \
     } while (0)
 
-static void check_arithmetic(const float *a, const float *b, const float *c, const float *d) {
+static void check_arithmetic(const float *a, const float *b, const float *c, const float *d)
+{
     const vf va = vf_load(a), vb = vf_load(b), vc = vf_load(c), vd = vf_load(d);
     EXPECT(va, a[i]);
     EXPECT(vf_set1(a[1]), a[1]);
@@ -83,7 +94,8 @@ static void check_arithmetic(const float *a, const float *b, const float *c, con
     EXPECT(vf_copysign(va, vb), copysignf(a[i], b[i]));
 }
 
-static void check_weights(const float *w, const float *x, const float *acc) {
+static void check_weights(const float *w, const float *x, const float *acc)
+{
     const vw four = vw_load(w);
     const vf vx = vf_load(x), va = vf_load(acc);
     EXPECT(vw_splat(four, 0), w[0]);
@@ -97,7 +109,8 @@ static void check_weights(const float *w, const float *x, const float *acc) {
 }
 
 /* x holds 256 floats. */
-static void check_lookups(const float *x) {
+static void check_lookups(const float *x)
+{
     uint8_t any[VF_LANES + 1], within[VF_LANES + 1];
     for (int i = 0; i <= VF_LANES; i++) {
         any[i] = (uint8_t)random_bits();
@@ -106,46 +119,58 @@ static void check_lookups(const float *x) {
     const uint8_t *wide = any + 1, *inside = within + 1; /* unaligned */
     vf block[BLOCK_REGISTERS];
     vf_block_load(x + 1, block);
-    for (int r = 0; r < BLOCK_REGISTERS; r++) EXPECT(block[r], x[1 + r * VF_LANES + i]);
+    for (int r = 0; r < BLOCK_REGISTERS; r++)
+        EXPECT(block[r], x[1 + r * VF_LANES + i]);
     EXPECT(vf_gather(x, vi_load_u8(wide)), x[wide[i]]);
     EXPECT(vf_lookup_block(block, vi_load_u8(inside)), x[1 + inside[i]]);
 }
 
-static void check_every_index(void) {
+static void check_every_index(void)
+{
     float x[VF_BLOCK];
-    for (int i = 0; i < VF_BLOCK; i++) x[i] = (float)(i + 1);
+    for (int i = 0; i < VF_BLOCK; i++)
+        x[i] = (float)(i + 1);
     vf block[BLOCK_REGISTERS];
     vf_block_load(x, block);
     uint8_t index[VF_LANES];
     for (int first = 0; first < VF_BLOCK; first++) {
-        for (int i = 0; i < VF_LANES; i++) index[i] = (uint8_t)((first + i) % VF_BLOCK);
+        for (int i = 0; i < VF_LANES; i++)
+            index[i] = (uint8_t)((first + i) % VF_BLOCK);
         EXPECT(vf_lookup_block(block, vi_load_u8(index)), x[(first + i) % VF_BLOCK]);
     }
 }
 
-static void check_pow2(void) {
+static void check_pow2(void)
+{
     float n[VF_LANES];
     for (int first = -126; first <= 127; first++) {
-        for (int i = 0; i < VF_LANES; i++) n[i] = (float)(first + i > 127 ? 127 : first + i);
+        for (int i = 0; i < VF_LANES; i++)
+            n[i] = (float)(first + i > 127 ? 127 : first + i);
         EXPECT(vf_pow2(vf_load(n)), ldexpf(1.0f, (int)n[i]));
     }
 }
 
 /* Integers, so that the order does not matter; every lane counts once. */
-static void check_sum(void) {
+static void check_sum(void)
+{
     float x[VF_LANES];
-    for (int i = 0; i < VF_LANES; i++) x[i] = (float)(1 << i);
+    for (int i = 0; i < VF_LANES; i++)
+        x[i] = (float)(1 << i);
     expect(vf_sum(vf_load(x)) == (float)((1 << VF_LANES) - 1), "vf_sum");
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     const int stop = vector_test_begin(argc, argv);
-    if (stop) return stop;
+    if (stop)
+        return stop;
     float values[4][VF_LANES + 1], x[257];
     for (int round = 0; round < ROUNDS; round++) {
         for (int k = 0; k < 4; k++)
-            for (int i = 0; i <= VF_LANES; i++) values[k][i] = random_float();
-        for (int i = 0; i < 257; i++) x[i] = random_float();
+            for (int i = 0; i <= VF_LANES; i++)
+                values[k][i] = random_float();
+        for (int i = 0; i < 257; i++)
+            x[i] = random_float();
         /* one past the start: no word may need alignment */
         check_arithmetic(values[0] + 1, values[1] + 1, values[2] + 1, values[3] + 1);
         check_weights(values[0] + 1, values[1] + 1, values[2] + 1);

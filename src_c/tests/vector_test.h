@@ -16,7 +16,8 @@
 
 /* 0 to go on; otherwise the exit code: 77 (skipped) where the processor lacks what this file was built
  * for, 1 when argv[1] names another ISA than the words that were compiled in. */
-static inline int vector_test_begin(int argc, char **argv) {
+static inline int vector_test_begin(int argc, char **argv)
+{
     const char *isa = SNN_TEXT(SNN_ISA);
     if (argc > 1 && strcmp(argv[1], isa) != 0) {
         fprintf(stderr, "built for %s, asked to test %s\n", isa, argv[1]);

@@ -1,0 +1,131 @@
+"""A training run: what train goes through epoch by epoch, and what a checkpoint must hold of it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from . import checkpoint
+from .errors import DivergedError
+from .history import History
+from .rates import Schedule
+from .regrow import Regrow, regrow
+from .snapshot import Snapshot
+from .tally import Tally
+from .trainer import Trainer
+
+Samples = tuple[np.ndarray, np.ndarray]  # features (n, inputs) float32, targets (n, ...) as the loss takes
+
+
+@dataclass
+class Run:
+    """The state of a run. since_best: epochs in a row without a lower validation loss."""
+
+    trainer: Trainer
+    training: Samples
+    validation: Samples | None
+    batch_size: int
+    generator: np.random.Generator
+    shuffle: bool
+    schedule: Schedule | None
+    regrow: Regrow | None
+    patience: int | None
+    history: History = field(default_factory=History)
+    epoch: int = 0
+    best: Snapshot | None = None
+    best_loss: float = np.inf
+    since_best: int = 0
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether early stopping has waited long enough."""
+        return self.patience is not None and self.since_best >= self.patience
+
+    def epoch_once(self, epochs: int) -> dict[str, float | None]:
+        """One epoch of epochs: a pass over the samples, validation, regrowth -> its History entries."""
+        start = time.perf_counter()
+        trainer, tally = self.trainer, Tally()
+        steps = -(-len(self.training[0]) // self.batch_size)
+        for step, (features, targets) in enumerate(self._batches()):
+            if self.schedule:
+                trainer.learning_rate = self.schedule(self.epoch + step / steps)
+            tally.add(*trainer.update(features, targets), len(features))
+        if not all(np.isfinite(parameter.values).all() for parameter in trainer.network.parameters):
+            raise DivergedError(
+                f"weights must stay finite: try a learning_rate below {trainer.learning_rate:g}"
+            )
+        validated = self.validation is not None
+        val_loss, val_accuracy = trainer.evaluate_prepared(*self.validation) if validated else (None, None)
+        self.epoch += 1
+        if self.patience:
+            self._compare(val_loss)
+        fraction = self.regrow.fraction_at(self.epoch, epochs) if self.regrow else 0.0
+        if fraction:
+            count = min(self.regrow.samples, len(self.training[0]))
+            part = self.generator.choice(len(self.training[0]), count, replace=False)
+            regrow(trainer, self.training[0][part], self.training[1][part], fraction=fraction)
+        row = {
+            "loss": tally.loss,
+            "accuracy": tally.accuracy,
+            "val_loss": val_loss,
+            "val_accuracy": val_accuracy,
+            "learning_rate": trainer.learning_rate,
+            "seconds": time.perf_counter() - start,
+        }
+        self.history.append(**row)
+        return row
+
+    def restore_best(self) -> None:
+        """With early stopping, the model gets the weights of its best epoch."""
+        if self.best is not None:
+            self.best.restore(self.trainer)
+
+    def _batches(self) -> Iterator[Samples]:
+        """Every sample once; the last batch may be smaller."""
+        features, targets = self.training
+        order = self.generator.permutation(len(features)) if self.shuffle else None
+        for start in range(0, len(features), self.batch_size):
+            end = start + self.batch_size
+            part = slice(start, end) if order is None else order[start:end]
+            yield features[part], targets[part]
+
+    def _compare(self, loss: float) -> None:
+        self.since_best += 1
+        if loss < self.best_loss:
+            self.best, self.best_loss, self.since_best = Snapshot(self.trainer.model), loss, 0
+            self.history.best_epoch = self.epoch - 1
+
+    # ---- checkpoints ----
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Everything that the rest of the run depends on, but for the samples and the arguments of train."""
+        document, arrays = self.trainer.to_parts()
+        document["run"] = {
+            "epoch": self.epoch,
+            "generator": self.generator.bit_generator.state,
+            "history": self.history.to_dict(),
+            "best_loss": None if self.best is None else self.best_loss,
+            "since_best": self.since_best,
+        }
+        if self.best is not None:
+            arrays.update(self.best.to_arrays("best"))
+        checkpoint.write(path, document, arrays)
+
+    def resume(self, path: str | os.PathLike) -> None:
+        """Goes back to where save was called; the model gets the checkpoint's arrays."""
+        document, arrays = checkpoint.read(path)
+        checkpoint.put_model(checkpoint.read_model(document, arrays), self.trainer.model)
+        self.trainer.take_parts(document, arrays)
+        with checkpoint.reading("run"):
+            saved = document["run"]
+            self.epoch, self.since_best = saved["epoch"], saved["since_best"]
+            self.generator.bit_generator.state = saved["generator"]
+            for name, value in saved["history"].items():
+                setattr(self.history, name, value)
+            if saved["best_loss"] is not None:
+                self.best_loss = saved["best_loss"]
+                self.best = Snapshot.from_arrays(self.trainer.model, arrays, "best")

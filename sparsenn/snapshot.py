@@ -1,0 +1,66 @@
+"""Copies of a model's values, to come back to."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse
+
+
+class Snapshot:
+    """The values of a model at one time. Patterns are not copied: training never changes one in place."""
+
+    def __init__(self, model):
+        self._layers = [_copy(layer) for layer in model.linear_layers]
+
+    def restore(self, trainer) -> None:
+        """Puts the values back, and the patterns where they have changed since."""
+        changed = False
+        for layer, (weight, bias) in zip(trainer.model.linear_layers, self._layers, strict=True):
+            if not layer.sparse:
+                layer.weight[...] = weight
+            elif layer.weight.indices is weight.indices:
+                layer.weight.data[...] = weight.data
+            else:
+                layer.weight, changed = weight, True
+            if bias is not None:
+                layer.bias[...] = bias
+        if changed:
+            trainer.rebuild()
+        else:
+            trainer.refresh()
+
+    def to_arrays(self, prefix: str) -> dict[str, np.ndarray]:
+        arrays = {}
+        for index, (weight, bias) in enumerate(self._layers):
+            parts = {"": weight}
+            if scipy.sparse.issparse(weight):
+                parts = {f".{part}": getattr(weight, part) for part in ("data", "indices", "indptr")}
+            arrays.update({f"{prefix}.{index}.weight{part}": array for part, array in parts.items()})
+            if bias is not None:
+                arrays[f"{prefix}.{index}.bias"] = bias
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, model, arrays: dict[str, np.ndarray], prefix: str) -> Snapshot:
+        """Of a model with the same layers."""
+        snapshot = cls(model)
+        for index, layer in enumerate(model.linear_layers):
+            name = f"{prefix}.{index}.weight"
+            if layer.sparse:
+                parts = tuple(arrays[f"{name}.{part}"] for part in ("data", "indices", "indptr"))
+                weight = scipy.sparse.csr_array(parts, shape=layer.shape)
+            else:
+                weight = arrays[name]
+            snapshot._layers[index] = (weight, arrays.get(f"{prefix}.{index}.bias"))
+        return snapshot
+
+
+def _copy(layer):
+    weight = layer.weight
+    if layer.sparse:
+        copy = scipy.sparse.csr_array(weight.shape, dtype=np.float32)
+        copy.data, copy.indices, copy.indptr = weight.data.copy(), weight.indices, weight.indptr
+        weight = copy
+    else:
+        weight = weight.copy()
+    return weight, None if layer.bias is None else layer.bias.copy()

@@ -1,0 +1,64 @@
+"""How activations lie in memory during a training step: tiles of samples, in arrays that are used again.
+
+An array of tiles is (tiles, features + scratch, samples) float32, the layout of the sparse kernels, so that
+nothing is copied between layers. A network without sparse layers has one tile of the whole batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import _core
+
+
+@dataclass(frozen=True)
+class Layout:
+    """samples a tile (0: the whole batch), scratch rows behind the features, threads of loading."""
+
+    samples: int
+    scratch: int
+    threads: int
+
+    def shape(self, batch: int) -> tuple[int, int]:
+        """(tiles, samples) for a batch."""
+        return (1, batch) if self.samples == 0 else (-(-batch // self.samples), self.samples)
+
+    def load(self, rows: np.ndarray, buffer: Buffer) -> np.ndarray:
+        """rows (batch, features) -> tiles."""
+        tiles = buffer.take(*self.shape(len(rows)))
+        if self.samples:
+            _core.tiles_load(rows, tiles, self.threads)
+        else:
+            tiles[0, : rows.shape[1]] = rows.T
+        return tiles
+
+    def put(self, columns: np.ndarray, buffer: Buffer) -> np.ndarray:
+        """columns (features, batch) -> tiles, with zeros for the samples that fill up the last one."""
+        features, batch = columns.shape
+        count, samples = self.shape(batch)
+        tiles = buffer.take(count, samples)
+        for index in range(count):
+            part = columns[:, index * samples : (index + 1) * samples]
+            tiles[index, :features, : part.shape[1]] = part
+            tiles[index, :features, part.shape[1] :] = 0
+        return tiles
+
+    def take_out(self, tiles: np.ndarray, features: int, batch: int) -> np.ndarray:
+        """tiles -> (features, batch)."""
+        return tiles[:, :features].transpose(1, 0, 2).reshape(features, -1)[:, :batch]
+
+
+class Buffer:
+    """An array of tiles that grows with the batch and is then used again."""
+
+    def __init__(self, features: int, layout: Layout):
+        self._rows = features + layout.scratch
+        self._array = np.zeros((0, self._rows, 0), np.float32)
+
+    def take(self, tiles: int, samples: int) -> np.ndarray:
+        """(tiles, features + scratch, samples); whatever was in it."""
+        if len(self._array) < tiles or self._array.shape[2] != samples:
+            self._array = np.zeros((tiles, self._rows, samples), np.float32)
+        return self._array[:tiles]

@@ -1,0 +1,480 @@
+/* The training products and the optimizers, on every ISA that this machine can run, against double precision.
+ *
+ * Shapes break tiles and panels: 1, one less and one more than a vector, primes, empty rows, all pruned. The
+ * bound of a sum of n products in any order is (n + 2) eps times the sum of their magnitudes. */
+#include "check.h"
+
+#include "cpu.h"
+#include "kernel.h"
+#include "memory.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t state = 88172645463325252u;
+static double uniform(void)
+{
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return (double)(state >> 11) / 9007199254740992.0;
+}
+
+static int64_t compared;
+
+static int near(const char *what, double got, double wanted, double bound)
+{
+    compared++;
+    if (fabs(got - wanted) <= bound)
+        return 1;
+    printf("%s: %.9g, wanted %.9g, bound %.3g\n", what, got, wanted, bound);
+    return 0;
+}
+
+/* ---- the three products ---- */
+
+typedef struct pattern {
+    int64_t rows, cols, *indptr;
+    int32_t *indices;
+    float *data, *bias;
+} pattern;
+
+static pattern make_pattern(int64_t rows, int64_t cols, double sparsity)
+{
+    pattern p = {rows,
+                 cols,
+                 snn_alloc((size_t)rows + 1, 8),
+                 snn_alloc((size_t)(rows * cols), 4),
+                 snn_alloc((size_t)(rows * cols), 4),
+                 snn_alloc((size_t)rows, 4)};
+    int64_t at = 0;
+    for (int64_t r = 0; r < rows; r++) {
+        for (int64_t c = 0; c < cols; c++) {
+            if ((rows > 2 && r % 7 == 3) || uniform() < sparsity)
+                continue;
+            p.indices[at] = (int32_t)c;
+            p.data[at++] = (float)(uniform() - 0.5);
+        }
+        p.indptr[r + 1] = at;
+        p.bias[r] = (float)(uniform() - 0.5);
+    }
+    return p;
+}
+
+static snn_tiles make_tiles(int64_t batch, int64_t features, int threads, float fill)
+{
+    const int64_t width = snn_tile_samples(), count = (batch + width - 1) / width,
+                  stride = features + threads;
+    snn_tiles tiles = {snn_alloc((size_t)(count * stride * width), sizeof(float)), count, stride};
+    for (int64_t i = 0; i < count * stride * width; i++)
+        tiles.values[i] = fill;
+    return tiles;
+}
+
+static float *at(snn_tiles tiles, int64_t feature, int64_t sample)
+{
+    const int64_t width = snn_tile_samples();
+    return tiles.values + (sample / width * tiles.stride + feature) * width + sample % width;
+}
+
+/* Random values for the samples, zero behind the last one. */
+static void fill(snn_tiles tiles, int64_t features, int64_t batch)
+{
+    const int64_t samples = tiles.count * snn_tile_samples();
+    for (int64_t f = 0; f < features; f++)
+        for (int64_t s = 0; s < samples; s++)
+            *at(tiles, f, s) = s < batch ? (float)(2 * uniform() - 1) : 0.0f;
+}
+
+static double activation(double v, const snn_activation *a)
+{
+    switch (a->type) {
+    case SNN_NODE_RELU: return v > 0 ? v : 0;
+    case SNN_NODE_CLIP: return v < a->low ? a->low : v > a->high ? a->high : v;
+    case SNN_NODE_TANH: return tanh(v);
+    case SNN_NODE_SIGMOID: return 1 / (1 + exp(-v));
+    case SNN_NODE_GELU: return 0.5 * v * (1 + erf(v / sqrt(2)));
+    default: return v;
+    }
+}
+
+/* The slope from the output y, and from the input z for GELU, as floats hold them. */
+static double slope(double y, double z, const snn_activation *a)
+{
+    switch (a->type) {
+    case SNN_NODE_RELU: return y > 0;
+    case SNN_NODE_CLIP: return y > a->low && y < a->high;
+    case SNN_NODE_TANH: return 1 - y * y;
+    case SNN_NODE_SIGMOID: return y * (1 - y);
+    case SNN_NODE_GELU: return 0.5 * (1 + erf(z / sqrt(2))) + z * exp(-z * z / 2) * 0.3989422804014327;
+    default: return 1;
+    }
+}
+
+static void test_products(const pattern *p, int64_t batch, int threads, snn_node_type type)
+{
+    const int64_t nnz = p->indptr[p->rows];
+    snn_sparse *sparse = NULL;
+    CHECK(snn_sparse_create(p->rows, p->cols, p->indptr, p->indices, threads, &sparse) == SNN_OK);
+    CHECK(snn_sparse_threads(sparse) == threads);
+    snn_tiles x = make_tiles(batch, p->cols, threads, NAN), y = make_tiles(batch, p->rows, threads, NAN);
+    snn_tiles dy = make_tiles(batch, p->rows, threads, NAN), dx = make_tiles(batch, p->cols, threads, NAN);
+    snn_tiles z = make_tiles(batch, p->rows, threads, NAN), below = make_tiles(batch, p->cols, threads, 0.0f);
+    fill(x, p->cols, batch);
+    fill(dy, p->rows, batch);
+    const double steep = type == SNN_NODE_GELU ? 1.13 : 1.0;
+    snn_activation a = {.type = type, .low = -0.25f, .high = 0.5f};
+    if (type == SNN_NODE_GELU)
+        a.z = z;
+    CHECK(snn_sparse_set(sparse, p->data) == SNN_OK);
+    CHECK(snn_sparse_forward_tiles(sparse, p->bias, x, &a, y) == SNN_OK);
+    int right = 1;
+    for (int64_t r = 0; r < p->rows; r++) {
+        for (int64_t s = 0; s < batch && right; s++) {
+            double sum = p->bias[r], size = fabs(sum);
+            for (int64_t k = p->indptr[r]; k < p->indptr[r + 1]; k++) {
+                const double product = (double)p->data[k] * *at(x, p->indices[k], s);
+                sum += product;
+                size += fabs(product);
+            }
+            const double n = (double)(p->indptr[r + 1] - p->indptr[r]) + 2;
+            right &= near("y", *at(y, r, s), activation(sum, &a), FLT_EPSILON * (n * size * steep + 8));
+        }
+    }
+    // The layer below: its output is x, and for GELU its input is what below holds.
+    snn_activation under = a;
+    under.z = (snn_tiles){NULL, 0, 0};
+    if (type == SNN_NODE_GELU) {
+        for (int64_t f = 0; f < p->cols; f++) {
+            for (int64_t s = 0; s < batch; s++) {
+                *at(below, f, s) = s % 5 ? (float)(4 * uniform() - 2) : 0.0f;
+                *at(x, f, s) = (float)activation(*at(below, f, s), &a);
+            }
+        }
+        under.z = below;
+    }
+    CHECK(snn_sparse_backward_input_tiles(sparse, dy, x, &under, dx) == SNN_OK);
+    double *sums = snn_alloc((size_t)(p->cols * batch), 8), *sizes = snn_alloc((size_t)(p->cols * batch), 8);
+    for (int64_t r = 0; r < p->rows; r++) {
+        for (int64_t k = p->indptr[r]; k < p->indptr[r + 1]; k++) {
+            for (int64_t s = 0; s < batch; s++) {
+                const double product = (double)p->data[k] * *at(dy, r, s);
+                sums[p->indices[k] * batch + s] += product;
+                sizes[p->indices[k] * batch + s] += fabs(product);
+            }
+        }
+    }
+    for (int64_t f = 0; f < p->cols; f++) {
+        for (int64_t s = 0; s < batch && right; s++) {
+            const double factor = slope(*at(x, f, s), *at(below, f, s), &a), size = sizes[f * batch + s];
+            right &= near("dx", *at(dx, f, s), sums[f * batch + s] * factor,
+                          FLT_EPSILON * size * ((double)(p->rows + 2) * steep + 8));
+        }
+    }
+    float *ddata = snn_alloc((size_t)nnz, 4), *dbias = snn_alloc((size_t)p->rows, 4);
+    CHECK(snn_sparse_backward_weight_tiles(sparse, dy, x, ddata, dbias) == SNN_OK);
+    for (int64_t r = 0; r < p->rows; r++) {
+        double total = 0, magnitude = 0;
+        for (int64_t s = 0; s < batch; s++) {
+            total += *at(dy, r, s);
+            magnitude += fabsf(*at(dy, r, s));
+        }
+        right &= near("dbias", dbias[r], total, FLT_EPSILON * magnitude * (double)(batch + 2));
+        for (int64_t k = p->indptr[r]; k < p->indptr[r + 1] && right; k++) {
+            double sum = 0, size = 0;
+            for (int64_t s = 0; s < batch; s++) {
+                const double product = (double)*at(dy, r, s) * *at(x, p->indices[k], s);
+                sum += product;
+                size += fabs(product);
+            }
+            right &= near("ddata", ddata[k], sum, FLT_EPSILON * size * (double)(batch + 2));
+        }
+    }
+    if (!right)
+        printf("  rows %lld cols %lld nnz %lld batch %lld threads %d activation %d\n", (long long)p->rows,
+               (long long)p->cols, (long long)nnz, (long long)batch, threads, (int)type);
+    CHECK(right);
+    void *all[] = {x.values,     y.values, dy.values, dx.values, z.values,
+                   below.values, sums,     sizes,     ddata,     dbias};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        snn_free(all[i]);
+    snn_sparse_free(sparse);
+}
+
+static void test_all_products(void)
+{
+    static const int64_t shapes[][2] = {{1, 1},   {1, 64},  {17, 1},   {15, 33},  {16, 16},
+                                        {31, 65}, {64, 63}, {97, 300}, {130, 71}, {7, 521}};
+    static const double sparsities[] = {0.0, 0.5, 0.9, 1.0};
+    static const int64_t batches[] = {1, 15, 16, 64, 67, 130};
+    static const snn_node_type types[] = {SNN_NODE_LINEAR, SNN_NODE_RELU,    SNN_NODE_CLIP,
+                                          SNN_NODE_TANH,   SNN_NODE_SIGMOID, SNN_NODE_GELU};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        for (size_t j = 0; j < sizeof sparsities / sizeof *sparsities; j++) {
+            pattern p = make_pattern(shapes[i][0], shapes[i][1], sparsities[j]);
+            test_products(&p, batches[(i + 2 * j) % 6], 1 + (int)((i + j) % 2), types[(i + j) % 6]);
+            void *all[] = {p.indptr, p.indices, p.data, p.bias};
+            for (size_t m = 0; m < 4; m++)
+                snn_free(all[m]);
+        }
+    }
+}
+
+/* ---- loading ---- */
+
+static void test_loading(void)
+{
+    for (int64_t batch = 1; batch < 140; batch += 23) {
+        for (int64_t features = 1; features < 40; features += 6) {
+            float x[140 * 40];
+            for (int64_t i = 0; i < batch * features; i++)
+                x[i] = (float)(i + 1);
+            snn_tiles tiles = make_tiles(batch, features, 0, NAN);
+            CHECK(snn_tiles_load(x, batch, features, 3, tiles) == SNN_OK);
+            int right = 1;
+            for (int64_t s = 0; s < tiles.count * snn_tile_samples(); s++)
+                for (int64_t f = 0; f < features; f++)
+                    right &= *at(tiles, f, s) == (s < batch ? x[s * features + f] : 0.0f);
+            CHECK(right);
+            snn_free(tiles.values);
+        }
+    }
+}
+
+/* ---- optimizers ---- */
+
+enum { COUNT = 37, STEPS = 5 };
+
+/* One step in double. */
+static void step_in_double(const snn_update *u, double *w, double g, double *first, double *second)
+{
+    g = fmin(u->gradient_limit, fmax(-(double)u->gradient_limit, g * u->gradient_scale));
+    const double size = fabs(g);
+    g += u->l2 * *w + (*w > 0) * (double)u->l1_slope - (*w < 0) * (double)u->l1_slope;
+    double move = u->rate * g;
+    if (u->optimizer == SNN_OPTIMIZER_MOMENTUM || u->optimizer == SNN_OPTIMIZER_NESTEROV) {
+        *first = u->beta1 * *first + g;
+        move = u->rate * (u->optimizer == SNN_OPTIMIZER_NESTEROV ? g + u->beta1 * *first : *first);
+    } else if (u->optimizer == SNN_OPTIMIZER_RMSPROP) {
+        *first = u->beta2 * *first + (1 - u->beta2) * g * g;
+        move = u->rate * g / (sqrt(*first) + u->epsilon);
+    } else if (u->optimizer == SNN_OPTIMIZER_ADAM) {
+        *first = u->beta1 * *first + (1 - u->beta1) * g;
+        *second = u->beta2 * *second + (1 - u->beta2) * g * g;
+        move = u->adam_rate * *first / (sqrt(*second) + u->adam_epsilon);
+        *w -= (double)u->rate * u->decay * *w;
+    }
+    if (size > u->move_threshold && fabs(move) > u->move_limit)
+        move = copysign(u->move_limit, move);
+    *w -= move;
+    const double threshold = (double)u->rate * u->penalty_strength, shrunk = fmax(fabs(*w) - threshold, 0);
+    if (u->penalty == SNN_PENALTY_L1)
+        *w = copysign(shrunk, *w);
+    if (u->penalty == SNN_PENALTY_MCP && fabs(*w) <= (double)u->penalty_strength * u->penalty_concavity)
+        *w = copysign(shrunk / (1 - (double)u->rate / u->penalty_concavity), *w);
+    *w = fmin(u->high, fmax(u->low, *w));
+}
+
+static void test_update(snn_update u)
+{
+    float w[COUNT], g[COUNT], first[COUNT] = {0}, second[COUNT] = {0};
+    double w64[COUNT], first64[COUNT] = {0}, second64[COUNT] = {0};
+    for (int i = 0; i < COUNT; i++)
+        w64[i] = w[i] = (float)(2 * uniform() - 1);
+    for (int step = 0; step < STEPS; step++) {
+        for (int i = 0; i < COUNT; i++)
+            g[i] = (float)((0.5 + uniform()) * (i % 2 ? 1 : -1));
+        CHECK(snn_update_values(&u, w, g, first, second, COUNT, 1) == SNN_OK);
+        for (int i = 0; i < COUNT; i++)
+            step_in_double(&u, &w64[i], g[i], &first64[i], &second64[i]);
+    }
+    int right = 1;
+    // Weights and moves stay below 4; a step makes at most 16 roundings of either, MCP stretches them a
+    // little.
+    for (int i = 0; i < COUNT; i++)
+        right &= near("w", w[i], w64[i], STEPS * STEPS * 16 * 4 * FLT_EPSILON);
+    if (!right)
+        printf("  optimizer %d penalty %d\n", (int)u.optimizer, (int)u.penalty);
+    CHECK(right);
+}
+
+static void test_optimizers(void)
+{
+    const snn_update plain = {.gradient_scale = 1,
+                              .gradient_limit = INFINITY,
+                              .beta1 = 0.9,
+                              .beta2 = 0.99,
+                              .rate = 0.05f,
+                              .epsilon = 1e-8f,
+                              .adam_rate = 0.03f,
+                              .adam_epsilon = 1e-8f,
+                              .move_limit = INFINITY,
+                              .low = -INFINITY,
+                              .high = INFINITY};
+    for (int kind = SNN_OPTIMIZER_SGD; kind <= SNN_OPTIMIZER_ADAM; kind++) {
+        snn_update u = plain;
+        u.optimizer = (snn_optimizer)kind;
+        test_update(u);
+        u.l2 = 0.3f, u.gradient_scale = 0.5f, u.decay = 0.1f;
+        test_update(u);
+        u.l1_slope = 0.2f, u.gradient_limit = 0.3f, u.low = -0.6f, u.high = 0.4f;
+        test_update(u);
+        u = plain, u.optimizer = (snn_optimizer)kind;
+        u.move_limit = 0.01f, u.move_threshold = 0.9f;
+        test_update(u);
+        u = plain, u.optimizer = (snn_optimizer)kind;
+        u.penalty = SNN_PENALTY_L1, u.penalty_strength = 0.7f;
+        test_update(u);
+        u.penalty = SNN_PENALTY_MCP, u.penalty_concavity = 0.9f;
+        test_update(u);
+    }
+    // Shrunk weights are zero to the bit, whatever their sign; NaN is not hidden by the projection.
+    float w[3] = {1e-3f, -1e-3f, NAN}, g[3] = {0, 0, 0};
+    snn_update u = plain;
+    u.penalty = SNN_PENALTY_L1, u.penalty_strength = 1, u.low = -1, u.high = 1;
+    CHECK(snn_update_values(&u, w, g, NULL, NULL, 3, 1) == SNN_OK);
+    CHECK(memcmp(w, g, 2 * sizeof *w) == 0 && isnan(w[2]));
+}
+
+/* Values that an update leaves in both packings are those that set would put there. */
+static void test_update_refreshes_the_packings(void)
+{
+    pattern p = make_pattern(97, 130, 0.8);
+    const int64_t nnz = p.indptr[p.rows];
+    const snn_update u = {.gradient_scale = 1,
+                          .gradient_limit = INFINITY,
+                          .rate = 0.5f,
+                          .move_limit = INFINITY,
+                          .low = -INFINITY,
+                          .high = INFINITY};
+    snn_sparse *one = NULL, *two = NULL;
+    CHECK(snn_sparse_create(p.rows, p.cols, p.indptr, p.indices, 2, &one) == SNN_OK);
+    CHECK(snn_sparse_create(p.rows, p.cols, p.indptr, p.indices, 2, &two) == SNN_OK);
+    float *g = snn_alloc((size_t)nnz, 4);
+    for (int64_t i = 0; i < nnz; i++)
+        g[i] = (float)uniform();
+    CHECK(snn_sparse_set(one, p.data) == SNN_OK);
+    CHECK(snn_sparse_update(one, &u, p.data, g, NULL, NULL) == SNN_OK);
+    CHECK(snn_sparse_set(two, p.data) == SNN_OK);
+    snn_tiles x = make_tiles(70, p.cols, 2, 0), y = make_tiles(70, p.rows, 2, 0),
+              other = make_tiles(70, p.rows, 2, 0);
+    snn_tiles dx = make_tiles(70, p.cols, 2, 0), other_dx = make_tiles(70, p.cols, 2, 0);
+    const size_t y_bytes = (size_t)(y.count * y.stride * snn_tile_samples()) * sizeof(float);
+    const size_t x_bytes = (size_t)(x.count * x.stride * snn_tile_samples()) * sizeof(float);
+    fill(x, p.cols, 70);
+    CHECK(snn_sparse_forward_tiles(one, p.bias, x, NULL, y) == SNN_OK);
+    CHECK(snn_sparse_forward_tiles(two, p.bias, x, NULL, other) == SNN_OK);
+    CHECK(memcmp(y.values, other.values, y_bytes) == 0);
+    CHECK(snn_sparse_backward_input_tiles(one, y, x, NULL, dx) == SNN_OK);
+    CHECK(snn_sparse_backward_input_tiles(two, y, x, NULL, other_dx) == SNN_OK);
+    CHECK(memcmp(dx.values, other_dx.values, x_bytes) == 0);
+    void *all[] = {p.indptr, p.indices, p.data,       p.bias,    g,
+                   x.values, y.values,  other.values, dx.values, other_dx.values};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        snn_free(all[i]);
+    snn_sparse_free(one);
+    snn_sparse_free(two);
+}
+
+static int64_t allocations;
+
+static void *allocate(void *context, size_t bytes, size_t alignment)
+{
+    (void)context;
+    allocations++;
+    return aligned_alloc(alignment, bytes);
+}
+
+static void release(void *context, void *pointer)
+{
+    (void)context;
+    free(pointer);
+}
+
+/* Training steps allocate nothing; calls that take matrices, nothing after the first. */
+static void test_steps_allocate_nothing(void)
+{
+    pattern p = make_pattern(97, 130, 0.8);
+    const int64_t nnz = p.indptr[p.rows];
+    const snn_update u = {.optimizer = SNN_OPTIMIZER_MOMENTUM, .gradient_scale = 1};
+    snn_sparse *sparse = NULL;
+    CHECK(snn_sparse_create(p.rows, p.cols, p.indptr, p.indices, 2, &sparse) == SNN_OK);
+    snn_tiles x = make_tiles(70, p.cols, 2, 0), y = make_tiles(70, p.rows, 2, 0),
+              dx = make_tiles(70, p.cols, 2, 0);
+    float *g = snn_alloc((size_t)nnz, 4), *first = snn_alloc((size_t)nnz, 4), *rows = snn_alloc(130 * 70, 4);
+    int64_t before = allocations;
+    for (int i = 0; i < 2; i++) {
+        CHECK(snn_tiles_load(rows, 70, 130, 2, x) == SNN_OK);
+        CHECK(snn_sparse_set(sparse, p.data) == SNN_OK);
+        CHECK(snn_sparse_forward_tiles(sparse, p.bias, x, NULL, y) == SNN_OK);
+        CHECK(snn_sparse_backward_input_tiles(sparse, y, x, NULL, dx) == SNN_OK);
+        CHECK(snn_sparse_backward_weight_tiles(sparse, y, x, g, NULL) == SNN_OK);
+        CHECK(snn_sparse_update(sparse, &u, p.data, g, first, NULL) == SNN_OK);
+    }
+    CHECK(allocations == before);
+    float *columns = snn_alloc(97 * 70, 4);
+    before = allocations;
+    for (int i = 0; i < 3; i++) {
+        CHECK(snn_sparse_forward(sparse, p.data, p.bias, rows, 70, columns) == SNN_OK);
+        CHECK(snn_sparse_backward_input(sparse, p.data, columns, 70, rows) == SNN_OK);
+        CHECK(snn_sparse_backward_weight(sparse, columns, rows, 70, g, NULL) == SNN_OK);
+    }
+    CHECK(allocations == before + 1); // the scratch tiles
+    void *all[] = {p.indptr,  p.indices, p.data, p.bias, x.values, y.values,
+                   dx.values, g,         first,  rows,   columns};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        snn_free(all[i]);
+    snn_sparse_free(sparse);
+}
+
+static void test_bad_arguments(void)
+{
+    pattern p = make_pattern(5, 4, 0.5);
+    snn_sparse *sparse = NULL;
+    CHECK(snn_sparse_create(5, 4, p.indptr, p.indices, 1, &sparse) == SNN_OK);
+    snn_tiles x = make_tiles(3, 4, 1, 0), y = make_tiles(3, 5, 1, 0), narrow = y, many = y;
+    narrow.stride = 5; // no scratch row
+    many.count = 2;
+    const snn_activation softmax = {.type = SNN_NODE_SOFTMAX}, gelu = {.type = SNN_NODE_GELU};
+    CHECK(snn_sparse_forward_tiles(NULL, NULL, x, NULL, y) == SNN_ERROR_ARGUMENT);
+    CHECK(snn_sparse_forward_tiles(sparse, NULL, x, NULL, narrow) == SNN_ERROR_ARGUMENT);
+    CHECK(snn_sparse_forward_tiles(sparse, NULL, x, NULL, many) == SNN_ERROR_ARGUMENT);
+    CHECK(snn_sparse_forward_tiles(sparse, NULL, x, &softmax, y) == SNN_ERROR_ARGUMENT);
+    CHECK(snn_sparse_forward_tiles(sparse, NULL, x, &gelu, y) == SNN_ERROR_ARGUMENT);
+    CHECK(snn_sparse_backward_weight_tiles(sparse, y, x, NULL, NULL) == SNN_ERROR_ARGUMENT);
+    CHECK(snn_sparse_update(sparse, NULL, p.data, p.data, NULL, NULL) == SNN_ERROR_ARGUMENT);
+    const snn_update adam = {.optimizer = SNN_OPTIMIZER_ADAM}, unknown = {.optimizer = (snn_optimizer)9};
+    CHECK(snn_sparse_update(sparse, &adam, p.data, p.data, NULL, NULL) == SNN_ERROR_ARGUMENT);
+    CHECK(snn_sparse_update(sparse, &unknown, p.data, p.data, NULL, NULL) == SNN_ERROR_ARGUMENT);
+    CHECK(snn_tiles_load(NULL, 3, 4, 1, x) == SNN_ERROR_ARGUMENT);
+    void *all[] = {p.indptr, p.indices, p.data, p.bias, x.values, y.values};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        snn_free(all[i]);
+    snn_sparse_free(sparse);
+}
+
+int main(void)
+{
+    const snn_allocator counting = {allocate, release, NULL};
+    CHECK(snn_set_allocator(&counting) == SNN_OK);
+    for (int i = 0; snn_isa_table()[i]; i++) {
+        const snn_isa *isa = snn_isa_table()[i];
+        if (!snn_cpu_supports(isa->name)) {
+            printf("skipped: %s, which this processor does not support\n", isa->name);
+            continue;
+        }
+        CHECK(setenv("SPARSENN_ISA", isa->name, 1) == 0);
+        CHECK(snn_tile_samples() == 4 * isa->lanes);
+        compared = 0;
+        test_all_products();
+        test_loading();
+        test_optimizers();
+        test_update_refreshes_the_packings();
+        test_steps_allocate_nothing();
+        test_bad_arguments();
+        printf("%s: %lld values compared\n", isa->name, (long long)compared);
+    }
+    return check_report("test_train");
+}
