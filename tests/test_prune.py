@@ -157,7 +157,7 @@ def test_everything_may_go():
 
 
 def test_the_same_call_gives_the_same_model():
-    for criterion in snn.criteria():
+    for criterion in ("magnitude", "random"):
         one, other = (snn.prune(snn.mlp(SIZES, seed=3), sparsity=0.6, criterion=criterion) for _ in range(2))
         for a, b in zip(one.linear_layers, other.linear_layers, strict=True):
             np.testing.assert_array_equal(dense_of(a), dense_of(b))
@@ -253,7 +253,7 @@ def with_nan(model, data):
         ({"sparsity": float("nan")}, ValueError, r"sparsity must be in \[0, 1\), got nan"),
         ({"sparsity": "90%"}, TypeError, "sparsity must be a number, got str"),
         ({"sparsity": True}, TypeError, "sparsity must be a number, got bool"),
-        ({"criterion": "size"}, ValueError, "criterion must be one of magnitude, random, got 'size'"),
+        ({"criterion": "size"}, ValueError, "criterion must be one of .*magnitude, random.*, got 'size'"),
         ({"criterion": "_hidden"}, ValueError, "criterion must be one of .*, got '_hidden'"),
         ({"criterion": None}, TypeError, "criterion must be a name or a function, got NoneType"),
         ({"scope": "row"}, ValueError, "scope must be 'global' or 'layer', got 'row'"),

@@ -1,4 +1,7 @@
-"""The data sets that come with the package. Their sources and licences stand beside them."""
+"""Data sets: the one that comes with the package, and those in files.
+
+The sources and licences of what comes with the package stand beside it.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["digits"]
+from .files import read_data
+
+__all__ = ["digits", "read_data"]
 
 
 def digits() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

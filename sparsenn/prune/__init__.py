@@ -1,24 +1,31 @@
-"""Pruning: a new model with the least important weights gone and the rest in CSR.
+"""Pruning: a new model with the least important weights, blocks or neurons gone.
 
-    criteria/*.py  ->  importance of each weight  ->  selection.py  ->  which are kept  ->  csr.py
+    criteria/*.py  ->  importance of each weight  ->  structures/*.py, selection.py  ->  a new Model
+    schedules/*.py ->  iterative.py: prune and fine-tune, step by step
 
-A criterion is one file in criteria/, found by its name; see criteria/__init__.py.
+A criterion, a structure or a schedule is one file in its folder, found by its name; see the folder's
+__init__.py.
 """
 
 from __future__ import annotations
 
-import numbers
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
 from ..errors import ArgumentError
 from ..model import Linear, Model
+from ..train_checks import check_flag, check_integer
+from .amount import Amount, check_amount, check_keep
 from .criteria import criteria, find_criterion
-from .csr import stored_values, to_csr, weight_count
-from .selection import select_kept
+from .csr import stored_values
+from .lamp import lamp_score
+from .neurons import drop_dead_neurons
+from .recorder import RecordRange
+from .structures import find_structure, structures
+from .structures._request import Request
 
-__all__ = ["criteria", "prune"]
+__all__ = ["RecordRange", "criteria", "drop_dead_neurons", "prune", "structures"]
 
 Criterion = Callable[[Model, object], list]
 
@@ -26,91 +33,132 @@ Criterion = Callable[[Model, object], list]
 def prune(
     model: Model,
     *,
-    sparsity: float = 0.9,
+    sparsity: float | Mapping[int, float] | None = None,
+    threshold: float | None = None,
+    percentile: float | None = None,
     criterion: str | Criterion = "magnitude",
     scope: str = "global",
+    normalize: str | None = None,
+    structure: str = "weight",
+    block: tuple[int, int] = (16, 1),
+    nm: tuple[int, int] = (2, 4),
     keep: int | Iterable[int] = (),
     data=None,
+    drop_dead: bool = False,
 ) -> Model:
     """A new Model whose least important weights are removed; model itself is left as it is.
 
+    How much: one of the first three; 90 % sparsity where none is given.
     sparsity   share of zeros in [0, 1) among the weights of the layers being pruned, met to within one
-               weight. Zeros that are there already, stored or left out of a CSR layer, count and go first.
-               Nothing grows back: what is sparser than asked for stays at its own sparsity.
+               weight, block or neuron. Zeros that are there already, stored or left out of a CSR layer,
+               count and go first. Nothing grows back: what is sparser than asked for stays at its own
+               sparsity. A dict gives each layer its own, by its index among the Linear layers; layers that
+               it does not name are kept.
+    threshold  what has a smaller importance goes, whatever share that is; so do zeros
+    percentile in [0, 100]: the threshold is that percentile of the importances of what is not zero
+
+    What goes first:
     criterion  a name from criteria(), or a function (model, data) -> list with one array a Linear layer,
                larger = more important: (out, in) for a dense layer, (nnz,) in storage order for a CSR layer;
                None is allowed for a kept layer
-    scope      "global": one ranking over all layers; "layer": each layer gets this sparsity
+    scope      "global": one ranking over all layers; "layer": each layer gets this sparsity or percentile
+    normalize  "lamp" makes the magnitudes of different layers comparable (Lee et al. 2021); only with the
+               criterion magnitude and the scope global
+    data       handed to the criterion: (X, y), or (X, y, loss) with the name of a loss, for gradient, taylor
+               and hessian; X or (X, y) for contribution. With the structure "neuron" it is X or starts with X
+               for every criterion: what the removed neurons gave is averaged over it.
+
+    In which form:
+    structure  a name from structures(): "weight": single weights; "block": whole blocks of weights;
+               "n:m": n of every m inputs of a neuron stay, which fixes the sparsity; "neuron": hidden neurons
+               are removed, the layers shrink, and sparsity is the share of hidden neurons that go
+    block      rows and columns of a block; both must divide every weight being pruned
+    nm         n and m of "n:m"; m must divide the inputs of every layer being pruned
     keep       indices into the list of the Linear layers, negative ones from the end: keep=(-1,) protects the
                last Linear. A kept layer is copied as it is and does not count in the sparsity.
-    data       handed to the criterion; (X, y) for those that look at data
+    drop_dead  True: hidden neurons left without inputs or without outputs are removed as well, so layers
+               shrink (drop_dead_neurons); the output stays the same
 
-    Pruned layers come out as csr_array float32 with sorted int32 indices, dense ones at sparsity 0 included.
-    Equal importances go in order of position (layer, row, column), so the same call gives the same model.
+    Pruned layers come out as csr_array float32 with sorted int32 indices, dense ones at sparsity 0 included;
+    with "neuron" each layer stays as it was, dense or sparse. Equal importances go in order of position
+    (layer, row, column), so the same call gives the same model.
     Raises ValueError or TypeError for bad input.
     Source (magnitude, global): Han et al. 2015, arXiv:1506.02626
     """
     if not isinstance(model, Model):
         raise TypeError(f"model must be a Model, got {type(model).__name__}")
-    sparsity = _check_sparsity(sparsity)
+    linears = model.linear_layers
+    form = find_structure(structure)
+    follows = structure if getattr(form, "FIXES_SPARSITY", False) else None
+    amount = check_amount(sparsity, threshold, percentile, layers=len(linears), follows=follows)
     if scope not in ("global", "layer"):
         raise ArgumentError(f"scope must be 'global' or 'layer', got {scope!r}")
-    linears = model.linear_layers
-    pruned = _layers_to_prune(len(linears), keep)
+    pruned = _layers_to_prune(len(linears), keep, amount)
+    block, nm = _check_pair("block", block), _check_pair("nm", nm)
+    if nm[0] > nm[1]:
+        raise ArgumentError(f"nm must have n <= m, got {nm}")
+    _check_normalize(normalize, criterion, scope)
+    check_flag("drop_dead", drop_dead)
+
     rank = criterion if callable(criterion) else find_criterion(criterion)
     importances = _check_importances(rank(model, data), linears, pruned)
-
-    for position, index in enumerate(pruned):
-        zeros = stored_values(linears[index].weight) == 0
-        importances[position] = np.where(zeros, -np.inf, importances[position])
-    counts = [weight_count(linears[index].weight) for index in pruned]
-    kept = dict(zip(pruned, select_kept(importances, counts, sparsity=sparsity, scope=scope), strict=True))
-
-    masks = iter([kept.get(index) for index in range(len(linears))])
-    return Model(
-        [_copy_linear(layer, next(masks)) if isinstance(layer, Linear) else layer for layer in model.layers]
-    )
+    if normalize == "lamp":
+        importances = [None if values is None else lamp_score(values) for values in importances]
+    result = form.apply(
+        Request(
+            model=model, layers=pruned, importances=importances, amount=amount, scope=scope,
+            block=block, nm=nm, data=data,
+        )
+    )  # fmt: skip
+    return drop_dead_neurons(result) if drop_dead else result
 
 
-def _copy_linear(layer: Linear, kept: np.ndarray | None) -> Linear:
-    """A Linear of its own arrays: kept (a mask over the stored values) in CSR, or as it is for None."""
-    return Linear(layer.weight if kept is None else to_csr(layer.weight, kept), layer.bias)
-
-
-def _check_sparsity(sparsity) -> float:
-    if isinstance(sparsity, (bool, np.bool_)) or not isinstance(sparsity, numbers.Real):
-        raise TypeError(f"sparsity must be a number, got {type(sparsity).__name__}")
-    if not 0 <= sparsity < 1:
-        raise ArgumentError(f"sparsity must be in [0, 1), got {float(sparsity):g}")
-    return float(sparsity)
-
-
-def _layers_to_prune(count: int, keep) -> list[int]:
-    """Indices of the Linear layers that keep does not name, in order."""
-    indices = (keep,) if isinstance(keep, numbers.Integral) else keep
-    if isinstance(indices, str) or not isinstance(indices, Iterable):
-        raise TypeError(f"keep must be a sequence of integers, got {type(keep).__name__}")
-    protected = set()
-    for index in indices:
-        if isinstance(index, (bool, np.bool_)) or not isinstance(index, numbers.Integral):
-            raise TypeError(f"keep must hold integers, got {type(index).__name__}")
-        if not -count <= index < count:
-            raise ArgumentError(f"keep must hold indices of the model's {count} Linear layers, got {index}")
-        protected.add(int(index) % count)
+def _layers_to_prune(count: int, keep, amount: Amount) -> list[int]:
+    """Indices of the Linear layers being pruned, in order."""
+    protected = check_keep(count, keep)
+    if amount.per_layer is not None:
+        both = protected & set(amount.per_layer)
+        if both:
+            raise ArgumentError(f"sparsity must not name a layer that keep protects, got {min(both)} in both")
+        return sorted(amount.per_layer)
     remaining = [index for index in range(count) if index not in protected]
     if not remaining:
         raise ArgumentError(f"keep must leave a Linear layer to prune, got all {count}")
     return remaining
 
 
-def _check_importances(importances, linears: tuple[Linear, ...], pruned: list[int]) -> list[np.ndarray]:
-    """The importances (stored weights,) of the layers being pruned, or an error that says what is wrong."""
+def _check_pair(name: str, value) -> tuple[int, int]:
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        raise ArgumentError(f"{name} must be two integers, got {value!r}")
+    first, second = (check_integer(f"{name}[{i}]", number, minimum=1) for i, number in enumerate(value))
+    return first, second
+
+
+def _check_normalize(normalize, criterion, scope: str) -> None:
+    if normalize is None:
+        return
+    if normalize != "lamp":
+        raise ArgumentError(f"normalize must be 'lamp' or None, got {normalize!r}")
+    if criterion != "magnitude" or scope != "global":
+        raise ArgumentError(
+            f"normalize 'lamp' needs criterion 'magnitude' and scope 'global', got {criterion!r}, {scope!r}"
+        )
+
+
+def _check_importances(importances, linears: tuple[Linear, ...], pruned: list[int]) -> list:
+    """The importances (stored weights,) of every layer, or an error that says what is wrong.
+
+    Those of layers that are not being pruned are checked too where they are not None.
+    """
     if not isinstance(importances, (list, tuple)) or len(importances) != len(linears):
         came = f"{len(importances)}" if isinstance(importances, (list, tuple)) else type(importances).__name__
         raise ArgumentError(f"criterion must return a list of {len(linears)} arrays, got {came}")
-    checked = []
-    for index in pruned:
-        wanted = np.shape(stored_values(linears[index].weight))
+    checked: list[np.ndarray | None] = []
+    for index, layer in enumerate(linears):
+        if importances[index] is None and index not in pruned:
+            checked.append(None)
+            continue
+        wanted = np.shape(stored_values(layer.weight))
         values = np.asarray(importances[index])
         if values.dtype.kind not in "biuf":
             raise TypeError(f"criterion must return numbers, got {values.dtype} for Linear layer {index}")

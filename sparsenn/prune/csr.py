@@ -11,6 +11,14 @@ def stored_values(weight) -> np.ndarray:
     return weight.data if issparse(weight) else weight
 
 
+def stored_positions(weight) -> tuple[np.ndarray, np.ndarray]:
+    """Row and column of each stored value, (out * in,) or (nnz,), in storage order."""
+    rows, columns = weight.shape
+    if issparse(weight):
+        return np.repeat(np.arange(rows), np.diff(weight.indptr)), weight.indices
+    return np.repeat(np.arange(rows), columns), np.tile(np.arange(columns), rows)
+
+
 def weight_count(weight) -> int:
     """All weights of a layer, stored or not: out * in."""
     rows, columns = weight.shape

@@ -1,25 +1,46 @@
-"""Which weights stay, given the importance of each."""
+"""Which units (weights, blocks or neurons) stay, given the importance of each."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from .amount import Amount
+
 
 def select_kept(
-    importances: list[np.ndarray], counts: list[int], *, sparsity: float, scope: str
+    importances: list[np.ndarray], counts: list[int], *, layers: list[int], amount: Amount, scope: str
 ) -> list[np.ndarray]:
-    """Masks of the weights that stay: all but the least important.
+    """Masks of the units that stay.
 
-    importances  one array a layer, of the layer's stored weights, without NaN; larger = more important
-    counts       all weights a layer, those not stored included
-    sparsity     share of zeros wanted among counts;  scope  "global" or "layer"
+    importances  one array a layer, of the layer's stored units, without NaN; larger = more important,
+                 -inf where the unit is zero already
+    counts       all units a layer, those not stored included
+    layers       the index of each of these layers among the model's Linear layers
+    scope        "global": one ranking and one threshold for all; "layer": each layer on its own
     ->           one bool array a layer, of the importances' shapes
     """
-    if scope == "layer":
+    if amount.per_layer is not None:
         return [
-            select_kept([importance], [count], sparsity=sparsity, scope="global")[0]
-            for importance, count in zip(importances, counts, strict=True)
+            keep_largest([importance], [count], amount.per_layer[layer])[0]
+            for importance, count, layer in zip(importances, counts, layers, strict=True)
         ]
+    if scope == "layer" and len(importances) > 1:
+        return [
+            select_kept([importance], [count], layers=[layer], amount=amount, scope="global")[0]
+            for importance, count, layer in zip(importances, counts, layers, strict=True)
+        ]
+    if amount.sparsity is not None:
+        return keep_largest(importances, counts, amount.sparsity)
+    threshold = amount.threshold
+    if amount.percentile is not None:
+        flat = np.concatenate([importance.reshape(-1) for importance in importances])
+        flat = flat[np.isfinite(flat)]
+        threshold = np.percentile(flat, amount.percentile) if flat.size else 0.0
+    return [importance >= threshold for importance in importances]
+
+
+def keep_largest(importances: list[np.ndarray], counts: list[int], sparsity: float) -> list[np.ndarray]:
+    """Masks that leave out the least important of all layers together, sparsity of sum(counts) in all."""
     flat = np.concatenate([importance.reshape(-1) for importance in importances])
     absent = sum(counts) - flat.size
     removed = smallest(flat, max(0, round(sparsity * sum(counts)) - absent))

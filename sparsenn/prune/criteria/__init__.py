@@ -11,22 +11,19 @@ underscore are no criteria.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
+import sys
 from collections.abc import Callable
 
-from ...errors import ArgumentError
+from ..registry import find, names_in
 
 
 def criteria() -> list[str]:
     """The names that prune takes as its criterion, sorted."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+    return names_in(sys.modules[__name__])
 
 
 def find_criterion(name: str) -> Callable:
     """The importance function of the criterion of that name."""
     if not isinstance(name, str):
         raise TypeError(f"criterion must be a name or a function, got {type(name).__name__}")
-    if name not in criteria():
-        raise ArgumentError(f"criterion must be one of {', '.join(criteria())}, got {name!r}")
-    return importlib.import_module(f"{__name__}.{name}").importance
+    return find(sys.modules[__name__], "criterion", name).importance

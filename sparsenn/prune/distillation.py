@@ -1,0 +1,81 @@
+"""Knowledge distillation: a pruned network learns from the labels and from the dense network's outputs."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import expit
+
+from ..losses import CrossEntropy, Loss
+from ..model import Model, Softmax
+from ..train_checks import check_real
+from .slopes import forward
+
+
+class Distillation(CrossEntropy):
+    """(1 - weight) CE(labels) + weight T^2 CE(softmax(teacher / T), softmax(student / T)), CE in nats.
+
+    Targets are rows [label, teacher's logits ...], made by distilled; labels alone, for a validation, count
+    without the teacher.
+    Source: Hinton et al. 2015, arXiv:1503.02531
+    """
+
+    name = "distillation"
+
+    def __init__(self, *, weight: float, temperature: float, hard: CrossEntropy):
+        super().__init__(hard.class_weights)
+        self.weight, self.temperature, self.hard = weight, temperature, hard
+
+    def options(self) -> dict:
+        """What the constructor takes beside the hard loss, as plain data."""
+        return {"weight": self.weight, "temperature": self.temperature}
+
+    def targets(self, y, *, outputs: int, name: str = "y") -> np.ndarray:
+        """Rows (n, 1 + outputs) as they are; labels as (n, 1)."""
+        if np.shape(y)[1:] == (1 + outputs,):
+            return y
+        return self.hard.targets(y, outputs=outputs, name=name)[:, np.newaxis]
+
+    def __call__(self, logits: np.ndarray, targets: np.ndarray) -> tuple[float, np.ndarray]:
+        """logits (classes, batch), targets (batch, 1 + classes or 1) -> loss, gradient (classes, batch)."""
+        batch = logits.shape[1]
+        loss, slope = self.hard(logits, targets[:, 0].astype(np.int64))
+        if targets.shape[1] == 1:
+            return loss, slope
+        T = self.temperature
+        teacher = np.exp(log_softmax(targets[:, 1:].T / T))
+        student = log_softmax(logits / T)
+        soft = -float((teacher * student).sum(dtype=np.float64)) / batch
+        # d/dz of T^2 CE(p, softmax(z / T)) is T (softmax(z / T) - p).
+        slope = (1 - self.weight) * slope + self.weight * T / batch * (np.exp(student) - teacher)
+        return (1 - self.weight) * loss + self.weight * T * T * soft, slope.astype(logits.dtype)
+
+    def correct(self, logits: np.ndarray, targets: np.ndarray) -> int:
+        """How many samples have their largest logit at the label."""
+        return self.hard.correct(logits, targets[:, 0].astype(np.int64))
+
+
+def log_softmax(z: np.ndarray) -> np.ndarray:
+    """Logarithm of softmax over the first axis."""
+    shifted = z - z.max(axis=0, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=0, keepdims=True))
+
+
+def distilled(
+    teacher: Model, X: np.ndarray, targets: np.ndarray, loss: Loss, *, weight: float, temperature: float
+) -> tuple[Loss, np.ndarray]:
+    """The loss and the targets with which train distils teacher.
+
+    X (n, inputs) float32 and targets as loss takes them. For other losses than cross-entropy the targets are
+    mixed with what the teacher gives: for squared errors the same as mixing the two errors.
+    """
+    weight = check_real("distill_weight", weight, below=np.nextafter(1.0, 2.0))  # 1 is allowed
+    temperature = check_real("distill_temperature", temperature, open_minimum=True)
+    if not isinstance(loss, CrossEntropy):
+        given = forward(teacher, X)
+        if loss.name == "binary_cross_entropy":
+            given = expit(given)
+        return loss, (1 - weight) * targets + weight * given
+    if isinstance(teacher.layers[-1], Softmax):
+        teacher = Model(teacher.layers[:-1])
+    soft = np.column_stack([targets, forward(teacher, X)]).astype(np.float32)
+    return Distillation(weight=weight, temperature=temperature, hard=loss), soft

@@ -1,0 +1,58 @@
+"""What a structure gets to work on, and how masks of weights become a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...model import Linear, Model
+from ..amount import Amount
+from ..csr import stored_values, to_csr
+from ..recorder import carry_range
+
+
+@dataclass(frozen=True)
+class Request:
+    """A checked call of prune.
+
+    layers       indices, among model.linear_layers, of those being pruned
+    importances  for every Linear layer an array of the shape of its stored values, without NaN; None is
+                 possible for layers that are not being pruned
+    """
+
+    model: Model
+    layers: list[int]
+    importances: list[np.ndarray | None]
+    amount: Amount
+    scope: str
+    block: tuple[int, int]
+    nm: tuple[int, int]
+    data: object
+
+    def weights(self) -> list:
+        """The weights being pruned, ndarray or csr_array."""
+        linears = self.model.linear_layers
+        return [linears[index].weight for index in self.layers]
+
+    def scores(self) -> list[np.ndarray]:
+        """The importances, with -inf where a weight is zero already: those go first."""
+        return [
+            np.where(stored_values(weight) == 0, -np.inf, self.importances[index])
+            for index, weight in zip(self.layers, self.weights(), strict=True)
+        ]
+
+    def keep(self, masks: list[np.ndarray]) -> Model:
+        """A new Model: the pruned layers in CSR with the weights of the masks, the others as they are."""
+        by_index = dict(zip(self.layers, masks, strict=True))
+        kept = iter([by_index.get(index) for index in range(len(self.model.linear_layers))])
+        return Model(
+            [_keep(layer, next(kept)) if isinstance(layer, Linear) else layer for layer in self.model.layers]
+        )
+
+
+def _keep(layer: Linear, kept: np.ndarray | None) -> Linear:
+    """A Linear of its own arrays: kept (a mask over the stored values) in CSR, or as it is for None."""
+    after = Linear(layer.weight if kept is None else to_csr(layer.weight, kept), layer.bias)
+    carry_range(layer, after, ... if kept is None else kept)
+    return after

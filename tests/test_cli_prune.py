@@ -1,0 +1,140 @@
+"""sparsenn train, prune and sweep: files in, files out, and one line for bad input."""
+
+import json
+
+import numpy as np
+import pytest
+
+import sparsenn as snn
+from sparsenn import cli
+
+FAST = ["--train-batch", "32"]
+PRUNE_FILE = ["prune", "model.safetensors", "digits.npz"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """digits.npz, curve.csv (a regression with a header) and a model trained on the digits."""
+    path = tmp_path_factory.mktemp("files")
+    X, y, _, _ = snn.datasets.digits()
+    np.savez(path / "digits.npz", X=X[:400], y=y[:400])
+    rng = np.random.default_rng(1)
+    features = rng.normal(5, 3, (200, 3))
+    target = features @ [1, -2, 0.5] + 0.25
+    rows = [",".join(f"{value:.5f}" for value in row) for row in np.column_stack([target, features])]
+    (path / "curve.csv").write_text("\n".join(["goal,a,b,c", *rows]) + "\n")
+    code = cli.main(
+        ["train", str(path / "digits.npz"), "--hidden", "48,32", "--epochs", "15", *FAST,
+         "--out", str(path / "model.safetensors"), "--json"]
+    )  # fmt: skip
+    assert code == 0
+    return path
+
+
+def run(capsys, *arguments):
+    code = cli.main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_train_writes_a_model_that_fits_the_data(folder, tmp_path, capsys):
+    out = tmp_path / "more.safetensors"
+    code, text, _ = run(
+        capsys, "train", folder / "digits.npz", "--model", folder / "model.safetensors", "--epochs", 2, *FAST,
+        "--out", out, "--json",
+    )  # fmt: skip
+    report = json.loads(text)
+    assert code == 0 and report["network"] == [64, 48, 32, 10] and report["metric"] == "accuracy"
+    assert report["score"] > 0.8 and report["epochs"] == 2
+    assert [layer.shape for layer in snn.load(out).linear_layers] == [(48, 64), (32, 48), (10, 32)]
+
+
+def test_train_and_prune_a_regression_from_csv(folder, tmp_path, capsys):
+    data = [folder / "curve.csv", "--target", "goal", "--scale", "standard"]
+    out = tmp_path / "curve.safetensors"
+    code, text, _ = run(
+        capsys, "train", *data, "--hidden", 24, "--epochs", 60, "--learning-rate", 0.01, *FAST, "--out", out
+    )
+    assert code == 0 and "R^2 0.9" in text
+    code, text, _ = run(
+        capsys, "prune", out, *data, "--sparsity", 30, "--steps", 2, "--epochs", 20, *FAST,
+        "--out", tmp_path / "small.safetensors", "--json",
+    )  # fmt: skip
+    report = json.loads(text)
+    assert code == 0 and report["metric"] == "R^2" and report["score"] > 0.8
+    assert report["steps"][-1]["accuracy"] is None
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--sparsity", "80", "--keep-dead"],
+        ["--sparsity", "80", "--criterion", "taylor", "--distill", "--keep-dead"],
+        ["--structure", "n:m", "--nm", "2,4", "--keep", "none", "--keep-dead"],
+        ["--structure", "block", "--block", "4,4", "--sparsity", "50", "--keep-dead"],
+        ["--structure", "neuron", "--sparsity", "50"],
+    ],
+)
+def test_prune_a_model_file(folder, tmp_path, capsys, options):
+    out = tmp_path / "pruned.safetensors"
+    code, text, _ = run(
+        capsys, "prune", folder / "model.safetensors", folder / "digits.npz", *options, "--steps", 2,
+        "--epochs", 2, *FAST, "--out", out, "--json",
+    )  # fmt: skip
+    report = json.loads(text)
+    pruned = snn.load(out)
+    assert code == 0 and report["nnz"] == pruned.nnz and len(report["steps"]) == 2
+    assert report["score"] > 0.6 and report["score_before"] > 0.8
+    hidden = pruned.linear_layers[:2]
+    if "neuron" in options:
+        assert sum(layer.shape[0] for layer in hidden) == 40
+    elif "n:m" in options:
+        assert pruned.sparsity == pytest.approx(0.5)
+    else:
+        wanted = float(options[options.index("--sparsity") + 1]) / 100
+        size = 48 * 64 + 32 * 48
+        assert sum(layer.nnz for layer in hidden) == pytest.approx((1 - wanted) * size, abs=16)
+
+
+def test_sweep_writes_json_png_html_and_the_model(folder, tmp_path, capsys):
+    out = tmp_path / "sweep"
+    code, text, _ = run(
+        capsys, "sweep", folder / "digits.npz", "--hidden", 32, "--epochs", 6, "--tuning-epochs", 2,
+        "--steps", 1, *FAST, "--sparsity", "50,80", "--cv", 2, "--max-drop", 0.5, "--max-latency", 1e6,
+        "--batch", 8, "--threads", 1, "--out", out,
+    )  # fmt: skip
+    assert code == 0 and "sparsity 0.8" in text
+    report = json.loads((out / "sweep.json").read_text())
+    assert [row["sparsity"] for row in report["candidates"]] == [0.5, 0.8]
+    assert report["held_out_samples"] == 80 and 0 < report["latency_us"] <= 1e6
+    assert (out / "sweep.png").read_bytes().startswith(b"\x89PNG")
+    assert "data:image/png;base64," in (out / "sweep.html").read_text()
+    assert snn.load(out / "model.safetensors").inputs == 64
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "none.csv"], "path must be a data file"),
+        (["train", "digits.npz", "--test", "1.5"], "--test must be in (0, 1), got 1.5"),
+        (["train", "digits.npz", "--out", "nowhere/model"], "--out must be in a folder that exists"),
+        (["train", "digits", "--target", "y"], "--target must not be given with digits"),
+        (["train", "digits.npz", "--hidden", "a"], "--hidden must be whole numbers separated by commas"),
+        (["train", "curve.csv", "--task", "classification"], "--task classification needs"),
+        (["prune", "model.safetensors", "curve.csv"], "--model must take the 3 features of the data"),
+        ([*PRUNE_FILE, "--sparsity", "0.9"], "--sparsity must be per cent"),
+        ([*PRUNE_FILE, "--sparsity", "100"], "--sparsity must be per cent"),
+        ([*PRUNE_FILE, "--criterion", "change"], "--criterion change needs"),
+        ([*PRUNE_FILE, "--criterion", "size"], "criterion must be one of"),
+        ([*PRUNE_FILE, "--structure", "n:m", "--sparsity", "9"], "must not be given"),
+        ([*PRUNE_FILE, "--structure", "block", "--block", "5,5"], "block must divide"),
+        (["sweep", "digits.npz", "--sparsity", "a"], "--sparsity must be numbers separated by commas"),
+        (["sweep", "digits.npz", "--cv", "1"], "cv must be at least 2, got 1"),
+        (["sweep", "digits.npz", "--hidden", "8", "--epochs", "1", "--tuning-epochs", "0", "--cv", "2",
+          "--sparsity", "50", "--max-latency", "1e-3"], "max_latency_us is met by no candidate"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_line_and_exit_code_2(folder, capsys, monkeypatch, arguments, words):
+    monkeypatch.chdir(folder)
+    code, out, err = run(capsys, *arguments)
+    assert code == 2 and out == "" and words in err and err.count("\n") == 1, err
