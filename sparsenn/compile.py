@@ -51,8 +51,10 @@ class Plan:
     def run(self, x, out: np.ndarray | None = None) -> np.ndarray:
         """x (batch, inputs) -> (batch, outputs) float32, in out where one is given.
 
-        x may be of any real dtype and strides; anything but C-contiguous float32 is converted first. One
-        sample is x[None, :]. out must be C-contiguous float32 and must not share memory with x.
+        x may be any array of real numbers, also read-only, memory-mapped, or offered by DLPack. It is read in
+        place where it is C-contiguous float32; any other dtype, order or stride is copied first. One
+        sample is x[None, :]. out must be C-contiguous float32 and must not share memory with x; the result
+        is written there without a copy.
         """
         handle = self._handle
         if not _is_ready(x, handle.inputs):

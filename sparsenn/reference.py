@@ -9,7 +9,12 @@ from .train_checks import as_numbers
 
 
 def as_batch(x, *, inputs: int, dtype=np.float32, name: str = "x") -> np.ndarray:
-    """x as (batch, inputs) of dtype, C-contiguous; a batch of 0 is allowed. No copy where it already is."""
+    """x as (batch, inputs) of dtype, C-contiguous; a batch of 0 is allowed. No copy where it already is.
+
+    x is anything that numpy takes as an array, or that offers DLPack.
+    """
+    if hasattr(x, "__dlpack__") and not hasattr(x, "__array__"):
+        x = np.from_dlpack(x)
     array = as_numbers(x, name)
     if array.ndim == 1:
         raise ValueError(

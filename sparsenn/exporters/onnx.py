@@ -1,0 +1,105 @@
+"""ONNX: a Model as a graph of Gemm and activation nodes."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from .. import _core
+from ..importers._require import require
+from ..model import GELU, ClippedReLU, Linear, Model, ReLU, Sigmoid, Softmax, Tanh
+from ._check import check_model, dense_weight
+
+OPS = {ReLU: "Relu", Tanh: "Tanh", Sigmoid: "Sigmoid", GELU: "Gelu", Softmax: "Softmax", ClippedReLU: "Clip"}
+# The oldest operator set that has what is used, and the file version that goes with it.
+OPSET, IR_VERSION = 13, 8
+GELU_OPSET, GELU_IR_VERSION = 20, 9
+
+
+def to_onnx(model: Model, path: str | os.PathLike | None = None, *, sparse: bool = False):
+    """The model as an onnx.ModelProto; where a path is given, written there as well, atomically.
+
+    Input x (batch, inputs) and output y (batch, outputs), float32, any batch. Opset 13, or 20 with a GELU.
+
+    sparse  False: every weight a dense initialiser. True: CSR weights as Constant nodes with a sparse_value,
+            for a smaller file; runtimes expand them when they load it, so they run no faster.
+    """
+    onnx = require("onnx", extra="onnx", caller="to_onnx")
+    helper = onnx.helper
+    nodes, dense = [], []
+    name = "x"
+    layers = check_model(model).layers
+    for index, layer in enumerate(layers):
+        output = "y" if index == len(layers) - 1 else f"h{index}"
+        inputs, attributes = [name], {}
+        if isinstance(layer, Linear):
+            inputs.append(f"{index}.weight")
+            attributes = {"transB": 1}
+            if sparse and layer.sparse:
+                value = _sparse_tensor(onnx, layer.weight, inputs[-1])
+                nodes.append(helper.make_node("Constant", [], [inputs[-1]], sparse_value=value))
+            else:
+                dense.append(onnx.numpy_helper.from_array(dense_weight(layer), inputs[-1]))
+            if layer.bias is not None:
+                inputs.append(f"{index}.bias")
+                dense.append(onnx.numpy_helper.from_array(layer.bias, inputs[-1]))
+        elif isinstance(layer, ClippedReLU):
+            for limit in ("low", "high"):
+                inputs.append(f"{index}.{limit}")
+                dense.append(
+                    onnx.numpy_helper.from_array(np.array(getattr(layer, limit), np.float32), inputs[-1])
+                )
+        elif isinstance(layer, Softmax):
+            attributes = {"axis": 1}
+        op = "Gemm" if isinstance(layer, Linear) else OPS[type(layer)]
+        nodes.append(helper.make_node(op, inputs, [output], name=f"{index}.{op}", **attributes))
+        name = output
+    float32 = onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        nodes,
+        "sparsenn",
+        [helper.make_tensor_value_info("x", float32, ["batch", model.inputs])],
+        [helper.make_tensor_value_info("y", float32, ["batch", model.outputs])],
+        initializer=dense,
+    )
+    gelu = any(isinstance(layer, GELU) for layer in layers)
+    proto = helper.make_model(
+        graph,
+        opset_imports=[helper.make_opsetid("", GELU_OPSET if gelu else OPSET)],
+        ir_version=GELU_IR_VERSION if gelu else IR_VERSION,
+        producer_name="sparsenn",
+        producer_version=_core.version(),
+    )
+    if path is not None:
+        _write(Path(os.fsdecode(path)), proto.SerializeToString())
+    return proto
+
+
+def _sparse_tensor(onnx, weight, name: str):
+    """A csr_array (out, in) as a SparseTensorProto: values, and their positions row by row."""
+    rows, columns = weight.shape
+    positions = np.repeat(np.arange(rows, dtype=np.int64), np.diff(weight.indptr)) * columns + weight.indices
+    values = onnx.numpy_helper.from_array(weight.data, name)
+    return onnx.helper.make_sparse_tensor(
+        values, onnx.numpy_helper.from_array(positions, f"{name}.positions"), [rows, columns]
+    )
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Writes a file under a temporary name beside path and renames it into place."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

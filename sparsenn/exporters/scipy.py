@@ -1,0 +1,21 @@
+"""scipy: the weights alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse
+
+from ..model import Model
+from ._check import check_model
+
+
+def to_scipy(model: Model) -> list[tuple[scipy.sparse.csr_array, np.ndarray | None]]:
+    """(weight, bias) of each Linear layer in order: csr_array (out, in) and (out,) or None, both float32.
+
+    Copies. A dense weight becomes a csr_array of those that are not zero; a sparse one keeps its pattern.
+    """
+    layers = check_model(model).linear_layers
+    return [
+        (scipy.sparse.csr_array(layer.weight, copy=True), None if layer.bias is None else layer.bias.copy())
+        for layer in layers
+    ]

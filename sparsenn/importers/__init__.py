@@ -1,0 +1,40 @@
+"""Importers: a trained network of another framework as a Model, in one call.
+
+    snn.from_sklearn(estimator)        snn.from_torch(module)       snn.from_keras(model)
+    snn.from_onnx(path)                snn.from_safetensors(path, layers=[...])
+
+A new format is a new file NAME.py here with one function, from_NAME; it is found by its name. Files that
+start with an underscore are no importers. A framework is imported when its importer is called, and one that
+is missing is named with the extra that installs it. Nothing here unpickles anything.
+
+Every importer describes the network as steps (_steps.py), which become a Model in one place: normalisation
+is folded into the linear layers, weights are checked and copied, mostly-zero ones become CSR.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+
+
+def formats() -> list[str]:
+    """The formats that can be imported, sorted; each has a function from_NAME."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+
+
+def find_importer(name: str) -> Callable:
+    """The from_NAME function of a format. ValueError for an unknown one."""
+    if name not in formats():
+        raise ValueError(f"name must be one of {', '.join(formats())}, got {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{name}"), f"from_{name}")
+
+
+def __getattr__(name: str) -> Callable:
+    if name.startswith("from_") and name[5:] in formats():
+        return find_importer(name[5:])
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *(f"from_{name}" for name in formats())])

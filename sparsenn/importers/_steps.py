@@ -1,0 +1,219 @@
+"""What every importer makes: a list of steps, and the Model that they become.
+
+    Affine (weight, bias)   Scale (a normalisation: scale, shift)   Leaky (slope)   ReLU() and other layers
+
+Arithmetic on weights is done in float64 and rounded to float32 once; a weight that needs none keeps its bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse
+
+from ..errors import ArgumentError, UnsupportedError
+from ..model import Linear, Model, ReLU
+
+# Share of zeros from which a weight is stored as CSR: about where the sparse kernels overtake the dense one.
+BREAK_EVEN = 0.6
+
+
+@dataclass(frozen=True)
+class Affine:
+    """y = weight x + bias: weight (out, in), ndarray or scipy sparse; bias (out,) or None; any float."""
+
+    weight: object
+    bias: np.ndarray | None
+    name: str
+
+
+@dataclass(frozen=True)
+class Scale:
+    """y = scale * x + shift, feature by feature; both (features,) or both of one element, for any width."""
+
+    scale: np.ndarray
+    shift: np.ndarray
+    name: str
+
+
+@dataclass(frozen=True)
+class Leaky:
+    """x where x > 0, else slope * x."""
+
+    slope: float
+    name: str
+
+
+def build_model(steps: Iterable, *, width: int | None = None) -> Model:
+    """The Model of the steps: scales folded, weights checked and copied.
+
+    width   the number of input features, where it is known: needed by a network that begins with a Scale
+            which no linear layer follows
+    Raises ArgumentError for weights that are not finite or do not chain, UnsupportedError for a network
+    without a linear layer.
+    """
+    steps = expand_leaky(fold_scales(list(steps), width=width), width=width)
+    if not any(isinstance(step, Affine) for step in steps):
+        raise UnsupportedError("the network must hold at least one linear layer, got none")
+    previous = None
+    layers = []
+    for step in steps:
+        if isinstance(step, Affine):
+            _check_chain(step, previous, width)
+            previous = step
+            layers.append(_linear(step))
+        else:
+            layers.append(step)
+    return Model(layers)
+
+
+def fold_scales(steps: list, *, width: int | None = None) -> list:
+    """steps without Scale: each is folded into the Affine before it, else after it, else a diagonal layer."""
+    folded: list = []
+    for index, step in enumerate(steps):
+        if isinstance(step, Affine) and folded and isinstance(folded[-1], Scale):
+            folded.append(_scale_inputs(folded.pop(), step))
+        elif not isinstance(step, Scale):
+            folded.append(step)
+        elif folded and isinstance(folded[-1], Affine):
+            folded.append(_scale_outputs(folded.pop(), step))
+        elif folded and isinstance(folded[-1], Scale):
+            folded.append(_chain_scales(folded.pop(), step))
+        elif _next_is_linear(steps, index):
+            folded.append(step)
+        else:
+            folded.append(_diagonal(step, _width_before(folded, width)))
+    return folded
+
+
+def expand_leaky(steps: list, *, width: int | None = None) -> list:
+    """steps without Leaky: each as ReLU between two CSR layers of two weights a feature.
+
+    x becomes [x, -x], and [relu(x), relu(-x)] becomes relu(x) - slope relu(-x). One of the two is zero: the
+    result has the bits of the direct form.
+    """
+    expanded: list = []
+    for step in steps:
+        if not isinstance(step, Leaky):
+            expanded.append(step)
+            continue
+        size = _width_before(expanded, width)
+        if size is None:
+            raise UnsupportedError(f"{step.name} must follow a linear layer, or the input width be known")
+        one = scipy.sparse.eye_array(size, format="csr", dtype=np.float32)
+        split = scipy.sparse.vstack([one, -one], format="csr")
+        join = scipy.sparse.hstack([one, -np.float32(step.slope) * one], format="csr")
+        expanded += [Affine(split, None, step.name), ReLU(), Affine(join, None, step.name)]
+    return expanded
+
+
+def as_identity(width: int, *, name: str) -> Affine:
+    """The linear layer that changes nothing, for networks of activations alone."""
+    return Affine(scipy.sparse.eye_array(width, format="csr", dtype=np.float32), None, name)
+
+
+def _next_is_linear(steps: list, index: int) -> bool:
+    following = next((step for step in steps[index + 1 :] if not isinstance(step, Scale)), None)
+    return isinstance(following, Affine)
+
+
+def _width_before(steps: list, width: int | None) -> int | None:
+    return next((step.weight.shape[0] for step in reversed(steps) if isinstance(step, Affine)), width)
+
+
+def _chain_scales(first: Scale, second: Scale) -> Scale:
+    width = max(len(first.scale), len(first.shift))
+    if width > 1:
+        _check_width(second, width, other=first.name)
+    return Scale(first.scale * second.scale, first.shift * second.scale + second.shift, second.name)
+
+
+def _scale_outputs(affine: Affine, scale: Scale) -> Affine:
+    rows = affine.weight.shape[0]
+    _check_width(scale, rows, other=affine.name)
+    factors, shift = _vector(scale.scale, rows), _vector(scale.shift, rows)
+    bias = shift if affine.bias is None else _float64(affine.bias) * factors + shift
+    if (factors == 1).all():
+        return Affine(affine.weight, bias, affine.name)
+    if scipy.sparse.issparse(affine.weight):
+        weight = scipy.sparse.diags_array(factors).tocsr() @ _csr(affine.weight).astype(np.float64)
+    else:
+        weight = _float64(affine.weight) * factors[:, np.newaxis]
+    return Affine(weight, bias, affine.name)
+
+
+def _scale_inputs(scale: Scale, affine: Affine) -> Affine:
+    columns = affine.weight.shape[1]
+    _check_width(scale, columns, other=affine.name)
+    factors, shift = _vector(scale.scale, columns), _vector(scale.shift, columns)
+    sparse = scipy.sparse.issparse(affine.weight)
+    weight = _csr(affine.weight).astype(np.float64) if sparse else _float64(affine.weight)
+    bias = weight @ shift + (0 if affine.bias is None else _float64(affine.bias))
+    scaled = weight @ scipy.sparse.diags_array(factors).tocsr() if sparse else weight * factors
+    return Affine(affine.weight if (factors == 1).all() else scaled, bias, affine.name)
+
+
+def _diagonal(scale: Scale, width: int | None) -> Affine:
+    size = max(len(scale.scale), len(scale.shift)) if width is None else width
+    if width is not None:
+        _check_width(scale, width, other="the input")
+    elif size == 1:
+        raise UnsupportedError(
+            f"{scale.name} must follow or precede a linear layer, or the input width be known"
+        )
+    shift = _vector(scale.shift, size)
+    factors = scipy.sparse.diags_array(_vector(scale.scale, size)).tocsr()
+    return Affine(factors, shift if shift.any() else None, scale.name)
+
+
+def _check_width(scale: Scale, width: int, *, other: str) -> None:
+    for part in (scale.scale, scale.shift):
+        if len(part) not in (1, width):
+            raise ArgumentError(f"{scale.name} must have {width} features like {other}, got {len(part)}")
+
+
+def _vector(values, size: int) -> np.ndarray:
+    return np.broadcast_to(_float64(values), (size,))
+
+
+def _float64(values) -> np.ndarray:
+    return np.asarray(values, np.float64)
+
+
+def _csr(weight):
+    return scipy.sparse.csr_array(weight)
+
+
+def _check_chain(step: Affine, previous: Affine | None, width: int | None) -> None:
+    got = step.weight.shape[1]
+    if previous is not None and got != previous.weight.shape[0]:
+        raise ArgumentError(
+            f"{step.name} must take the {previous.weight.shape[0]} features that {previous.name} gives, "
+            f"got a weight (out, in) of shape {tuple(step.weight.shape)}"
+        )
+    if previous is None and width is not None and got != width:
+        raise ArgumentError(
+            f"{step.name} must take the {width} features of the input, got a weight (out, in) of shape "
+            f"{tuple(step.weight.shape)}"
+        )
+
+
+def _linear(step: Affine) -> Linear:
+    """The layer with its own float32 arrays: CSR where the weight was, or where most of it is zero."""
+    weight, sparse = step.weight, scipy.sparse.issparse(step.weight)
+    if len(weight.shape) != 2 or 0 in weight.shape:
+        raise ArgumentError(f"{step.name} must have a weight (out, in), got shape {tuple(weight.shape)}")
+    with np.errstate(over="ignore"):
+        if not sparse and np.count_nonzero(weight) <= (1 - BREAK_EVEN) * weight.size:
+            weight = scipy.sparse.csr_array(np.asarray(weight, np.float32))
+        layer = Linear(weight, step.bias)
+    for part, values in (
+        ("weight", layer.weight.data if layer.sparse else layer.weight),
+        ("bias", layer.bias),
+    ):
+        if values is not None and not np.isfinite(values).all():
+            bad = values[~np.isfinite(values)][0]
+            raise ArgumentError(f"{step.name}: the {part} must be finite as float32, got {bad}")
+    return layer

@@ -1,0 +1,159 @@
+"""Keras 3: Sequential models, and functional ones that are a chain."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from ..errors import ArgumentError, UnsupportedError
+from ..model import GELU, ClippedReLU, Model, ReLU, Sigmoid, Softmax, Tanh
+from ._named import batch_norm
+from ._require import require
+from ._steps import Affine, Leaky, Scale, build_model
+
+ACTIVATIONS: dict[str, Callable] = {
+    "relu": ReLU,
+    "relu6": lambda: ClippedReLU(low=0.0, high=6.0),
+    "tanh": Tanh,
+    "sigmoid": Sigmoid,
+    "gelu": GELU,
+    "softmax": Softmax,
+}
+LARGEST = float(np.finfo(np.float32).max)
+
+
+def from_keras(model) -> Model:
+    """The network of a built keras.Model, as it works in inference, on whichever backend.
+
+    Dense, Activation (relu, relu6, tanh, sigmoid, gelu, softmax, linear), ReLU, BatchNormalization (folded),
+    Softmax over the features, Flatten, and Dropout, which is dropped as is everything that acts in training
+    alone. UnsupportedError names the first layer that is not supported.
+    """
+    keras = require("keras", extra="keras", caller="from_keras")
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"model must be a keras.Model, got {type(model).__name__}")
+    if not model.built:
+        raise ArgumentError("model must be built, so that it has weights: call it or give it an input shape")
+    steps: list = []
+    for layer in _chain(keras, model):
+        steps.extend(_convert(keras, layer))
+    return build_model(steps)
+
+
+def _chain(keras, model) -> list:
+    """The layers in order, nested models opened. UnsupportedError where they are no chain."""
+    if not isinstance(model, keras.Sequential):
+        if not hasattr(model, "operations"):
+            raise UnsupportedError(f"model must be Sequential or functional, got {type(model).__name__}")
+        if len(model.inputs) != 1 or len(model.outputs) != 1:
+            raise UnsupportedError(
+                f"model must have one input and one output, got {len(model.inputs)} and {len(model.outputs)}"
+            )
+    layers: list = []
+    for layer in _in_order(keras, model):
+        layers.extend(_chain(keras, layer) if isinstance(layer, keras.Model) else [layer])
+    return layers
+
+
+def _in_order(keras, model) -> list:
+    if isinstance(model, keras.Sequential):
+        return list(model.layers)
+    order, tensor = [], model.outputs[0]
+    while True:
+        operation, node_index, _ = tensor._keras_history
+        order.insert(0, operation)
+        if isinstance(operation, keras.layers.InputLayer):
+            break
+        inputs = operation._inbound_nodes[node_index].input_tensors
+        if len(inputs) != 1:
+            raise UnsupportedError(f"layer {operation.name!r} must have one input, got {len(inputs)}")
+        tensor = inputs[0]
+    if len({id(x) for x in order}) != len({id(x) for x in model.operations}):
+        raise UnsupportedError("model must be a chain of layers, each used for its output")
+    return order
+
+
+def _convert(keras, layer) -> list:
+    layers = keras.layers
+    where = f"{type(layer).__name__} {layer.name!r}"
+    dropped = (layers.InputLayer, layers.Flatten, layers.Identity, layers.Dropout, layers.GaussianDropout)
+    if isinstance(layer, (layers.Dense, layers.Softmax, layers.BatchNormalization)):
+        _check_flat(layer, where)
+    if isinstance(layer, layers.Dense):
+        kernel, bias = (
+            _array(layer.kernel),
+            _array(layer.bias) if layer.use_bias else None,
+        )  # kernel (in, out)
+        return [Affine(kernel.T, bias, where), *_activation(keras, layer.activation, where)]
+    if isinstance(layer, layers.Activation):
+        return _activation(keras, layer.activation, where)
+    if isinstance(layer, layers.ReLU):
+        return _relu(layer, where)
+    if isinstance(layer, layers.LeakyReLU):
+        return [Leaky(float(layer.negative_slope), where)]
+    if isinstance(layer, layers.Softmax):
+        if layer.axis not in (-1, 1):
+            raise UnsupportedError(f"{where} must be over the features, got axis={layer.axis}")
+        return [Softmax()]
+    if isinstance(layer, layers.BatchNormalization):
+        return _batch_normalization(layer, where)
+    if isinstance(layer, (*dropped, layers.GaussianNoise, layers.ActivityRegularization)):
+        return []
+    raise UnsupportedError(
+        f"{where} is not supported; supported are Dense, Activation ({', '.join(ACTIVATIONS)}, linear), "
+        "ReLU, LeakyReLU, Softmax, BatchNormalization, Flatten, Dropout"
+    )
+
+
+def _check_flat(layer, where: str) -> None:
+    """UnsupportedError where a layer works on more than (batch, features)."""
+    shape = getattr(getattr(layer, "input", None), "shape", (None, None))
+    if len(shape) != 2:
+        raise UnsupportedError(
+            f"{where} must take (batch, features), got {tuple(shape)}: put a Flatten before it"
+        )
+
+
+def _activation(keras, function, where: str) -> list:
+    """The layer of an activation function of keras itself; a function of another origin is not known."""
+    name = getattr(function, "__name__", None)
+    if function is keras.activations.linear:
+        return []
+    if name not in ACTIVATIONS or function is not keras.activations.get(name):
+        known = ", ".join([*ACTIVATIONS, "linear"])
+        raise UnsupportedError(f"{where} must have one of the activations {known}, got {name or function!r}")
+    return [ACTIVATIONS[name]()]
+
+
+def _relu(layer, where: str) -> list:
+    if layer.threshold or (layer.negative_slope and layer.max_value is not None):
+        raise UnsupportedError(f"{where} must have no threshold, nor both a negative_slope and a max_value")
+    if layer.negative_slope:
+        return [Leaky(float(layer.negative_slope), where)]
+    high = LARGEST if layer.max_value is None else float(layer.max_value)
+    return [ReLU()] if high >= LARGEST else [ClippedReLU(low=0.0, high=high)]
+
+
+def _batch_normalization(layer, where: str) -> list[Scale]:
+    axis = layer.axis if isinstance(layer.axis, int) else math.nan
+    if axis not in (-1, 1):
+        raise UnsupportedError(f"{where} must be over the features, got axis={layer.axis}")
+    gain, offset = (_array(part) if part is not None else None for part in (layer.gamma, layer.beta))
+    mean, variance = _array(layer.moving_mean), _array(layer.moving_variance)
+    return [batch_norm(mean, variance, gain, offset, epsilon=layer.epsilon, name=where)]
+
+
+def _array(variable) -> np.ndarray:
+    """A variable as an ndarray; what numpy has no type for, as float32."""
+    import keras
+
+    values = keras.ops.convert_to_numpy(
+        keras.ops.cast(variable, "float32") if _is_short(variable) else variable
+    )
+    return np.array(values)
+
+
+def _is_short(variable) -> bool:
+    return str(variable.dtype) in ("float16", "bfloat16")

@@ -1,0 +1,59 @@
+"""Every Python example in docs/ runs: the blocks of a page in order, as one program, in an empty folder.
+
+Each page has a process of its own, with one thread, since idle threads of several libraries in one process
+wait for each other on a busy machine.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PAGES = sorted((Path(__file__).parent.parent / "docs").rglob("*.md"))
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+IMPORT = re.compile(r"^\s*(?:import|from)\s+(\w+)", re.MULTILINE)
+
+
+def program(page: Path) -> str:
+    """The page's blocks at their own lines, so that an error names the line of the page."""
+    text = page.read_text(encoding="utf-8")
+    lines: list[str] = []
+    for block in BLOCK.finditer(text):
+        lines += [""] * (text.count("\n", 0, block.start(1)) - len(lines))
+        lines += block.group(1).splitlines()
+    return "\n".join(lines)
+
+
+def test_there_are_pages():
+    assert {"sklearn.md", "torch.md", "onnx.md", "keras.md", "safetensors.md", "numpy.md"} <= {
+        p.name for p in PAGES
+    }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_examples(page, tmp_path):
+    code = program(page)
+    if not code:
+        pytest.skip(f"{page.name} has no Python example")
+    missing = [name for name in set(IMPORT.findall(code)) if importlib.util.find_spec(name) is None]
+    if missing:
+        pytest.skip(f"{page.name} needs {', '.join(sorted(missing))}, which is not installed")
+    backends = [name for name in ("torch", "jax", "tensorflow") if importlib.util.find_spec(name)]
+    settings = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "agg"}
+    settings["KERAS_BACKEND"] = os.environ.get("KERAS_BACKEND", backends[0] if backends else "numpy")
+    file = tmp_path / f"{page.stem}_examples.py"
+    file.write_text(code, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, file.name],
+        cwd=tmp_path,
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, f"{page.name}, with the page's line numbers:\n{done.stderr[-3000:]}"

@@ -1,0 +1,121 @@
+"""from_keras against Keras itself, on whichever backend is installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+
+import numpy as np
+import pytest
+
+import sparsenn as snn
+
+if "KERAS_BACKEND" not in os.environ:
+    backends = [name for name in ("torch", "jax", "tensorflow") if importlib.util.find_spec(name)]
+    os.environ["KERAS_BACKEND"] = backends[0] if backends else "numpy"
+keras = pytest.importorskip(
+    "keras", reason="Keras is not installed: pip install 'sparsenn[keras]' and a backend"
+)
+
+from networks import assert_near  # noqa: E402
+
+from sparsenn.reference import reference_with_bound  # noqa: E402
+
+layers = keras.layers
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+def random_network(rng: np.random.Generator):
+    """A chain of layers with random weights, and its input shape."""
+    shape = (
+        (int(rng.integers(1, 5)), int(rng.integers(1, 5)))
+        if rng.random() < 0.3
+        else (int(rng.integers(1, 20)),)
+    )
+    parts: list = [layers.Flatten()] if len(shape) == 2 else []
+    for _ in range(rng.integers(1, 4)):
+        name = ("relu", "relu6", "tanh", "sigmoid", "gelu", "linear", "softmax")[rng.integers(7)]
+        parts.append(
+            layers.Dense(int(rng.integers(1, 20)), activation=name, use_bias=bool(rng.random() < 0.7))
+        )
+        others = (
+            *(
+                lambda: layers.Dropout(0.5),
+                lambda: layers.ReLU(max_value=2.0),
+                layers.ReLU,
+                layers.Softmax,
+                layers.LeakyReLU,
+            ),
+            *(
+                lambda: layers.Activation("tanh"),
+                lambda: layers.BatchNormalization(scale=bool(rng.random() < 0.7)),
+            ),
+        )
+        parts.append(others[rng.integers(len(others))]())
+    if rng.random() < 0.5:
+        model = keras.Sequential([keras.Input(shape), *parts])
+    else:
+        first = last = keras.Input(shape)
+        for part in parts:
+            last = part(last)
+        model = keras.Model(first, last)
+    for part in model.layers:
+        part.set_weights(
+            [rng.uniform(0.2, 1.5, w.shape) for w in part.get_weights()]
+        )  # variances are positive
+    return model, shape
+
+
+def test_random_networks():
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        network, shape = random_network(rng)
+        model = snn.from_keras(network)
+        x = rng.standard_normal((4, *shape)).astype(np.float32)
+        other = keras.ops.convert_to_numpy(network(x, training=False))
+        _, bound = reference_with_bound(model, x.reshape(4, -1))
+        # Keras computes the normalisation after the product, where the weights that it is folded into have
+        # their rounding: three more operations on values of this size, which the bound's own terms are above.
+        assert_near(model, x.reshape(4, -1), other, own_bound=6 * bound + 1e-6)
+
+
+def test_nested_models():
+    inner = keras.Sequential([keras.Input((5,)), layers.Dense(4, activation="relu")])
+    network = keras.Sequential([keras.Input((5,)), inner, layers.Dense(2)])
+    assert [type(layer).__name__ for layer in snn.from_keras(network).layers] == ["Linear", "ReLU", "Linear"]
+
+
+def test_what_is_not_supported():
+    first = keras.Input((8,))
+    hidden = layers.Dense(5)(first)
+    for network, message in (
+        (
+            keras.Model(first, layers.Add()([hidden, layers.Dense(5)(hidden)])),
+            "layer 'add.*' must have one input, got 2",
+        ),
+        (
+            keras.Model(first, [hidden, layers.ReLU()(hidden)]),
+            "must have one input and one output, got 1 and 2",
+        ),
+        (
+            keras.Sequential([keras.Input((4,)), layers.Dense(3, activation="elu")]),
+            "must have one of the activations",
+        ),
+        (
+            keras.Sequential([keras.Input((4, 3)), layers.LSTM(3)]),
+            "LSTM 'lstm.*' is not supported; supported are",
+        ),
+        (keras.Sequential([keras.Input((4, 3)), layers.Dense(3)]), r"must take \(batch, features\)"),
+        (
+            keras.Sequential(
+                [keras.Input((4,)), layers.Dense(3), layers.ReLU(negative_slope=0.1, max_value=3)]
+            ),
+            "negative_slope",
+        ),
+    ):
+        with pytest.raises(snn.UnsupportedError, match=message):
+            snn.from_keras(network)
+    with pytest.raises(ValueError, match="model must be built"):
+        snn.from_keras(keras.Sequential([layers.Dense(3)]))
+    with pytest.raises(TypeError, match="model must be a keras.Model, got str"):
+        snn.from_keras("model.keras")
