@@ -1,4 +1,4 @@
-"""Every Python example in docs/ runs: the blocks of a page in order, as one program, in an empty folder.
+"""Every Python example in docs/ and in the README runs: a page's blocks in order, as one program, in an empty folder.
 
 Each page has a process of its own, with one thread, since idle threads of several libraries in one process
 wait for each other on a busy machine.
@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-PAGES = sorted((Path(__file__).parent.parent / "docs").rglob("*.md"))
+ROOT = Path(__file__).parent.parent
+PAGES = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md"]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 IMPORT = re.compile(r"^\s*(?:import|from)\s+(\w+)", re.MULTILINE)
 
