@@ -54,7 +54,7 @@ from .exporters import to_onnx, to_scipy, to_sklearn, to_torch
 from .importers import from_keras, from_onnx, from_safetensors, from_sklearn, from_torch
 from .io import load, save
 from .limits import Limits
-from .model import GELU, ClippedReLU, Linear, Model, ReLU, Sigmoid, Softmax, Tanh, mlp
+from .model import ELU, GELU, ClippedReLU, Linear, Model, ReLU, Sigmoid, Softmax, Tanh, mlp
 from .prune import RecordRange, criteria, drop_dead_neurons, prune, structures
 from .prune.iterative import prune_iteratively
 from .prune.neuron_loop import prune_neurons
@@ -69,6 +69,7 @@ from .train import History, Trainer, train
 __version__ = _core.version()
 
 __all__ = [
+    "ELU",
     "GELU",
     "Allocation",
     "ArgumentError",

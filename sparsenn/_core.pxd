@@ -43,6 +43,7 @@ cdef extern from "sparsenn.h" nogil:
         SNN_NODE_SIGMOID
         SNN_NODE_GELU
         SNN_NODE_SOFTMAX
+        SNN_NODE_ELU
 
     ctypedef struct snn_model:
         pass

@@ -15,6 +15,7 @@ NODE_TANH: int
 NODE_SIGMOID: int
 NODE_GELU: int
 NODE_SOFTMAX: int
+NODE_ELU: int
 
 def version() -> str: ...
 def cpu_info() -> dict[str, Any]: ...

@@ -30,6 +30,7 @@ NODE_TANH = SNN_NODE_TANH
 NODE_SIGMOID = SNN_NODE_SIGMOID
 NODE_GELU = SNN_NODE_GELU
 NODE_SOFTMAX = SNN_NODE_SOFTMAX
+NODE_ELU = SNN_NODE_ELU
 
 EXCEPTIONS = {
     SNN_ERROR_ARGUMENT: errors.ArgumentError,
@@ -202,7 +203,7 @@ cdef class Model:
                                 first(bias)))
 
     def add_activation(self, int node_type, float low=0, float high=0):
-        """Appends an activation: one of the NODE_ constants; low and high for NODE_CLIP alone."""
+        """Appends an activation: one of the NODE_ constants; low and high for NODE_CLIP, low for NODE_ELU."""
         check(snn_model_add_activation(self.handle, <snn_node_type>node_type, low, high))
 
     @property
@@ -282,15 +283,12 @@ cdef class Plan:
 
     def report(self):
         """The plan's report as JSON text."""
-        cdef size_t needed = 0, capacity = 0
-        cdef unsigned char[::1] text
+        cdef size_t needed = 0
         check(snn_plan_report(self.handle, NULL, 0, &needed))
-        while needed > capacity:  # the measured peak may take another digit the next time
-            capacity = needed + 16
-            buffer = bytearray(capacity)
-            text = buffer
-            check(snn_plan_report(self.handle, <char *>&text[0], capacity, &needed))
-        return buffer.rstrip(b"\0").decode("utf-8")
+        buffer = bytearray(needed)
+        cdef unsigned char[::1] text = buffer
+        check(snn_plan_report(self.handle, <char *>&text[0], needed, &needed))
+        return buffer[: needed - 1].decode("utf-8")
 
     @property
     def inputs(self):

@@ -81,6 +81,19 @@ def gelu_gradient(z: np.ndarray, a: np.ndarray, da: np.ndarray) -> np.ndarray:
     return da * (0.5 * erfc(z * -math.sqrt(0.5)) + z * density)
 
 
+def elu(z: np.ndarray, *, alpha: float) -> np.ndarray:
+    """z where z > 0, else alpha (exp(z) - 1).
+
+    Source: Clevert, Unterthiner and Hochreiter 2016, arXiv:1511.07289
+    """
+    return np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0)))
+
+
+def elu_gradient(z: np.ndarray, a: np.ndarray, da: np.ndarray, *, alpha: float) -> np.ndarray:
+    """da where z > 0, else da alpha exp(z), which is da (a + alpha)."""
+    return da * np.where(a > 0, 1, a + alpha)
+
+
 def softmax(z: np.ndarray) -> np.ndarray:
     """exp(z) / sum(exp(z)) over the features of each sample, shifted by the maximum against overflow."""
     a = np.exp(z - z.max(axis=-2, keepdims=True))
@@ -107,7 +120,10 @@ def activation_of(layer: object) -> Activation:
     if name == "ClippedReLU":
         limits = {"low": layer.low, "high": layer.high}
         return Activation(partial(clipped_relu, **limits), partial(clipped_relu_gradient, **limits))
+    if name == "ELU":
+        alpha = float(layer.alpha)
+        return Activation(partial(elu, alpha=alpha), partial(elu_gradient, alpha=alpha))
     if name not in _PLAIN:
-        known = ", ".join(sorted([*_PLAIN, "ClippedReLU"]))
+        known = ", ".join(sorted([*_PLAIN, "ClippedReLU", "ELU"]))
         raise TypeError(f"layer must be Linear or one of {known}, got {name}")
     return _PLAIN[name]

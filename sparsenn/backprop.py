@@ -10,8 +10,9 @@ import numpy as np
 
 from . import _core
 from .activations import activation_of
+from .bridge import node_limits
 from .errors import ArgumentError
-from .model import GELU, ClippedReLU, Linear, Model, ReLU, Sigmoid, Softmax, Tanh
+from .model import ELU, GELU, ClippedReLU, Linear, Model, ReLU, Sigmoid, Softmax, Tanh
 from .parameters import Parameter
 from .tiles import Buffer, Layout
 from .weights import core_indices
@@ -23,6 +24,7 @@ _FUSED = {
     Tanh: _core.NODE_TANH,
     Sigmoid: _core.NODE_SIGMOID,
     GELU: _core.NODE_GELU,
+    ELU: _core.NODE_ELU,
 }
 
 
@@ -120,7 +122,7 @@ class KernelStep(_LinearStep):
         super().__init__(index, layer, self.operator)
         self.activation = None if follower is None else activation_of(follower)
         node = _core.NODE_LINEAR if follower is None else _FUSED[type(follower)]
-        self.fused = _core.Activation(node, getattr(follower, "low", 0), getattr(follower, "high", 0))
+        self.fused = _core.Activation(node, *node_limits(follower))
         self._y, self._dx = Buffer(self.outputs, layout), Buffer(self.inputs, layout)
         self._z = Buffer(self.outputs, layout) if isinstance(follower, GELU) else None
 

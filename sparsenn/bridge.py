@@ -5,7 +5,7 @@ from __future__ import annotations
 import scipy.sparse
 
 from . import _core
-from .model import GELU, ClippedReLU, Linear, Model, ReLU, Sigmoid, Softmax, Tanh
+from .model import ELU, GELU, ClippedReLU, Linear, Model, ReLU, Sigmoid, Softmax, Tanh
 from .weights import core_indices
 
 NODE_TYPES = {
@@ -14,6 +14,7 @@ NODE_TYPES = {
     Tanh: _core.NODE_TANH,
     Sigmoid: _core.NODE_SIGMOID,
     GELU: _core.NODE_GELU,
+    ELU: _core.NODE_ELU,
     Softmax: _core.NODE_SOFTMAX,
 }
 LAYERS = {node_type: layer for layer, node_type in NODE_TYPES.items()}
@@ -30,11 +31,14 @@ def to_core(model: Model) -> _core.Model:
             handle.add_csr(layer.shape, indptr, indices, layer.weight.data, layer.bias)
         elif isinstance(layer, Linear):
             handle.add_dense(layer.weight, layer.bias)
-        elif isinstance(layer, ClippedReLU):
-            handle.add_activation(_core.NODE_CLIP, layer.low, layer.high)
         else:
-            handle.add_activation(NODE_TYPES[type(layer)])
+            handle.add_activation(NODE_TYPES[type(layer)], *node_limits(layer))
     return handle
+
+
+def node_limits(layer) -> tuple[float, float]:
+    """What the core keeps of an activation as its low and high; 0 where it has none."""
+    return getattr(layer, "low", getattr(layer, "alpha", 0)), getattr(layer, "high", 0)
 
 
 def from_core(handle: _core.Model) -> Model:
@@ -45,6 +49,8 @@ def from_core(handle: _core.Model) -> Model:
 def _layer(node: dict):
     if node["type"] == _core.NODE_CLIP:
         return ClippedReLU(low=node["low"], high=node["high"])
+    if node["type"] == _core.NODE_ELU:
+        return ELU(alpha=node["low"])
     if node["type"] != _core.NODE_LINEAR:
         return LAYERS[node["type"]]()
     if not node["sparse"]:

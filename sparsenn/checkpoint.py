@@ -15,7 +15,7 @@ import scipy.sparse
 
 from . import model as models
 from .errors import ArgumentError, FormatError, VersionError
-from .model import ClippedReLU, Linear, Model
+from .model import ELU, ClippedReLU, Linear, Model
 
 VERSION = 1
 _DOCUMENT = "document"
@@ -92,6 +92,8 @@ def write_model(model: Model) -> tuple[dict, dict[str, np.ndarray]]:
                 arrays[f"{index}.bias"] = layer.bias
         elif isinstance(layer, ClippedReLU):
             entry.update(low=layer.low, high=layer.high)
+        elif isinstance(layer, ELU):
+            entry.update(alpha=layer.alpha)
         layers.append(entry)
     return {"layers": layers}, arrays
 
@@ -106,7 +108,7 @@ def _read_layer(index: int, entry: dict, arrays: dict[str, np.ndarray]):
     kind = entry["type"]
     if kind != "Linear":
         types = {layer.__name__: layer for layer in models.ACTIVATIONS.values()}
-        return types[kind](**{name: entry[name] for name in ("low", "high") if name in entry})
+        return types[kind](**{name: entry[name] for name in ("low", "high", "alpha") if name in entry})
     bias = arrays.get(f"{index}.bias")
     if f"{index}.weight" in arrays:
         return Linear(arrays[f"{index}.weight"], bias)

@@ -98,6 +98,12 @@ def compile(
     isa          a kernel set by name; None: SPARSENN_ISA where set, else the best one
     Warns when a sparse layer is below break-even, so that the dense kernel was taken for the largest batch.
     Raises ISAError for a kernel set that is unknown, not built or not supported here.
+
+    >>> import numpy as np, sparsenn as snn
+    >>> model = snn.mlp([16, 32, 4], sparsity=0.75)
+    >>> plan = snn.compile(model, tune="off", cache=False)
+    >>> plan.run(np.zeros((5, 16))).shape
+    (5, 4)
     """
     handle = to_core(model)
     sizes = [check_integer(f"batch_sizes[{i}]", size, minimum=1) for i, size in enumerate(batch_sizes)]

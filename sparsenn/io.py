@@ -14,6 +14,13 @@ def save(model: Model, path: str | os.PathLike) -> None:
     """Writes model as one .safetensors file, atomically: path holds the old file or the whole new one.
 
     Raises FileNotFoundError when the folder does not exist, OSError when it cannot be written.
+
+    >>> import tempfile, os, sparsenn as snn
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "model.safetensors")
+    ...     snn.save(snn.mlp([4, 3, 2], sparsity=0.5), path)
+    ...     snn.load(path)
+    Model(4 -> 3 -> 2, 3 layers, sparsity=0.5000)
     """
     handle = to_core(model)
     path = os.fspath(path)

@@ -124,6 +124,23 @@ class GELU:
 
 
 @dataclass(frozen=True)
+class ELU:
+    """x for x > 0, else alpha (exp(x) - 1); alpha finite and above 0, as float32 too.
+
+    Source: Clevert, Unterthiner and Hochreiter 2016, arXiv:1511.07289
+    """
+
+    alpha: float = 1.0
+
+    def __post_init__(self) -> None:
+        alpha = check_real("alpha", self.alpha, open_minimum=True)
+        with np.errstate(over="ignore", under="ignore"):
+            rounded = np.float32(alpha)
+        if not 0 < rounded < math.inf:
+            raise ValueError(f"alpha must be in the range of float32, got {alpha:g}")
+
+
+@dataclass(frozen=True)
 class Softmax:
     """exp(x) / sum(exp(x)) over the features of one sample."""
 
@@ -134,6 +151,7 @@ ACTIVATIONS = {
     "tanh": Tanh,
     "sigmoid": Sigmoid,
     "gelu": GELU,
+    "elu": ELU,
     "softmax": Softmax,
 }
 LAYER_TYPES = (Linear, *ACTIVATIONS.values())
@@ -223,7 +241,7 @@ def mlp(
     """A multi-layer perceptron with random weights and zero biases, dense or sparse from the start.
 
     sizes       features of the input, of each hidden layer and of the output, for example [64, 1024, 10]
-    activation  after every layer but the last: relu, clipped_relu, tanh, sigmoid or gelu
+    activation  after every layer but the last: relu, clipped_relu, tanh, sigmoid, gelu or elu
     output      after the last layer: None or "linear" for logits, or an activation's name, also "softmax"
     sparsity    fraction in [0, 1) of all weights that are not stored; above 0, layers are CSR but for those
                 of which the pattern stores every weight
@@ -232,9 +250,9 @@ def mlp(
     limits      checked before anything is made; weights are cut to its weight_range
     seed        of the random weights; the same seed gives the same model
 
-    Dense weights before a ReLU, a clipped ReLU or a GELU are normal with variance 2 / in (He et al. 2015,
-    arXiv:1502.01852); all others normal with variance 2 / (in + out) (Glorot and Bengio 2010). Sparse weights
-    have a variance that follows from each neuron's own number of them (sparse_init.random_layer).
+    Dense weights before a ReLU, a clipped ReLU, a GELU or an ELU are normal with variance 2 / in (He et al.
+    2015, arXiv:1502.01852); all others normal with variance 2 / (in + out) (Glorot and Bengio 2010). Sparse
+    weights have a variance that follows from each neuron's own number of them (sparse_init.random_layer).
     """
     sizes = [check_integer(f"sizes[{i}]", size, minimum=1) for i, size in enumerate(sizes)]
     if len(sizes) < 2:
@@ -251,7 +269,7 @@ def mlp(
     layers: list = []
     for index, ((outputs, inputs), count) in enumerate(zip(shapes, counts, strict=True)):
         follower = hidden if index < len(sizes) - 2 else last
-        rectified = follower in (ReLU, ClippedReLU, GELU)
+        rectified = follower in (ReLU, ClippedReLU, GELU, ELU)
         if count < outputs * inputs:
             weight = random_layer((outputs, inputs), count, generator, rectified=rectified)
         else:

@@ -15,7 +15,14 @@ from .weights import as_bias, as_csr, core_indices
 
 
 def spmm(weight, x, bias=None, *, threads: int | None = None) -> np.ndarray:
-    """weight (out, in) CSR times x (in, batch), plus bias (out,) -> (out, batch) float32."""
+    """weight (out, in) CSR times x (in, batch), plus bias (out,) -> (out, batch) float32.
+
+    >>> import numpy as np, scipy.sparse, sparsenn as snn
+    >>> weight = scipy.sparse.csr_array(np.array([[0, 2, 0], [1, 0, 3]], np.float32))
+    >>> snn.ops.spmm(weight, np.ones((3, 2)), bias=[10, 20])
+    array([[12., 12.],
+           [24., 24.]], dtype=float32)
+    """
     weight = _csr(weight)
     x = _matrix(x, rows=weight.shape[1], name="x")
     bias = None if bias is None else as_bias(bias, outputs=weight.shape[0])
@@ -23,7 +30,13 @@ def spmm(weight, x, bias=None, *, threads: int | None = None) -> np.ndarray:
 
 
 def spmm_transposed(weight, dy, *, threads: int | None = None) -> np.ndarray:
-    """weight (out, in) CSR transposed, times dy (out, batch) -> (in, batch) float32."""
+    """weight (out, in) CSR transposed, times dy (out, batch) -> (in, batch) float32.
+
+    >>> import numpy as np, scipy.sparse, sparsenn as snn
+    >>> weight = scipy.sparse.csr_array(np.array([[0, 2, 0], [1, 0, 3]], np.float32))
+    >>> snn.ops.spmm_transposed(weight, [[1], [10]]).ravel()
+    array([10.,  2., 30.], dtype=float32)
+    """
     weight = _csr(weight)
     dy = _matrix(dy, rows=weight.shape[0], name="dy")
     return _sparse(weight, threads).backward_input(weight.data, dy)
@@ -34,6 +47,11 @@ def sddmm(weight, dy, x, *, threads: int | None = None) -> np.ndarray:
 
     Returns the values (nnz,) float32, in the order of weight with its indices sorted; those of weight are
     not used.
+
+    >>> import numpy as np, scipy.sparse, sparsenn as snn
+    >>> weight = scipy.sparse.csr_array(np.array([[0, 2, 0], [1, 0, 3]], np.float32))
+    >>> snn.ops.sddmm(weight, [[1], [10]], [[1], [2], [3]])
+    array([ 2., 10., 30.], dtype=float32)
     """
     weight = _csr(weight)
     dy = _matrix(dy, rows=weight.shape[0], name="dy")

@@ -79,5 +79,7 @@ def _through_activation(layer, value: np.ndarray, bound: np.ndarray) -> np.ndarr
     if name == "Softmax":
         # exp(x + e) is exp(x) exp(e), in the numerator and in the sum.
         return value * np.expm1(np.minimum(2 * bound.max(axis=0, keepdims=True), 700.0))
+    if name == "ELU":
+        return max(1.0, layer.alpha) * bound
     slope = {"Sigmoid": 0.25, "GELU": 1.13}.get(name, 1.0)
     return slope * bound

@@ -7,7 +7,7 @@
 
 #define SNN_FORMAT_NAME "sparsenn"
 #define SNN_FORMAT_MAJOR 1
-#define SNN_FORMAT_MINOR 0
+#define SNN_FORMAT_MINOR 1              /* the newest; a file gets the oldest that has all of its nodes */
 #define SNN_FORMAT_MAX_HEADER 100000000 /* bytes, as in safetensors */
 #define SNN_FORMAT_MAX_NODES 16384
 #define SNN_FORMAT_MAX_NODE_TEXT (SNN_FORMAT_MAX_NODES * 1024) /* bytes of the list between its quotes */
@@ -55,7 +55,9 @@ typedef struct snn_layout {
 } snn_layout;
 
 /* The node types by name, in the order of snn_node_type. */
-extern const char *const snn_node_type_names[SNN_NODE_SOFTMAX + 1];
+extern const char *const snn_node_type_names[SNN_NODE_ELU + 1];
+/* The minor version from which on files have nodes of that type. */
+int snn_node_type_minor(snn_node_type type);
 
 /* SNN_ERROR_FORMAT with the reader's error and its place; what names the text that was read. */
 snn_status snn_json_status(const snn_json *json, const char *what);

@@ -7,8 +7,9 @@
 #include <string.h>
 
 /* The keys that a node may have, as bits of the set that was seen. */
-enum { TYPE = 1, INPUTS = 2, OUTPUTS = 4, WEIGHT = 8, BIAS = 16, LOW = 32, HIGH = 64 };
-static const char *const key_names[] = {"type", "inputs", "outputs", "weight", "bias", "low", "high"};
+enum { TYPE = 1, INPUTS = 2, OUTPUTS = 4, WEIGHT = 8, BIAS = 16, LOW = 32, HIGH = 64, ALPHA = 128 };
+static const char *const key_names[] = {"type", "inputs", "outputs", "weight",
+                                        "bias", "low",    "high",    "alpha"};
 enum { KEY_COUNT = sizeof key_names / sizeof key_names[0] };
 
 /* A node's object as read, before it is known to make sense. */
@@ -17,7 +18,7 @@ typedef struct raw_node {
     snn_json_string type, weight;
     int64_t inputs, outputs;
     int bias;
-    float low, high;
+    float low, high, alpha;
 } raw_node;
 
 static unsigned find_key(snn_json_string key)
@@ -38,6 +39,7 @@ static int read_value(snn_json *json, unsigned key, raw_node *raw)
     case BIAS: return snn_json_read_boolean(json, &raw->bias);
     case LOW: return snn_json_read_float(json, &raw->low);
     case HIGH: return snn_json_read_float(json, &raw->high);
+    case ALPHA: return snn_json_read_float(json, &raw->alpha);
     default: return snn_json_skip(json);
     }
 }
@@ -65,10 +67,21 @@ static snn_status read_object(snn_json *json, int64_t index, int minor, raw_node
 /* The type by name; -1 where no such type is known. */
 static int find_type(snn_json_string name)
 {
-    for (int type = 0; type <= SNN_NODE_SOFTMAX; type++)
+    for (int type = 0; type <= SNN_NODE_ELU; type++)
         if (snn_json_equals(name, snn_node_type_names[type]))
             return type;
     return -1;
+}
+
+/* The keys that a node of that type has beside those of all nodes. */
+static unsigned own_keys(int type)
+{
+    switch (type) {
+    case SNN_NODE_LINEAR: return WEIGHT | BIAS;
+    case SNN_NODE_CLIP: return LOW | HIGH;
+    case SNN_NODE_ELU: return ALPHA;
+    default: return 0;
+    }
 }
 
 /* Whether the node has the keys of its type, all of them and no others. */
@@ -118,13 +131,18 @@ static snn_status read_node(snn_json *json, int64_t index, int minor, int64_t pr
     if (type < 0)
         return snn_fail(SNN_ERROR_FORMAT, "node %" PRId64 ": unknown type \"%s\"", index,
                         snn_json_show(raw.type).text);
-    const unsigned own = type == SNN_NODE_LINEAR ? WEIGHT | BIAS : type == SNN_NODE_CLIP ? LOW | HIGH : 0;
-    status = check_keys(index, snn_node_type_names[type], raw.seen, TYPE | INPUTS | OUTPUTS | own);
+    if (minor < snn_node_type_minor((snn_node_type)type))
+        return snn_fail(SNN_ERROR_FORMAT,
+                        "node %" PRId64 ": type \"%s\" came with version %d.%d, the file is of version %d.%d",
+                        index, snn_node_type_names[type], SNN_FORMAT_MAJOR,
+                        snn_node_type_minor((snn_node_type)type), SNN_FORMAT_MAJOR, minor);
+    status = check_keys(index, snn_node_type_names[type], raw.seen, TYPE | INPUTS | OUTPUTS | own_keys(type));
     if (status == SNN_OK)
         status = check_widths(index, &raw, type, previous);
     if (status != SNN_OK)
         return status;
-    if (type == SNN_NODE_CLIP && snn_clip_check(raw.low, raw.high) != SNN_OK)
+    if ((type == SNN_NODE_CLIP && snn_clip_check(raw.low, raw.high) != SNN_OK) ||
+        (type == SNN_NODE_ELU && snn_elu_check(raw.alpha) != SNN_OK))
         return snn_fail(SNN_ERROR_FORMAT, "node %" PRId64 ": %s", index, snn_last_error());
     const int sparse = type == SNN_NODE_LINEAR && snn_json_equals(raw.weight, "csr");
     if (type == SNN_NODE_LINEAR && !sparse && !snn_json_equals(raw.weight, "dense"))
@@ -134,7 +152,7 @@ static snn_status read_node(snn_json *json, int64_t index, int minor, int64_t pr
                            .inputs = raw.inputs,
                            .outputs = raw.outputs,
                            .sparse = sparse,
-                           .low = raw.low,
+                           .low = type == SNN_NODE_ELU ? raw.alpha : raw.low,
                            .high = raw.high};
     out->has_bias = raw.bias;
     return SNN_OK;

@@ -62,7 +62,21 @@ static void add_node(snn_text *text, const snn_node *node)
         snn_text_add(text, ",\"high\":");
         snn_text_add_float(text, node->high);
     }
+    if (node->type == SNN_NODE_ELU) {
+        snn_text_add(text, ",\"alpha\":");
+        snn_text_add_float(text, node->low);
+    }
     snn_text_add(text, "}");
+}
+
+/* The oldest minor version that has all of the model's nodes: older readers can read what they know. */
+static int oldest_minor(const snn_model *model)
+{
+    int minor = 0;
+    for (int64_t i = 0; i < model->count; i++)
+        if (snn_node_type_minor(model->nodes[i].type) > minor)
+            minor = snn_node_type_minor(model->nodes[i].type);
+    return minor;
 }
 
 static void add_metadata(snn_text *header, const snn_model *model)
@@ -74,7 +88,7 @@ static void add_metadata(snn_text *header, const snn_model *model)
     }
     snn_text_add(&nodes, "]");
     snn_text_add(header, "\"__metadata__\":{\"format\":\"%s\",\"format_version\":\"%d.%d\",\"nodes\":",
-                 SNN_FORMAT_NAME, SNN_FORMAT_MAJOR, SNN_FORMAT_MINOR);
+                 SNN_FORMAT_NAME, SNN_FORMAT_MAJOR, oldest_minor(model));
     if (nodes.failed)
         header->failed = 1;
     else

@@ -19,7 +19,7 @@ static inline int64_t snn_column_stride(int64_t features) { return (features + 1
 typedef struct snn_epilogue {
     const float *bias; /* (rows) */
     snn_node_type activation;
-    float low, high;
+    float low, high; /* clip; low is ELU's alpha */
 } snn_epilogue;
 
 /* ---- CSR, tile layout ----

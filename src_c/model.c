@@ -32,6 +32,13 @@ snn_status snn_clip_check(float low, float high)
     return SNN_OK;
 }
 
+snn_status snn_elu_check(float alpha)
+{
+    if (!isfinite(alpha) || !(alpha > 0))
+        return snn_fail(SNN_ERROR_ARGUMENT, "elu: alpha must be finite and above 0, got %g", (double)alpha);
+    return SNN_OK;
+}
+
 snn_status snn_model_create(int64_t inputs, snn_model **model)
 {
     if (model == NULL)
@@ -158,9 +165,9 @@ snn_status snn_model_add_activation(snn_model *model, snn_node_type type, float 
 {
     if (model == NULL)
         return snn_fail(SNN_ERROR_ARGUMENT, "model must not be NULL");
-    if ((int)type < SNN_NODE_RELU || (int)type > SNN_NODE_SOFTMAX)
+    if ((int)type < SNN_NODE_RELU || (int)type > SNN_NODE_ELU)
         return snn_fail(SNN_ERROR_ARGUMENT, "type must be an activation, %d to %d, got %d", SNN_NODE_RELU,
-                        SNN_NODE_SOFTMAX, (int)type);
+                        SNN_NODE_ELU, (int)type);
     snn_node node = {.type = type, .inputs = model->outputs, .outputs = model->outputs};
     if (type == SNN_NODE_CLIP) {
         const snn_status status = snn_clip_check(low, high);
@@ -168,6 +175,12 @@ snn_status snn_model_add_activation(snn_model *model, snn_node_type type, float 
             return status;
         node.low = low;
         node.high = high;
+    }
+    if (type == SNN_NODE_ELU) {
+        const snn_status status = snn_elu_check(low);
+        if (status != SNN_OK)
+            return status;
+        node.low = low;
     }
     return snn_model_take(model, &node);
 }

@@ -24,8 +24,8 @@ typedef struct snn_node {
     int32_t *indices; /* (nnz) or NULL */
     float *data;      /* (nnz) or NULL */
     float *bias;      /* (outputs) or NULL */
-    float low, high;
-    unsigned mapped; /* SNN_MAPPED_ bits: these arrays are not freed, and never written */
+    float low, high;  /* clip; low is elu's alpha */
+    unsigned mapped;  /* SNN_MAPPED_ bits: these arrays are not freed, and never written */
 } snn_node;
 
 struct snn_model {

@@ -189,6 +189,7 @@ snn_status snn_plan_create(const snn_model *model, const snn_plan_options *optio
         snn_plan_free(plan);
         return status;
     }
+    plan->peak_gflops = snn_measure_peak(isa);
     plan->compile_seconds = 1e-6 * (snn_microseconds() - start);
     *out = plan;
     return SNN_OK;

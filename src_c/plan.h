@@ -87,8 +87,9 @@ struct snn_plan {
     unsigned char *table;
     int64_t table_size;
     snn_tune tune;
-    int cached;    /* choices and times came from the tuning cache */
-    int disturbed; /* a time measured is not to be believed: not kept in the cache */
+    int cached;         /* choices and times came from the tuning cache */
+    int disturbed;      /* a time measured is not to be believed: not kept in the cache */
+    double peak_gflops; /* of multiply-adds in registers, one thread */
     double compile_seconds;
     _Atomic(snn_workspace *) *pool; /* (SNN_POOL) idle workspaces */
 };
@@ -108,6 +109,8 @@ snn_status snn_tune_steps(snn_plan *plan, const snn_csr *csr);
 /* Fills the times of the buckets: from those of the steps or, when measuring, by running tiles. Afterwards
  * the plan's workspaces fit its buckets. */
 snn_status snn_tune_buckets(snn_plan *plan);
+/* GFLOP/s of multiply-adds in registers on one thread: what rates are compared with. */
+double snn_measure_peak(const snn_isa *isa);
 
 /* tune_cache.c: kernels chosen and times measured by an earlier plan for the same kind of layers, processor
  * and threads. A folder of small text files, safe to delete and to share between processes. */

@@ -24,24 +24,9 @@ static void put(text *t, const char *format, ...)
         t->used += (size_t)wrote;
 }
 
-/* GFLOP/s of multiply-adds in registers, one thread: the best of a few short runs. */
-static double measure_peak(const snn_isa *isa)
-{
-    double best = 0.0;
-    for (int round = 0; round < 5; round++) {
-        float sink;
-        const double start = snn_microseconds();
-        const double operations = isa->peak(10000, &sink);
-        const double rate = operations / (snn_microseconds() - start) * 1e-3;
-        if (rate > best)
-            best = rate;
-    }
-    return best;
-}
-
 static const char *activation_name(snn_node_type type)
 {
-    static const char *const names[] = {"none", "relu", "clip", "tanh", "sigmoid", "gelu", "softmax"};
+    static const char *const names[] = {"none", "relu", "clip", "tanh", "sigmoid", "gelu", "softmax", "elu"};
     return names[type];
 }
 
@@ -93,8 +78,8 @@ snn_status snn_plan_report(const snn_plan *plan, char *buffer, size_t capacity, 
     put(&t,
         "{\"isa\": \"%s\", \"threads\": %d, \"tune\": \"%s\", \"cached\": %s, \"peak_gflops\": %.2f, "
         "\"compile_seconds\": %.6f, \"inputs\": %lld, \"outputs\": %lld",
-        plan->isa->name, plan->threads, tunes[plan->tune], plan->cached ? "true" : "false",
-        measure_peak(plan->isa), plan->compile_seconds, (long long)plan->inputs, (long long)plan->outputs);
+        plan->isa->name, plan->threads, tunes[plan->tune], plan->cached ? "true" : "false", plan->peak_gflops,
+        plan->compile_seconds, (long long)plan->inputs, (long long)plan->outputs);
     put(&t, ", \"buckets\": [");
     for (int b = 0; b < plan->bucket_count; b++)
         put(&t, "%s{\"layout\": \"%s\", \"samples\": %d, \"tile_us\": %.3f, \"split_us\": %.3f}",

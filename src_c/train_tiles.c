@@ -125,7 +125,7 @@ static const snn_activation none = {.type = SNN_NODE_LINEAR};
 
 static snn_status check_activation(const snn_activation *a, int64_t count, int64_t features, int spare)
 {
-    if (a->type == SNN_NODE_SOFTMAX || (unsigned)a->type > SNN_NODE_SOFTMAX)
+    if (a->type == SNN_NODE_SOFTMAX || (unsigned)a->type > SNN_NODE_ELU)
         return snn_fail(SNN_ERROR_ARGUMENT, "activation must work on one value at a time, got type %d",
                         (int)a->type);
     if (a->type == SNN_NODE_GELU || a->z.values)

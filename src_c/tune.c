@@ -203,3 +203,20 @@ snn_status snn_tune_buckets(snn_plan *plan)
     snn_free(y);
     return ready ? SNN_OK : snn_fail(SNN_ERROR_MEMORY, "out of memory for tuning");
 }
+
+/* ---- the peak ---- */
+
+/* The best of a few short runs. */
+double snn_measure_peak(const snn_isa *isa)
+{
+    double best = 0.0;
+    for (int round = 0; round < 5; round++) {
+        float sink;
+        const double start = snn_microseconds();
+        const double operations = isa->peak(10000, &sink);
+        const double rate = operations / (snn_microseconds() - start) * 1e-3;
+        if (rate > best)
+            best = rate;
+    }
+    return best;
+}

@@ -13,6 +13,7 @@ from good_file import (
     DATA,
     METADATA,
     NODES,
+    elu,
     good,
     header_text,
     indices,
@@ -175,6 +176,17 @@ INSIDE: dict[str, Bad] = {
     "clip bound NaN": (lambda: node(3, high=float("nan")), FORMAT, "wanted"),
     "clip bound infinite": (lambda: node(3, high=float("inf")), FORMAT, "wanted"),
     "clip bound text": (lambda: node(3, high="6"), FORMAT, "wanted"),
+    "elu in a file of an earlier version": (
+        lambda: elu(version="1.0"),
+        FORMAT,
+        'node 1: type "elu" came with version 1.1, the file is of version 1.0',
+    ),
+    "elu without alpha": (lambda: elu(alpha=None), FORMAT, r'node 1 \(elu\): no key "alpha"'),
+    "elu with low": (lambda: elu(low=0.5), FORMAT, "does not belong"),
+    "relu with alpha": (lambda: node(1, alpha=1), FORMAT, "does not belong"),
+    "alpha 0": (lambda: elu(alpha=0), FORMAT, "node 1: elu: alpha must be finite and above 0, got 0"),
+    "alpha negative": (lambda: elu(alpha=-1), FORMAT, "above 0, got -1"),
+    "alpha too large": (lambda: elu(alpha=1e39), FORMAT, "range of float32"),
 }
 
 TENSOR: dict[str, Bad] = {

@@ -83,6 +83,14 @@ def node(index: int, **changes: object) -> bytes:
     return metadata(nodes=nodes)
 
 
+def elu(*, version: str = "1.1", **changes: object) -> bytes:
+    """The good file in that version with an ELU instead of the ReLU, and keys of it set or removed."""
+    nodes = json.loads(json.dumps(NODES))
+    nodes[1].update({"type": "elu", "alpha": 0.5, **changes})
+    nodes[1] = {key: value for key, value in nodes[1].items() if value is not None}
+    return metadata(nodes=nodes, format_version=version)
+
+
 def tensor(name: str, **changes: object) -> bytes:
     """The good file with keys of a tensor set, or removed where the value is None."""
     header = make_header()

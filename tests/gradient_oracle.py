@@ -14,14 +14,15 @@ import sparsenn as snn
 
 EPS = float(np.finfo(np.float32).eps)
 
-# Largest |f''| of each activation; the kinks of relu and clip are kept away from.
-CURVATURES = {"none": 0.0, "relu": 0.0, "clip": 0.0, "tanh": 0.77, "sigmoid": 0.1, "gelu": 0.8}
+# Largest |f''| of each activation; the kinks of relu, clip and elu are kept away from.
+CURVATURES = {"none": 0.0, "relu": 0.0, "clip": 0.0, "tanh": 0.77, "sigmoid": 0.1, "gelu": 0.8, "elu": 0.75}
 LAYERS = {
     "relu": snn.ReLU(),
     "clip": snn.ClippedReLU(-0.5, 0.9),
     "tanh": snn.Tanh(),
     "sigmoid": snn.Sigmoid(),
     "gelu": snn.GELU(),
+    "elu": snn.ELU(0.75),
     "softmax": snn.Softmax(),
 }
 
@@ -38,6 +39,7 @@ def activate(name: str, z: np.ndarray) -> np.ndarray:
         "tanh": lambda: (np.exp(z) - np.exp(-z)) / (np.exp(z) + np.exp(-z)),
         "sigmoid": lambda: 1 / (1 + np.exp(-z)),
         "gelu": lambda: z / 2 * (1 + erf(z / math.sqrt(2))),
+        "elu": lambda: np.where(z > 0, z, 0.75 * (np.exp(z) - 1)),
     }[name]()
 
 
@@ -75,7 +77,7 @@ def kink_distance(network, x) -> float:
     distance, a = np.inf, x
     for weight, bias, name in network:
         z = a @ weight.T + (0 if bias is None else bias)
-        for kink in {"relu": (0,), "clip": (-0.5, 0.9)}.get(name, ()):
+        for kink in {"relu": (0,), "clip": (-0.5, 0.9), "elu": (0,)}.get(name, ()):
             distance = min(distance, np.abs(z - kink).min())
         a = activate(name, z)
     return float(distance)

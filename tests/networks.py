@@ -7,7 +7,7 @@ import numpy as np
 import sparsenn as snn
 from sparsenn.reference import reference_with_bound
 
-ACTIVATIONS = (snn.ReLU(), snn.ClippedReLU(-1.0, 2.0), snn.Tanh(), snn.Sigmoid(), snn.GELU())
+ACTIVATIONS = (snn.ReLU(), snn.ClippedReLU(-1.0, 2.0), snn.Tanh(), snn.Sigmoid(), snn.GELU(), snn.ELU(0.75))
 
 
 def random_model(rng: np.random.Generator, *, widest: int = 40, sparse: bool = True) -> snn.Model:

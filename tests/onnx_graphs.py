@@ -170,7 +170,7 @@ class RandomGraph:
         return self.name
 
     def activation(self) -> None:
-        kind = ("relu", "leaky", "clip", "tanh", "sigmoid", "gelu", "erf")[self.rng.integers(7)]
+        kind = ("relu", "leaky", "clip", "tanh", "sigmoid", "elu", "gelu", "erf")[self.rng.integers(8)]
         x = self.exact
         if kind == "relu":
             self.node("Relu", [self.name])
@@ -183,6 +183,11 @@ class RandomGraph:
         elif kind in ("tanh", "sigmoid"):
             self.node(kind.capitalize(), [self.name])
             self.exact = np.tanh(x) if kind == "tanh" else expit(x)
+            self.bound = self.bound + 8 * EPS
+        elif kind == "elu":
+            alpha = float(self.rng.choice([0.5, 1.0]))
+            self.node("Elu", [self.name], **({} if alpha == 1 else {"alpha": alpha}))
+            self.exact = np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
             self.bound = self.bound + 8 * EPS
         else:
             self.gelu(formula=kind == "erf" or self.opset < 20)

@@ -87,6 +87,7 @@ def test_every_kind_of_layer_and_loss_comes_back(rng, tmp_path):
         snn.ClippedReLU(-1.5, 2.5),
         snn.Linear(np.ones((3, 3)), [1, 2, 3]),
         snn.GELU(),
+        snn.ELU(0.5),
     ]
     loss = snn.losses.CrossEntropy(class_weights=[1.0, 2.0, 4.0])
     trainer = snn.Trainer(snn.Model(layers), loss=loss)

@@ -10,7 +10,10 @@ from sparsenn.reference import reference_with_bound
 
 BATCHES = [0, 1, 2, 3, 7, 15, 16, 17, 31, 64, 65, 130]
 SIZES = [(1, 1), (1, 16, 1), (7, 33, 5), (16, 16, 16), (17, 31, 13), (64, 127, 129, 10), (300, 257, 3)]
-ACTIVATIONS = [snn.ReLU(), snn.ClippedReLU(-0.25, 1.5), snn.Tanh(), snn.Sigmoid(), snn.GELU(), snn.Softmax()]
+ACTIVATIONS = [
+    *(snn.ReLU(), snn.ClippedReLU(-0.25, 1.5), snn.Tanh(), snn.Sigmoid(), snn.GELU(), snn.ELU(1.5)),
+    snn.Softmax(),
+]
 
 
 @pytest.fixture(params=snn.cpu_info()["isas_built"])

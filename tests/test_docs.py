@@ -1,4 +1,4 @@
-"""Every Python example in docs/ and in the README runs: a page's blocks in order, as one program, in an empty folder.
+"""Every Python example in docs/ and in the README runs: a page's blocks in order, in an empty folder.
 
 Each page has a process of its own, with one thread, since idle threads of several libraries in one process
 wait for each other on a busy machine.

@@ -44,6 +44,13 @@ def test_every_truncation_is_refused(tmp_path):
             snn.load(path)
 
 
+def test_an_elu_is_read(tmp_path):
+    path = tmp_path / "elu.safetensors"
+    for version in ("1.1", "1.17"):
+        path.write_bytes(good_file.elu(version=version))
+        assert snn.load(path).layers[1] == snn.ELU(0.5)
+
+
 def test_a_later_minor_version_is_read_and_its_new_keys_skipped(tmp_path):
     nodes = json.loads(json.dumps(good_file.NODES))
     nodes[1]["quantised"] = {"bits": [8, None, 1.5e3]}

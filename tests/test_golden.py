@@ -42,6 +42,7 @@ def wanted(name: str) -> list:
             *(snn.Linear(dense(3, 2)), snn.ReLU(), snn.ClippedReLU(low=np.float32(-0.1), high=6.0)),
             *(snn.Tanh(), snn.Sigmoid(), snn.GELU(), snn.Softmax()),
         ],
+        "activations-1.1": [snn.Linear(dense(3, 2)), snn.ELU(), snn.ELU(alpha=0.25), snn.Linear(dense(2, 3))],
         "values": [
             snn.Linear(VALUES.reshape(2, 4), VALUES[:2]),
             snn.Linear(csr(8, 2, np.arange(9), [0, 1] * 4, VALUES)),
@@ -90,5 +91,5 @@ def test_golden_file_loads(path, tmp_path):
 
 def test_all_golden_files_are_there():
     assert {path.stem for path in GOLDEN.glob("*.safetensors")} >= {
-        *("dense", "csr", "wide", "activations", "values", "other_writer")
+        *("dense", "csr", "wide", "activations", "activations-1.1", "values", "other_writer")
     }

@@ -75,7 +75,7 @@ def check_network(network, masks, x, targets, loss, model):
 
 @pytest.mark.parametrize("sparsity", [None, 0.4])
 @pytest.mark.parametrize("loss", ["cross_entropy", "mse", "huber", "binary_cross_entropy"])
-@pytest.mark.parametrize("name", ["relu", "clip", "tanh", "sigmoid", "gelu", "softmax"])
+@pytest.mark.parametrize("name", ["relu", "clip", "tanh", "sigmoid", "gelu", "elu", "softmax"])
 def test_gradients_agree_with_finite_differences(rng, name, loss, sparsity):
     network, masks = make_network(rng, (name, name, "none"), sparsity=sparsity or 0.0)
     x = rng.standard_normal((BATCH, SIZES[0]), dtype=np.float32).astype(np.float64)

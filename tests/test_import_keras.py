@@ -34,7 +34,7 @@ def random_network(rng: np.random.Generator):
     )
     parts: list = [layers.Flatten()] if len(shape) == 2 else []
     for _ in range(rng.integers(1, 4)):
-        name = ("relu", "relu6", "tanh", "sigmoid", "gelu", "linear", "softmax")[rng.integers(7)]
+        name = ("relu", "relu6", "tanh", "sigmoid", "gelu", "elu", "linear", "softmax")[rng.integers(8)]
         parts.append(
             layers.Dense(int(rng.integers(1, 20)), activation=name, use_bias=bool(rng.random() < 0.7))
         )
@@ -47,6 +47,7 @@ def random_network(rng: np.random.Generator):
                 layers.LeakyReLU,
             ),
             *(
+                lambda: layers.ELU(alpha=0.5),
                 lambda: layers.Activation("tanh"),
                 lambda: layers.BatchNormalization(scale=bool(rng.random() < 0.7)),
             ),
@@ -98,7 +99,7 @@ def test_what_is_not_supported():
             "must have one input and one output, got 1 and 2",
         ),
         (
-            keras.Sequential([keras.Input((4,)), layers.Dense(3, activation="elu")]),
+            keras.Sequential([keras.Input((4,)), layers.Dense(3, activation="selu")]),
             "must have one of the activations",
         ),
         (
@@ -111,6 +112,10 @@ def test_what_is_not_supported():
                 [keras.Input((4,)), layers.Dense(3), layers.ReLU(negative_slope=0.1, max_value=3)]
             ),
             "negative_slope",
+        ),
+        (
+            keras.Sequential([keras.Input((4,)), layers.Dense(3), layers.ELU(alpha=-1.0)]),
+            "must have a finite alpha above 0, got -1",
         ),
     ):
         with pytest.raises(snn.UnsupportedError, match=message):

@@ -1,4 +1,4 @@
-"""from_onnx: random graphs against float64 and ONNX Runtime, the onnx package's own tests, graphs of others."""
+"""from_onnx: random graphs against float64 and ONNX Runtime, the package's own tests, graphs of others."""
 
 from __future__ import annotations
 
@@ -180,6 +180,7 @@ ELEMENTWISE = (
     "Clip",
     "Tanh",
     "Sigmoid",
+    "Elu",
     "Gelu",
     "Identity",
     "Dropout",

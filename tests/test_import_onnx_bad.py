@@ -50,6 +50,7 @@ def node(op: str, inputs=("h",), outputs=("y",), **attributes) -> onnx.NodeProto
         (then(node("Div", ["c", "h"]), c=np.float32(2)), "must divide data by a constant"),
         (then(node("MatMul", ["h", "h"])), "must have a constant as input 1: two tensors of data"),
         (then(node("Softmax", axis=0)), "must be over the features, got axis 0"),
+        (then(node("Elu", alpha=-1.0)), "must have a finite alpha above 0, got -1"),
         (then(node("Gelu", approximate="tanh")), "must be the exact form"),
         (
             then(node("Clip", ["h", "c", "d"]), c=np.float32(1), d=np.float32(0)),
@@ -230,13 +231,56 @@ def mutate(content: bytes, rng: np.random.Generator) -> bytes:
     return bytes(altered)
 
 
+def change_fields(content: bytes, rng: np.random.Generator) -> bytes:
+    """The same graph with some fields changed: a well-formed file that makes no sense."""
+    proto = onnx.load_from_string(content)
+    graph = proto.graph
+    names = [name for n in graph.node for name in (*n.input, *n.output)]
+    tensors = [
+        *graph.initializer,
+        *(part for s in graph.sparse_initializer for part in (s.values, s.indices)),
+    ]
+    tensors += [a.t for n in graph.node for a in n.attribute if a.HasField("t")]
+    for _ in range(rng.integers(1, 4)):
+        n = graph.node[rng.integers(len(graph.node))]
+        number = int(rng.choice([-(2**63), -7, -1, 0, 1, 2, 3, 2**31, 2**62]))
+        kind = rng.integers(9)
+        if kind == 0 and n.input:
+            n.input[rng.integers(len(n.input))] = names[rng.integers(len(names))]
+        elif kind == 1:
+            n.op_type = graph.node[rng.integers(len(graph.node))].op_type
+        elif kind == 2 and n.input:
+            del n.input[rng.integers(len(n.input)) :]
+        elif kind == 3 and n.attribute:
+            attribute = n.attribute[rng.integers(len(n.attribute))]
+            attribute.i, attribute.f, attribute.type = (
+                number,
+                float(rng.choice([np.nan, -1, 1e38])),
+                rng.integers(1, 9),
+            )
+        elif kind == 4:
+            dims = graph.input[0].type.tensor_type.shape.dim
+            dims[rng.integers(len(dims))].dim_value = number
+        elif tensors:
+            tensor = tensors[rng.integers(len(tensors))]
+            if kind == 5 and tensor.dims:
+                tensor.dims[rng.integers(len(tensor.dims))] = number
+            elif kind == 6:
+                tensor.data_type = int(rng.integers(24))
+            elif kind == 7:
+                tensor.raw_data = rng.bytes(len(tensor.raw_data))
+            else:
+                tensor.dims.append(number)
+    return proto.SerializeToString()
+
+
 def test_altered_files_raise_or_import():
     """Nothing but the library's own errors: no crash, no other exception, no memory beyond reason."""
     rng = np.random.default_rng(11)
     graphs = [RandomGraph(seed).proto.SerializeToString() for seed in range(60)]
     outcomes = {"imported": 0, "refused": 0}
     for number in range(MUTATIONS):
-        content = mutate(graphs[number % len(graphs)], rng)
+        content = (mutate, change_fields)[number % 2](graphs[number % len(graphs)], rng)
         try:
             model = snn.from_onnx(content)
         except (snn.FormatError, snn.UnsupportedError, snn.ArgumentError):

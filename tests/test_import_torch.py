@@ -30,6 +30,7 @@ def random_module(rng: np.random.Generator) -> tuple[nn.Module, int]:
         *(nn.ReLU, nn.ReLU6, nn.Tanh, nn.Sigmoid, nn.GELU, nn.Identity, nn.Dropout),
         lambda: nn.Hardtanh(-0.5, 1.5),
         lambda: nn.LeakyReLU(0.1),
+        lambda: nn.ELU(0.75),
     )
     inputs = width = int(rng.integers(1, 40))
     layers: list = [nn.Flatten()] if rng.random() < 0.2 else []
@@ -109,7 +110,8 @@ class Plain(nn.Module):
         x = functional.dropout(functional.relu(self.norm(self.first(x))), 0.5, training=self.training)
         x = torch.tanh(self.second(x)).clamp(-0.5, max=0.5)
         x = functional.gelu(functional.linear(x, self.third.weight, bias=self.third.bias))
-        return functional.softmax(self.fourth(torch.flatten(x, 1)).sigmoid(), dim=-1)
+        x = functional.elu(self.fourth(torch.flatten(x, 1)), 0.5)
+        return functional.softmax(functional.elu(x).sigmoid(), dim=-1)
 
 
 def test_plain_module_and_its_modes():
@@ -223,6 +225,7 @@ class Unused(Residual):
         (nn.Sequential(nn.LSTM(3, 3)), r"0 \(LSTM\) is not supported"),
         (nn.Sequential(nn.Linear(3, 3), nn.SiLU()), r"1 \(SiLU\) is not supported"),
         (nn.GELU(approximate="tanh"), "must be the exact form, got approximate='tanh'"),
+        (nn.Sequential(nn.Linear(3, 3), nn.ELU(-0.5)), "must have a finite alpha above 0, got -0.5"),
         (nn.Sequential(nn.Linear(3, 3), nn.Softmax(dim=0)), "must be over the features .* got dim=0"),
         (nn.Flatten(0), "must keep the batch"),
         (nn.BatchNorm1d(3, track_running_stats=False), "must track running statistics"),

@@ -10,7 +10,10 @@ import pytest
 import sparsenn as snn
 from sparsenn import _core
 
-ACTIVATIONS = [snn.ReLU(), snn.ClippedReLU(-0.25, 1.5), snn.Tanh(), snn.Sigmoid(), snn.GELU(), snn.Softmax()]
+ACTIVATIONS = [
+    *(snn.ReLU(), snn.ClippedReLU(-0.25, 1.5), snn.Tanh(), snn.Sigmoid(), snn.GELU(), snn.ELU(1.5)),
+    snn.Softmax(),
+]
 
 
 @pytest.fixture

@@ -162,6 +162,12 @@ def test_clipped_relu_wants_low_less_than_high(low, high):
         snn.ClippedReLU(low=low, high=high)
 
 
+@pytest.mark.parametrize("alpha", [0, -1, np.nan, np.inf, 1e39, 1e-46])
+def test_elu_wants_an_alpha_above_0(alpha):
+    with pytest.raises(ValueError, match="alpha must be in"):
+        snn.ELU(alpha=alpha)
+
+
 def test_reference_of_every_activation_in_float64(rng):
     weight, bias = rng.standard_normal((6, 5)), rng.standard_normal(6)
     x = rng.standard_normal((7, 5)).astype(np.float32).astype(np.float64)
@@ -174,6 +180,8 @@ def test_reference_of_every_activation_in_float64(rng):
         snn.Tanh(): (exponent - 1 / exponent) / (exponent + 1 / exponent),
         snn.Sigmoid(): exponent / (1 + exponent),
         snn.GELU(): z / 2 * (1 + erf(z / np.sqrt(2))),
+        snn.ELU(): np.where(z > 0, z, exponent - 1),
+        snn.ELU(alpha=2.5): np.where(z > 0, z, 2.5 * (exponent - 1)),
         snn.Softmax(): exponent / exponent.sum(axis=1, keepdims=True),
     }
     for activation, value in wanted.items():
@@ -181,7 +189,7 @@ def test_reference_of_every_activation_in_float64(rng):
         np.testing.assert_allclose(got, value, rtol=1e-12, atol=1e-14, err_msg=repr(activation))
 
 
-@pytest.mark.parametrize("output", [None, "softmax", "sigmoid", "tanh", "gelu"])
+@pytest.mark.parametrize("output", [None, "softmax", "sigmoid", "tanh", "gelu", "elu"])
 def test_predict_in_float32_is_within_the_bound_of_float64(output, rng, random_csr):
     model = snn.mlp([20, 33, 17, 5], output=output, seed=3)
     model.layers[2].weight = random_csr(17, 33, 0.7)

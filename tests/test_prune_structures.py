@@ -94,7 +94,7 @@ def model_with_constant_neurons(activation):
 
 
 @pytest.mark.parametrize("sparse", [False, True])
-@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "gelu", "clipped_relu"])
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "gelu", "elu", "clipped_relu"])
 @pytest.mark.parametrize("with_data", [False, True])
 def test_removing_constant_neurons_changes_nothing(rng, activation, sparse, with_data):
     model = model_with_constant_neurons(activation)

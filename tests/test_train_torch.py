@@ -15,6 +15,7 @@ ACTIVATIONS = {
     "tanh": (snn.Tanh(), torch.nn.Tanh()),
     "sigmoid": (snn.Sigmoid(), torch.nn.Sigmoid()),
     "gelu": (snn.GELU(), torch.nn.GELU()),
+    "elu": (snn.ELU(0.75), torch.nn.ELU(0.75)),
 }
 LOSSES = {
     "cross_entropy": torch.nn.functional.cross_entropy,
@@ -64,7 +65,8 @@ def kink_distance(module, x) -> float:
     distance, a = np.inf, torch.from_numpy(x).double()
     with torch.no_grad():
         for layer in module:
-            kinks = {torch.nn.ReLU: (0.0,), torch.nn.Hardtanh: (-0.5, 0.9)}.get(type(layer), ())
+            known = {torch.nn.ReLU: (0.0,), torch.nn.Hardtanh: (-0.5, 0.9), torch.nn.ELU: (0.0,)}
+            kinks = known.get(type(layer), ())
             distance = min([distance, *(float((a - kink).abs().min()) for kink in kinks)])
             a = layer(a)
     return distance

@@ -10,10 +10,13 @@ import numpy as np
 
 from .. import _core
 from ..importers._require import require
-from ..model import GELU, ClippedReLU, Linear, Model, ReLU, Sigmoid, Softmax, Tanh
+from ..model import ELU, GELU, ClippedReLU, Linear, Model, ReLU, Sigmoid, Softmax, Tanh
 from ._check import check_model, dense_weight
 
-OPS = {ReLU: "Relu", Tanh: "Tanh", Sigmoid: "Sigmoid", GELU: "Gelu", Softmax: "Softmax", ClippedReLU: "Clip"}
+OPS = {
+    **{ReLU: "Relu", Tanh: "Tanh", Sigmoid: "Sigmoid", GELU: "Gelu", Softmax: "Softmax"},
+    **{ClippedReLU: "Clip", ELU: "Elu"},
+}
 # The oldest operator set that has what is used, and the file version that goes with it.
 OPSET, IR_VERSION = 13, 8
 GELU_OPSET, GELU_IR_VERSION = 20, 9
@@ -52,6 +55,8 @@ def to_onnx(model: Model, path: str | os.PathLike | None = None, *, sparse: bool
                 dense.append(
                     onnx.numpy_helper.from_array(np.array(getattr(layer, limit), np.float32), inputs[-1])
                 )
+        elif isinstance(layer, ELU):
+            attributes = {"alpha": layer.alpha}
         elif isinstance(layer, Softmax):
             attributes = {"axis": 1}
         op = "Gemm" if isinstance(layer, Linear) else OPS[type(layer)]

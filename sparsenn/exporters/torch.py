@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..importers._require import require
-from ..model import GELU, ClippedReLU, Linear, Model, ReLU, Sigmoid, Softmax, Tanh
+from ..model import ELU, GELU, ClippedReLU, Linear, Model, ReLU, Sigmoid, Softmax, Tanh
 from ._check import check_model, dense_weight
 
 
@@ -22,6 +22,8 @@ def _module(torch, layer, sparse: bool):
         return _sparse_linear(layer) if sparse and layer.sparse else _linear(torch, layer)
     if isinstance(layer, ClippedReLU):
         return torch.nn.Hardtanh(layer.low, layer.high)
+    if isinstance(layer, ELU):
+        return torch.nn.ELU(layer.alpha)
     if isinstance(layer, Softmax):
         return torch.nn.Softmax(dim=1)
     plain = {ReLU: torch.nn.ReLU, Tanh: torch.nn.Tanh, Sigmoid: torch.nn.Sigmoid, GELU: torch.nn.GELU}

@@ -51,13 +51,15 @@ def batch_norm(mean, variance, gain, offset, *, epsilon: float, name: str) -> Sc
 
     All (features,); gain and offset may be None. Source: Ioffe and Szegedy 2015, arXiv:1502.03167
     """
-    mean, variance = np.asarray(mean, np.float64), np.asarray(variance, np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(all="ignore"):  # what is not finite is refused where the layer is made
+        mean, variance = np.asarray(mean, np.float64), np.asarray(variance, np.float64)
         scale = 1 / np.sqrt(variance + epsilon)
-    if gain is not None:
-        scale = scale * np.asarray(gain, np.float64)
-    shift = -mean * scale
-    return Scale(scale, shift if offset is None else shift + np.asarray(offset, np.float64), name)
+        if gain is not None:
+            scale = scale * np.asarray(gain, np.float64)
+        shift = -mean * scale
+        if offset is not None:
+            shift = shift + np.asarray(offset, np.float64)
+    return Scale(scale, shift, name)
 
 
 class _Tensors:

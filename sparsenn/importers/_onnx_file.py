@@ -23,6 +23,7 @@ TYPES = {
     onnx.TensorProto.INT64: (np.dtype("<i8"), "int64_data"),
     onnx.TensorProto.BOOL: (np.dtype("?"), "int32_data"),
 }
+MOST_DIMENSIONS = 8
 # A sparse weight needs memory for its rows and columns, however few values it has: at most this many of
 # them for each byte of the file, and some more.
 SIZES_A_BYTE, SPARE_SIZES = 16, 1 << 20
@@ -60,6 +61,8 @@ def read_tensor(tensor: onnx.TensorProto, folder: str | None) -> np.ndarray:
         raise UnsupportedError(f"{where} must hold floats or integers, got type {kind}")
     dtype, field = TYPES[tensor.data_type]
     shape = tuple(tensor.dims)
+    if len(shape) > MOST_DIMENSIONS:
+        raise UnsupportedError(f"{where} must have at most {MOST_DIMENSIONS} dimensions, got {len(shape)}")
     if any(size < 0 for size in shape):
         raise FormatError(f"{where} must have sizes of at least 0, got {shape}")
     size = math.prod(shape)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..errors import FormatError
-from ..model import GELU, ClippedReLU, ReLU, Sigmoid, Softmax, Tanh
+from ..model import ELU, GELU, ClippedReLU, ReLU, Sigmoid, Softmax, Tanh
 from ._named import batch_norm
 from ._onnx_shapes import SHAPE_OPS, flatten, reshape, transpose
 from ._onnx_values import BatchAxisError, Data, Erf, Node
@@ -162,6 +162,13 @@ def gelu(node: Node):
     return node.data().then(GELU())
 
 
+def elu(node: Node):
+    alpha = node.attributes.get("alpha", 1.0)
+    if not 0 < alpha < math.inf:
+        raise node.fail(f"have a finite alpha above 0, got {alpha:g}")
+    return node.data().then(ELU(alpha=alpha))
+
+
 def softmax(node: Node):
     """Over the features of a sample; before opset 13 the axis begins the features."""
     data = node.data()
@@ -282,6 +289,7 @@ OPS: dict[tuple[str, str], Callable] = {
     ("", "Sigmoid"): activation(Sigmoid()),
     ("", "LeakyRelu"): leaky_relu,
     ("", "Gelu"): gelu,
+    ("", "Elu"): elu,
     ("", "Erf"): activation(Erf()),
     ("", "Clip"): clip,
     ("", "Softmax"): softmax,

@@ -8,9 +8,8 @@ import numpy as np
 import scipy.sparse
 
 from ..errors import FormatError
+from ._onnx_file import MOST_DIMENSIONS
 from ._onnx_values import BatchAxisError, Data, Node, Sizes
-
-MOST_DIMENSIONS = 8
 
 
 def flatten(node: Node):

@@ -179,7 +179,8 @@ def _vector(values, size: int) -> np.ndarray:
 
 
 def _float64(values) -> np.ndarray:
-    return np.asarray(values, np.float64)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(values, np.float64)
 
 
 def _csr(weight):

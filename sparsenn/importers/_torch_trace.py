@@ -11,14 +11,14 @@ from torch import nn
 from torch.nn.utils.prune import BasePruningMethod
 
 from ..errors import ArgumentError, UnsupportedError
-from ..model import GELU, ClippedReLU, ReLU, Sigmoid, Softmax, Tanh
+from ..model import ELU, GELU, ClippedReLU, ReLU, Sigmoid, Softmax, Tanh
 from ._named import batch_norm
 from ._steps import Affine, Leaky
 from ._torch_tensor import to_array
 
 SUPPORTED = (
-    "Linear, ReLU, ReLU6, LeakyReLU, Hardtanh, clamp, Tanh, Sigmoid, GELU, Softmax over the features, "
-    "BatchNorm1d, Dropout, Identity, Flatten"
+    "Linear, ReLU, ReLU6, LeakyReLU, Hardtanh, clamp, Tanh, Sigmoid, GELU, ELU, "
+    "Softmax over the features, BatchNorm1d, Dropout, Identity, Flatten"
 )
 
 
@@ -158,6 +158,15 @@ def _gelu(fields: dict, where: str) -> list:
     return [GELU()]
 
 
+def _elu(fields: dict, where: str) -> list:
+    alpha = fields.get("alpha", 1.0)
+    if not isinstance(alpha, (int, float)):
+        raise UnsupportedError(f"{where} must have a constant alpha")
+    if not 0 < alpha < float("inf"):
+        raise UnsupportedError(f"{where} must have a finite alpha above 0, got {alpha:g}")
+    return [ELU(alpha=float(alpha))]
+
+
 def _clip(fields: dict, where: str) -> list:
     limits = [fields.get(name) for name in ("low", "high")]
     return clip_layers(*limits, where)
@@ -234,6 +243,7 @@ MODULES: dict[type, Callable] = {
     nn.Tanh: lambda _m, _w: [Tanh()],
     nn.Sigmoid: lambda _m, _w: [Sigmoid()],
     nn.GELU: lambda m, w: _gelu({"approximate": m.approximate}, w),
+    nn.ELU: lambda m, w: _elu({"alpha": m.alpha}, w),
     nn.Softmax: lambda m, w: _softmax({"dim": m.dim}, w),
     nn.BatchNorm1d: _batch_norm,
     nn.modules.dropout._DropoutNd: lambda _m, _w: [],
@@ -266,6 +276,7 @@ FUNCTIONS: dict[object, tuple] = {
     torch.sigmoid: (_always(Sigmoid), ()),
     functional.sigmoid: (_always(Sigmoid), ()),
     functional.gelu: (_gelu, ("approximate",)),
+    functional.elu: (_elu, ("alpha", "inplace")),
     functional.softmax: (_softmax, ("dim", "_stacklevel", "dtype")),
     torch.softmax: (_softmax, ("dim", "dtype")),
     functional.dropout: _DROPOUT,

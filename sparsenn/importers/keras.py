@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..errors import ArgumentError, UnsupportedError
-from ..model import GELU, ClippedReLU, Model, ReLU, Sigmoid, Softmax, Tanh
+from ..model import ELU, GELU, ClippedReLU, Model, ReLU, Sigmoid, Softmax, Tanh
 from ._named import batch_norm
 from ._require import require
 from ._steps import Affine, Leaky, Scale, build_model
@@ -19,6 +19,7 @@ ACTIVATIONS: dict[str, Callable] = {
     "tanh": Tanh,
     "sigmoid": Sigmoid,
     "gelu": GELU,
+    "elu": ELU,
     "softmax": Softmax,
 }
 LARGEST = float(np.finfo(np.float32).max)
@@ -27,9 +28,9 @@ LARGEST = float(np.finfo(np.float32).max)
 def from_keras(model) -> Model:
     """The network of a built keras.Model, as it works in inference, on whichever backend.
 
-    Dense, Activation (relu, relu6, tanh, sigmoid, gelu, softmax, linear), ReLU, BatchNormalization (folded),
-    Softmax over the features, Flatten, and Dropout, which is dropped as is everything that acts in training
-    alone. UnsupportedError names the first layer that is not supported.
+    Dense, Activation (relu, relu6, tanh, sigmoid, gelu, elu, softmax, linear), ReLU, LeakyReLU, ELU,
+    BatchNormalization (folded), Softmax over the features, Flatten, and Dropout, which is dropped as is
+    everything that acts in training alone. UnsupportedError names the first layer that is not supported.
     """
     keras = require("keras", extra="keras", caller="from_keras")
     if not isinstance(model, keras.Model):
@@ -93,6 +94,8 @@ def _convert(keras, layer) -> list:
         return _relu(layer, where)
     if isinstance(layer, layers.LeakyReLU):
         return [Leaky(float(layer.negative_slope), where)]
+    if isinstance(layer, layers.ELU):
+        return _elu(layer, where)
     if isinstance(layer, layers.Softmax):
         if layer.axis not in (-1, 1):
             raise UnsupportedError(f"{where} must be over the features, got axis={layer.axis}")
@@ -103,7 +106,7 @@ def _convert(keras, layer) -> list:
         return []
     raise UnsupportedError(
         f"{where} is not supported; supported are Dense, Activation ({', '.join(ACTIVATIONS)}, linear), "
-        "ReLU, LeakyReLU, Softmax, BatchNormalization, Flatten, Dropout"
+        "ReLU, LeakyReLU, ELU, Softmax, BatchNormalization, Flatten, Dropout"
     )
 
 
@@ -134,6 +137,12 @@ def _relu(layer, where: str) -> list:
         return [Leaky(float(layer.negative_slope), where)]
     high = LARGEST if layer.max_value is None else float(layer.max_value)
     return [ReLU()] if high >= LARGEST else [ClippedReLU(low=0.0, high=high)]
+
+
+def _elu(layer, where: str) -> list:
+    if not 0 < layer.alpha < math.inf:
+        raise UnsupportedError(f"{where} must have a finite alpha above 0, got {layer.alpha:g}")
+    return [ELU(alpha=float(layer.alpha))]
 
 
 def _batch_normalization(layer, where: str) -> list[Scale]:

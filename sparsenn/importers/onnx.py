@@ -16,10 +16,10 @@ def from_onnx(model, *, output: str | None = None) -> Model:
     model   a path, the bytes of a file, or an onnx.ModelProto
     output  the name of the output to import. None: the only one, or the only one of floats.
 
-    Supported: Gemm, MatMul, Add, Sub, Mul and Div with constants, Relu, LeakyRelu, Clip, Tanh, Sigmoid, Gelu
-    (the op and its formula with Erf), Softmax over the features, BatchNormalization (folded), Flatten and
-    Reshape, Transpose that keep the batch, Identity, Dropout, Cast, Constant. The result takes (batch,
-    features), the features of an input of more dimensions row by row. It computes in float32, whatever the graph says.
+    Supported: Gemm, MatMul, Add, Sub, Mul and Div with constants, Relu, LeakyRelu, Clip, Tanh, Sigmoid, Elu,
+    Gelu (the op and its formula with Erf), Softmax over the features, BatchNormalization (folded), Flatten,
+    Reshape and Transpose that keep the batch, Identity, Dropout, Cast, Constant. The result takes (batch,
+    features), the features of an input of more dimensions row by row. It computes in float32 in any case.
     Weights with 60 % zeros or more, and sparse initialisers, become CSR.
 
     UnsupportedError names the first node that is not supported, before anything is built. FormatError: not an

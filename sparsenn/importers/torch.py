@@ -14,8 +14,8 @@ def from_torch(module, *, layers: Iterable | None = None) -> Model:
     """The network of a torch module, as it works in evaluation mode.
 
     module  an nn.Module whose forward is a chain of Linear, ReLU, ReLU6, LeakyReLU, Hardtanh, Tanh, Sigmoid,
-            GELU, Softmax over the features, BatchNorm1d (folded), Dropout and Identity (dropped), Flatten,
-            as modules, functions or methods; or a state_dict
+            GELU, ELU, Softmax over the features, BatchNorm1d (folded), Dropout and Identity (dropped),
+            Flatten, as modules, functions or methods; or a state_dict
     layers  for a state_dict, which says nothing of the order: see from_safetensors
 
     Weights may be on any device, of any float dtype, parametrized, sparse (any 2-D layout), or pruned by

@@ -83,6 +83,14 @@ def prune(
     with "neuron" each layer stays as it was, dense or sparse. Equal importances go in order of position
     (layer, row, column), so the same call gives the same model.
     Raises ValueError or TypeError for bad input.
+
+    >>> import sparsenn as snn
+    >>> model = snn.mlp([8, 20, 4], seed=0)
+    >>> snn.prune(model, sparsity=0.75).sparsity
+    0.75
+    >>> [layer.shape for layer in snn.prune(model, sparsity=0.5, structure="neuron").linear_layers]
+    [(10, 8), (4, 10)]
+
     Source (magnitude, global): Han et al. 2015, arXiv:1506.02626
     """
     if not isinstance(model, Model):

@@ -122,7 +122,8 @@ typedef enum snn_node_type {
     SNN_NODE_TANH = 3,
     SNN_NODE_SIGMOID = 4, /* 1 / (1 + exp(-x)) */
     SNN_NODE_GELU = 5,    /* x/2 (1 + erf(x / sqrt 2)), the exact form */
-    SNN_NODE_SOFTMAX = 6  /* over the features of one sample */
+    SNN_NODE_SOFTMAX = 6, /* over the features of one sample */
+    SNN_NODE_ELU = 7      /* x for x > 0, else alpha (exp(x) - 1); alpha is kept in low */
 } snn_node_type;
 
 typedef struct snn_model snn_model;
@@ -138,7 +139,7 @@ typedef struct snn_node_info {
     const int32_t *indices;  /* CSR (nnz), or NULL */
     const float *data;       /* CSR (nnz), or NULL */
     const float *bias;       /* (outputs), or NULL when the layer has none */
-    float low, high;         /* clip */
+    float low, high;         /* clip; low is elu's alpha */
 } snn_node_info;
 
 /* An empty model of the given input width (in [1, 2^31)). */
@@ -151,7 +152,8 @@ SNN_API snn_status snn_model_add_dense(snn_model *model, int64_t rows, int64_t c
  * within a row, in [0, cols). Anything else fails with SNN_ERROR_CSR. */
 SNN_API snn_status snn_model_add_csr(snn_model *model, int64_t rows, int64_t cols, const int64_t *indptr,
                                      const int32_t *indices, const float *data, const float *bias);
-/* Appends an activation; low and high are read for SNN_NODE_CLIP alone (low < high, both finite). */
+/* Appends an activation. SNN_NODE_CLIP reads low and high (low < high, both finite), SNN_NODE_ELU low alone:
+ * its alpha (finite, above 0). */
 SNN_API snn_status snn_model_add_activation(snn_model *model, snn_node_type type, float low, float high);
 
 SNN_API int64_t snn_model_inputs(const snn_model *model);
@@ -261,7 +263,7 @@ typedef struct snn_tiles {
  */
 typedef struct snn_activation {
     snn_node_type type; /* SNN_NODE_LINEAR: none */
-    float low, high;    /* SNN_NODE_CLIP */
+    float low, high;    /* SNN_NODE_CLIP; low is the alpha of SNN_NODE_ELU */
     snn_tiles z;
 } snn_activation;
 

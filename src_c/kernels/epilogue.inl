@@ -1,10 +1,11 @@
 /* Bias and activation on a vector, fused at the end of a row. */
 
 /* The activations that need an exponential; out of line, so that they do not swell every kernel. */
-static __attribute__((noinline)) vf SNN_NAME(activate_curve)(vf v, snn_node_type activation) {
+static __attribute__((noinline)) vf SNN_NAME(activate_curve)(vf v, snn_node_type activation, float low) {
     switch (activation) {
         case SNN_NODE_TANH: return vf_tanh(v);
         case SNN_NODE_SIGMOID: return vf_sigmoid(v);
+        case SNN_NODE_ELU: return vf_elu(v, vf_set1(low));
         default: return vf_gelu(v);
     }
 }
@@ -15,7 +16,7 @@ static inline vf vf_activate(vf v, const snn_epilogue *e) {
         case SNN_NODE_LINEAR: return v;
         case SNN_NODE_RELU: return vf_max(vf_zero(), v);
         case SNN_NODE_CLIP: return vf_min(vf_set1(e->high), vf_max(vf_set1(e->low), v));
-        default: return SNN_NAME(activate_curve)(v, e->activation);
+        default: return SNN_NAME(activate_curve)(v, e->activation, e->low);
     }
 }
 

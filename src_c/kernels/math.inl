@@ -1,26 +1,29 @@
-/* exp, tanh, sigmoid and GELU in vector words: no branches, no libm, the same source for every ISA.
+/* exp, tanh, sigmoid, GELU and ELU in vector words: no branches, no libm, the same source for every ISA.
  *
  * NaN gives NaN; infinities give the limits. Denormal inputs and results are kept. Largest errors against
  * double over all 2^32 floats, in units of the last place of the result (tests/test_math.c sweeps them):
  *
- *              exp    tanh   sigmoid  gelu
- *     fused    1.77   1.34   2.41     6.5     the ISAs with a fused multiply-add give the same bits
- *     scalar   1.71   1.34   2.41     9.2
+ *              exp    tanh   sigmoid  gelu    elu
+ *     fused    1.77   1.34   2.41     6.5     0.94    the ISAs with a fused multiply-add give the same bits
+ *     scalar   1.71   1.34   2.41     9.2     0.92
  *
- * GELU's are relative even on the far negative side, where the result is tiny.
+ * GELU's are relative even on the far negative side, where the result is tiny. ELU's are those of alpha 1;
+ * another alpha adds half a unit.
  * All coefficients are minimax fits made for this file: the best real coefficients by iteratively
  * reweighted least squares (Lawson), then a search over neighbouring floats for the best rounded set. The
  * errors named beside them are those of the exact polynomial or quotient with the rounded coefficients. */
 
-/* e^r for |r| <= ln(2)/2: 1 + r + r^2 P(r), P of degree 4; relative error 3.3e-9 = 2^-28.2 */
-static inline vf vf_exp_polynomial(vf r) {
+/* e^r - 1 for |r| <= ln(2)/2: r + r^2 P(r), P of degree 4; its error is 3.3e-9 = 2^-28.2 of e^r */
+static inline vf vf_expm1_polynomial(vf r) {
     vf p = vf_set1(0x1.6a225p-10f);
     p = vf_fma(p, r, vf_set1(0x1.123b14p-7f));
     p = vf_fma(p, r, vf_set1(0x1.5558dp-5f));
     p = vf_fma(p, r, vf_set1(0x1.55549p-3f));
     p = vf_fma(p, r, vf_set1(0x1.fffffcp-2f));
-    return vf_add(vf_fma(p, vf_mul(r, r), r), vf_set1(1.0f));
+    return vf_fma(p, vf_mul(r, r), r);
 }
+
+static inline vf vf_exp_polynomial(vf r) { return vf_add(vf_expm1_polynomial(r), vf_set1(1.0f)); }
 
 /* x - n ln 2. ln 2 is split in two: n times its upper 16 bits is exact. */
 static inline vf vf_exp_remainder(vf x, vf n) {
@@ -92,4 +95,14 @@ static inline vf vf_gelu(vf x) {
     const vf r = vf_add(vf_exp_remainder(high, n), low);
     const vf tail = vf_mul(vf_div(vf_mul(a, p), q), vf_exp_polynomial(r));
     return vf_sub(vf_max(vf_zero(), x), vf_scale_pow2(tail, n));
+}
+
+/* x for x > 0, else alpha (e^x - 1). With e^x = 2^n e^r, e^x - 1 = 2^n (e^r - 1) + (2^n - 1): for n = 0, near 0,
+ * nothing cancels, so the result keeps its relative accuracy there. */
+static inline vf vf_elu(vf x, vf alpha) {
+    const vf a = vf_max(vf_set1(-25.0f), vf_min(vf_zero(), x)); /* e^x - 1 rounds to -1 from -17.4 on */
+    const vf n = vf_round(vf_mul(a, vf_set1(0x1.715476p+0f)));
+    const vf power = vf_pow2(n);
+    const vf below = vf_fma(vf_expm1_polynomial(vf_exp_remainder(a, n)), power, vf_sub(power, vf_set1(1.0f)));
+    return vf_select_lt(vf_zero(), x, x, vf_mul(alpha, below));
 }

@@ -9,6 +9,8 @@ static inline vf vf_slope(const vf dy, const vf y, const float *z, const snn_epi
             return vf_select_lt(vf_set1(e->low), y, vf_select_lt(y, vf_set1(e->high), dy, zero), zero);
         case SNN_NODE_TANH: return vf_mul(dy, vf_sub(one, vf_mul(y, y)));
         case SNN_NODE_SIGMOID: return vf_mul(dy, vf_mul(y, vf_sub(one, y)));
+        case SNN_NODE_ELU:  // alpha e^z = y + alpha below 0
+            return vf_select_lt(zero, y, dy, vf_mul(dy, vf_add(y, vf_set1(e->low))));
         case SNN_NODE_GELU: {  // Phi(z) + z phi(z), where Phi(z) = y / z
             const vf at = vf_load(z);
             const vf upper = vf_select_lt(vf_abs(at), vf_set1(1e-20f), vf_set1(0.5f), vf_div(y, at));

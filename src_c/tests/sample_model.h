@@ -31,6 +31,7 @@ static inline snn_model *sample_model(void)
     CHECK_OK(snn_model_add_dense(model, 1, 5, weight, NULL));
     CHECK_OK(snn_model_add_activation(model, SNN_NODE_GELU, 0, 0));
     CHECK_OK(snn_model_add_activation(model, SNN_NODE_SOFTMAX, 0, 0));
+    CHECK_OK(snn_model_add_activation(model, SNN_NODE_ELU, 0.1f, 0));
     return model;
 }
 

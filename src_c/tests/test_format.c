@@ -82,6 +82,25 @@ static void test_same_bytes(const snn_model *model, const char *path)
     free(second);
 }
 
+/* A file gets the oldest version that has all of its nodes. */
+static void test_version(const char *path)
+{
+    static const snn_node_type types[] = {SNN_NODE_RELU, SNN_NODE_ELU};
+    static const char *const wanted[] = {"\"format_version\":\"1.0\"", "\"format_version\":\"1.1\""};
+    snn_model *model = NULL;
+    CHECK_OK(snn_model_create(3, &model));
+    for (int i = 0; i < 2; i++) {
+        size_t count;
+        CHECK_OK(snn_model_add_activation(model, types[i], 1, 0));
+        CHECK_OK(snn_model_save(model, path));
+        unsigned char *bytes = read_file(path, &count);
+        bytes[count] = 0;
+        CHECK(strstr((const char *)bytes + 8, wanted[i]) != NULL);
+        free(bytes);
+    }
+    snn_model_free(model);
+}
+
 /* Every prefix is refused, and so is every file with something behind it. */
 static void test_cut(const snn_model *model, const char *path)
 {
@@ -159,6 +178,7 @@ int main(void)
     snn_model *model = sample_model();
     check_round_trip(model, place.path);
     test_same_bytes(model, place.path);
+    test_version(place.path);
     test_cut(model, place.path);
     test_widths(place.path);
     test_long_indices(place.path);

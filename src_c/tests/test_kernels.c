@@ -80,6 +80,7 @@ static double activation(double v, const snn_epilogue *e)
     case SNN_NODE_TANH: return tanh(v);
     case SNN_NODE_SIGMOID: return 1 / (1 + exp(-v));
     case SNN_NODE_GELU: return 0.5 * v * (1 + erf(v / sqrt(2)));
+    case SNN_NODE_ELU: return v > 0 ? v : e->low * expm1(v);
     default: return v;
     }
 }
@@ -88,9 +89,9 @@ static double activation(double v, const snn_epilogue *e)
 static double slope(snn_node_type type) { return type == SNN_NODE_GELU ? 1.13 : 1.0; }
 static double own_error(snn_node_type type, double v)
 {
-    return type == SNN_NODE_TANH || type == SNN_NODE_SIGMOID ? 4.0
-           : type == SNN_NODE_GELU                           ? 8.0 * fmax(fabs(v), 1)
-                                                             : 0.0;
+    return type == SNN_NODE_TANH || type == SNN_NODE_SIGMOID || type == SNN_NODE_ELU ? 4.0
+           : type == SNN_NODE_GELU                                                   ? 8.0 * fmax(fabs(v), 1)
+                                                                                     : 0.0;
 }
 
 static int64_t compared;
@@ -111,7 +112,8 @@ static void compare(const snn_isa *isa, const snn_kernel *kernel, const layer *l
         x[i] = (float)(2 * uniform() - 1);
     for (int64_t i = 0; i < (rows + shares) * n; i++)
         y[i] = NAN; // every value must be written
-    const snn_epilogue e = {.bias = l->bias, .activation = type, .low = -0.25f, .high = 0.5f};
+    const snn_epilogue e = {
+        .bias = l->bias, .activation = type, .low = type == SNN_NODE_ELU ? 0.75f : -0.25f, .high = 0.5f};
     for (int s = 0; s < shares; s++)
         kernel->run(snn_share(packing, s), x, y, rows, &e);
     const int tile = kernel->layout == SNN_LAYOUT_TILE;
@@ -151,8 +153,8 @@ static void test_isa(const snn_isa *isa)
                                         {17, 63},  {31, 65},  {33, 64},  {64, 127}, {65, 128},
                                         {10, 257}, {97, 300}, {130, 71}, {7, 521}};
     static const double sparsities[] = {0.0, 0.5, 0.9, 1.0};
-    static const snn_node_type types[] = {SNN_NODE_LINEAR, SNN_NODE_RELU,    SNN_NODE_CLIP,
-                                          SNN_NODE_TANH,   SNN_NODE_SIGMOID, SNN_NODE_GELU};
+    static const snn_node_type types[] = {SNN_NODE_LINEAR,  SNN_NODE_RELU, SNN_NODE_CLIP, SNN_NODE_TANH,
+                                          SNN_NODE_SIGMOID, SNN_NODE_GELU, SNN_NODE_ELU};
     static const int64_t k_blocks[] = {64, 256, 1, 100}; // the last two make blocks of one and of odd sizes
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         for (size_t j = 0; j < sizeof sparsities / sizeof *sparsities; j++) {
@@ -163,7 +165,7 @@ static void test_isa(const snn_isa *isa)
             for (int k = 0; k < isa->kernel_count; k++) {
                 const snn_kernel *kernel = &isa->kernels[k];
                 const int blocked = kernel->format != SNN_FORMAT_DENSE && kernel->layout == SNN_LAYOUT_TILE;
-                compare(isa, kernel, &l, types[(i + j + (size_t)k) % 6], k_blocks[(i + j) % 4], 1);
+                compare(isa, kernel, &l, types[(i + j + (size_t)k) % 7], k_blocks[(i + j) % 4], 1);
                 compare(isa, kernel, &l, SNN_NODE_RELU, 64, 3);
                 for (int b = 0; blocked && i % 4 == 0 && b < 4; b++)
                     compare(isa, kernel, &l, SNN_NODE_LINEAR, k_blocks[b], 2);

@@ -1,5 +1,5 @@
-/* exp, tanh, sigmoid and GELU of kernels/math.inl against double libm: special values exactly, and a sweep
- * over all float bit patterns in ulps of the exact result.
+/* exp, tanh, sigmoid, GELU and ELU of kernels/math.inl against double libm: special values exactly, and a
+ * sweep over all float bit patterns in ulps of the exact result.
  *
  *     test_math [isa [stride]]    every stride-th pattern, 4099 by default; 1 is exhaustive (some minutes) */
 #include <math.h>
@@ -22,11 +22,15 @@ typedef struct function {
 static double exact_sigmoid(double x) { return 1.0 / (1.0 + exp(-x)); }
 static double exact_gelu(double x) { return 0.5 * x * erfc(-x * 0.70710678118654752440); }
 
+static vf elu(vf x) { return vf_elu(x, vf_set1(1.0f)); }
+static double exact_elu(double x) { return x > 0 ? x : expm1(x); }
+
 static const function functions[] = {
     {"exp", vf_exp, exp, 2.0, 2.0, 0.0f, INFINITY, 0.0f, 1.0f, INFINITY},
     {"tanh", vf_tanh, tanh, 2.0, 2.0, -1.0f, 1.0f, -1.0f, -0.0f, 1.0f},
     {"sigmoid", vf_sigmoid, exact_sigmoid, 2.5, 2.5, 0.0f, 1.0f, 0.0f, 0.5f, 1.0f},
     {"gelu", vf_gelu, exact_gelu, 7.0, 10.0, -0.17f, INFINITY, 0.0f, -0.0f, INFINITY},
+    {"elu", elu, exact_elu, 1.0, 1.0, -1.0f, INFINITY, -1.0f, 0.0f, INFINITY},
 };
 
 static float float_of(uint32_t bits)

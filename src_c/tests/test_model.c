@@ -98,11 +98,15 @@ static void test_refused(void)
 
     CHECK_STATUS(snn_model_add_activation(NULL, SNN_NODE_RELU, 0, 0), SNN_ERROR_ARGUMENT);
     CHECK_STATUS(snn_model_add_activation(model, SNN_NODE_LINEAR, 0, 0), SNN_ERROR_ARGUMENT);
-    CHECK_STATUS(snn_model_add_activation(model, (snn_node_type)7, 0, 0), SNN_ERROR_ARGUMENT);
+    CHECK_STATUS(snn_model_add_activation(model, (snn_node_type)8, 0, 0), SNN_ERROR_ARGUMENT);
     CHECK_STATUS(snn_model_add_activation(model, SNN_NODE_CLIP, 1, 1), SNN_ERROR_ARGUMENT);
     CHECK_STATUS(snn_model_add_activation(model, SNN_NODE_CLIP, 2, 1), SNN_ERROR_ARGUMENT);
     CHECK_STATUS(snn_model_add_activation(model, SNN_NODE_CLIP, 0, INFINITY), SNN_ERROR_ARGUMENT);
     CHECK_STATUS(snn_model_add_activation(model, SNN_NODE_CLIP, NAN, 1), SNN_ERROR_ARGUMENT);
+    static const float alphas[] = {0, INFINITY, NAN, -1};
+    for (size_t i = 0; i < sizeof alphas / sizeof *alphas; i++)
+        CHECK_STATUS(snn_model_add_activation(model, SNN_NODE_ELU, alphas[i], 0), SNN_ERROR_ARGUMENT);
+    CHECK(said("alpha must be finite and above 0, got -1"));
     CHECK(snn_model_node_count(model) == 0);
     CHECK(snn_model_outputs(model) == 4);
     snn_model_free(model);
@@ -115,14 +119,16 @@ static void test_sizes(void)
     snn_node_info info;
     CHECK(snn_model_inputs(model) == 2);
     CHECK(snn_model_outputs(model) == 1);
-    CHECK(snn_model_node_count(model) == 10);
+    CHECK(snn_model_node_count(model) == 11);
     CHECK(same_model(model, again));
     CHECK_OK(snn_model_node(model, 2, &info));
     CHECK(info.type == SNN_NODE_LINEAR && info.sparse && info.nnz == 6 && info.weight == NULL);
     CHECK(info.inputs == 3 && info.outputs == 4 && info.bias[3] == 4 && info.indices[5] == 2);
     CHECK_OK(snn_model_node(model, 3, &info));
     CHECK(info.type == SNN_NODE_CLIP && info.low == -0.1f && info.high == 6.0f && info.nnz == 0);
-    CHECK_STATUS(snn_model_node(model, 10, &info), SNN_ERROR_ARGUMENT);
+    CHECK_OK(snn_model_node(model, 10, &info));
+    CHECK(info.type == SNN_NODE_ELU && info.low == 0.1f && info.high == 0 && info.nnz == 0);
+    CHECK_STATUS(snn_model_node(model, 11, &info), SNN_ERROR_ARGUMENT);
     CHECK_STATUS(snn_model_node(model, -1, &info), SNN_ERROR_ARGUMENT);
     CHECK_STATUS(snn_model_node(model, 0, NULL), SNN_ERROR_ARGUMENT);
     CHECK_STATUS(snn_model_node(NULL, 0, &info), SNN_ERROR_ARGUMENT);

@@ -60,6 +60,7 @@ static snn_model *make_model(double sparsity)
     add_layer(model, 130, 130, 0.4, 0, 0);
     CHECK_OK(snn_model_add_activation(model, SNN_NODE_GELU, 0, 0));
     CHECK_OK(snn_model_add_activation(model, SNN_NODE_TANH, 0, 0));
+    CHECK_OK(snn_model_add_activation(model, SNN_NODE_ELU, 0.75f, 0));
     add_layer(model, 37, 130, sparsity, 0, 1);
     CHECK_OK(snn_model_add_activation(model, SNN_NODE_SIGMOID, 0, 0));
     add_layer(model, 5, 37, 0.0, 1, 1);
@@ -109,6 +110,7 @@ static void reference(const snn_model *model, const float *x, double *y, double 
             case SNN_NODE_GELU:
                 v = 0.5 * v * (1 + erf(v / sqrt(2))), b = 1.13 * b + 8 * FLT_EPSILON * fmax(fabs(v), 1);
                 break;
+            case SNN_NODE_ELU: v = v > 0 ? v : node.low * expm1(v), b += 4 * FLT_EPSILON; break;
             case SNN_NODE_SOFTMAX: v = exp(v) / sum, b = v * (2.5 * worst + 40 * FLT_EPSILON); break;
             }
             y[r] = v;

@@ -96,6 +96,7 @@ static double activation(double v, const snn_activation *a)
     case SNN_NODE_TANH: return tanh(v);
     case SNN_NODE_SIGMOID: return 1 / (1 + exp(-v));
     case SNN_NODE_GELU: return 0.5 * v * (1 + erf(v / sqrt(2)));
+    case SNN_NODE_ELU: return v > 0 ? v : a->low * expm1(v);
     default: return v;
     }
 }
@@ -108,6 +109,7 @@ static double slope(double y, double z, const snn_activation *a)
     case SNN_NODE_CLIP: return y > a->low && y < a->high;
     case SNN_NODE_TANH: return 1 - y * y;
     case SNN_NODE_SIGMOID: return y * (1 - y);
+    case SNN_NODE_ELU: return y > 0 ? 1 : y + a->low;
     case SNN_NODE_GELU: return 0.5 * (1 + erf(z / sqrt(2))) + z * exp(-z * z / 2) * 0.3989422804014327;
     default: return 1;
     }
@@ -125,7 +127,7 @@ static void test_products(const pattern *p, int64_t batch, int threads, snn_node
     fill(x, p->cols, batch);
     fill(dy, p->rows, batch);
     const double steep = type == SNN_NODE_GELU ? 1.13 : 1.0;
-    snn_activation a = {.type = type, .low = -0.25f, .high = 0.5f};
+    snn_activation a = {.type = type, .low = type == SNN_NODE_ELU ? 0.75f : -0.25f, .high = 0.5f};
     if (type == SNN_NODE_GELU)
         a.z = z;
     CHECK(snn_sparse_set(sparse, p->data) == SNN_OK);
@@ -209,12 +211,12 @@ static void test_all_products(void)
                                         {31, 65}, {64, 63}, {97, 300}, {130, 71}, {7, 521}};
     static const double sparsities[] = {0.0, 0.5, 0.9, 1.0};
     static const int64_t batches[] = {1, 15, 16, 64, 67, 130};
-    static const snn_node_type types[] = {SNN_NODE_LINEAR, SNN_NODE_RELU,    SNN_NODE_CLIP,
-                                          SNN_NODE_TANH,   SNN_NODE_SIGMOID, SNN_NODE_GELU};
+    static const snn_node_type types[] = {SNN_NODE_LINEAR,  SNN_NODE_RELU, SNN_NODE_CLIP, SNN_NODE_TANH,
+                                          SNN_NODE_SIGMOID, SNN_NODE_GELU, SNN_NODE_ELU};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         for (size_t j = 0; j < sizeof sparsities / sizeof *sparsities; j++) {
             pattern p = make_pattern(shapes[i][0], shapes[i][1], sparsities[j]);
-            test_products(&p, batches[(i + 2 * j) % 6], 1 + (int)((i + j) % 2), types[(i + j) % 6]);
+            test_products(&p, batches[(i + 2 * j) % 6], 1 + (int)((i + j) % 2), types[(i + j) % 7]);
             void *all[] = {p.indptr, p.indices, p.data, p.bias};
             for (size_t m = 0; m < 4; m++)
                 snn_free(all[m]);

@@ -18,7 +18,7 @@ cdef int64_t largest(const float *y, int64_t count) noexcept nogil:
 
 
 def count(path, const float[:, ::1] x not None, *, int64_t batch=64):
-    """How many samples of x (samples, inputs) float32 the model at path gives to each class: (outputs,) int64.
+    """How many samples of x (samples, inputs) float32 the model at path gives to each class: (outputs,).
 
     ValueError when x has another width than the model, and what sparsenn raises for a bad file.
     """
