@@ -1,5 +1,7 @@
 /* Memory that runs out at any call leaks nothing, breaks nothing and is reported; reading needs little. */
 #define _XOPEN_SOURCE 700
+#include <math.h>
+
 #include "counting_memory.h"
 #include "sample_model.h"
 #include "scratch.h"
@@ -80,6 +82,40 @@ static snn_status run_sparse(const scratch *place)
     return status;
 }
 
+/* The products of a training step on tiles, and the update. */
+static snn_status run_tiles(const scratch *place)
+{
+    (void)place;
+    static const int64_t indptr[4] = {0, 2, 2, 4};
+    static const int32_t indices[4] = {0, 1, 0, 1};
+    enum { STRIDE = 8, MOST = 64 };
+    static float data[4], bias[3], ddata[4], dbias[3], x[STRIDE * MOST], y[STRIDE * MOST], samples[2];
+    const snn_update update = {.gradient_scale = 1,
+                               .gradient_limit = INFINITY,
+                               .rate = 0.1f,
+                               .move_limit = INFINITY,
+                               .low = -INFINITY,
+                               .high = INFINITY};
+    const snn_tiles in = {x, 1, STRIDE}, out = {y, 1, STRIDE};
+    snn_sparse *sparse = NULL;
+    CHECK(snn_tile_samples() > 0 && snn_tile_samples() <= MOST);
+    snn_status status = snn_sparse_create(3, 2, indptr, indices, 2, &sparse);
+    if (status == SNN_OK)
+        status = snn_sparse_set(sparse, data);
+    if (status == SNN_OK)
+        status = snn_tiles_load(samples, 1, 2, 2, in);
+    if (status == SNN_OK)
+        status = snn_sparse_forward_tiles(sparse, bias, in, NULL, out);
+    if (status == SNN_OK)
+        status = snn_sparse_backward_weight_tiles(sparse, out, in, ddata, dbias);
+    if (status == SNN_OK)
+        status = snn_sparse_backward_input_tiles(sparse, out, in, NULL, in);
+    if (status == SNN_OK)
+        status = snn_sparse_update(sparse, &update, data, ddata, NULL, NULL);
+    snn_sparse_free(sparse);
+    return status;
+}
+
 /* Fails the first allocation, then the second, until the action gets through. */
 static void fail_each(action *act, const scratch *place)
 {
@@ -139,6 +175,7 @@ int main(void)
     for (tune = SNN_TUNE_MEASURE; tune <= SNN_TUNE_OFF; tune++)
         fail_each(run_plan, &place);
     fail_each(run_sparse, &place);
+    fail_each(run_tiles, &place);
     test_bound(&place);
     snn_model_free(saved);
     CHECK(memory_held == 0);
