@@ -3,6 +3,8 @@
 
 #include "memory.h"
 
+#include <string.h>
+
 void snn_split_rows(const snn_csr *csr, int share_count, int64_t *bounds)
 {
     const int64_t unit = SNN_DENSE_ROWS;
@@ -57,6 +59,14 @@ snn_packing *snn_pack(const snn_csr *csr, const snn_isa *isa, const snn_kernel *
         packing->k_block = kernel->window;
         packed = snn_pack_csr_column(csr, isa->lanes, kernel->window, kernel->shape, share_count, packing);
     }
+    const int runs = kernel->format == SNN_FORMAT_DENSE ||
+                     (kernel->format == SNN_FORMAT_CSR && kernel->layout == SNN_LAYOUT_TILE);
+    if (runs && packed) {
+        packing->bounds = snn_alloc((size_t)share_count + 1, sizeof *packing->bounds);
+        packed = packing->bounds != NULL;
+        if (packed)
+            memcpy(packing->bounds, bounds, ((size_t)share_count + 1) * sizeof *bounds);
+    }
     if (!packed) {
         snn_packing_free(packing);
         return NULL;
@@ -69,6 +79,7 @@ void snn_packing_free(snn_packing *packing)
     if (!packing)
         return;
     snn_free(packing->shares);
+    snn_free(packing->bounds);
     snn_free(packing->memory);
     snn_free(packing);
 }

@@ -25,6 +25,7 @@ typedef struct snn_packing {
     int share_count;
     size_t share_size; /* bytes of the struct of one share */
     void *shares;      /* (share_count) snn_csr_tile, snn_csr_column or snn_dense */
+    int64_t *bounds;   /* (share_count + 1) share s holds rows [bounds[s], bounds[s + 1]); NULL: not a run */
     void *memory;      /* what the shares point into */
     size_t bytes;
     int64_t entries; /* weights as packed, padding included */

@@ -119,9 +119,14 @@ int snn_cache_read(snn_plan *plan, const char *folder);
 /* Writes; failing to is not an error: the next plan is tuned again. */
 void snn_cache_write(const snn_plan *plan, const char *folder);
 
-/* plan_run.c */
+/* workspace.c */
 snn_workspace *snn_workspace_create(const snn_plan *plan);
 void snn_workspace_free(snn_workspace *workspace);
+/* An idle workspace, or a new one when all are in use; NULL when memory is out. */
+snn_workspace *snn_workspace_take(const snn_plan *plan);
+void snn_workspace_return(const snn_plan *plan, snn_workspace *workspace);
+
+/* plan_run.c */
 /* Runs batch samples as tiles of one bucket: how the tuner times it. */
 void snn_plan_run_bucket(const snn_plan *plan, snn_workspace *workspace, const float *x, int64_t batch,
                          float *y, int bucket, int split);

@@ -1,69 +1,10 @@
 /* Running a plan: one parallel region, no allocation. Nearly all time goes to the kernels. */
 #include "plan.h"
 
-#include "memory.h"
 #include "status.h"
 #include "threads.h"
 
 #include <string.h>
-
-/* ---- workspaces ---- */
-
-static int largest_tile(const snn_plan *plan)
-{
-    int samples = 1;
-    for (int b = 0; b < plan->bucket_count; b++)
-        if (plan->buckets[b].samples > samples)
-            samples = plan->buckets[b].samples;
-    return samples;
-}
-
-snn_workspace *snn_workspace_create(const snn_plan *plan)
-{
-    snn_workspace *workspace = snn_alloc(1, sizeof *workspace);
-    if (!workspace)
-        return NULL;
-    // Rows past the widest layer take what panels write for rows that do not exist: one a share.
-    const size_t rows = (size_t)snn_column_stride(plan->widest) + (size_t)plan->threads;
-    workspace->buffer_floats = (rows * (size_t)largest_tile(plan) + 15) / 16 * 16;
-    workspace->memory = snn_alloc(2 * (size_t)plan->threads * workspace->buffer_floats, sizeof(float));
-    if (!workspace->memory) {
-        snn_free(workspace);
-        return NULL;
-    }
-    return workspace;
-}
-
-void snn_workspace_free(snn_workspace *workspace)
-{
-    if (!workspace)
-        return;
-    snn_free(workspace->memory);
-    snn_free(workspace);
-}
-
-/* An idle workspace, or a new one when all are in use; NULL when memory is out. */
-static snn_workspace *take_workspace(const snn_plan *plan)
-{
-    for (int i = 0; i < SNN_POOL; i++) {
-        if (!atomic_load_explicit(&plan->pool[i], memory_order_relaxed))
-            continue;
-        snn_workspace *idle = atomic_exchange(&plan->pool[i], NULL);
-        if (idle)
-            return idle;
-    }
-    return snn_workspace_create(plan);
-}
-
-static void return_workspace(const snn_plan *plan, snn_workspace *workspace)
-{
-    for (int i = 0; i < SNN_POOL; i++) {
-        snn_workspace *empty = NULL;
-        if (atomic_compare_exchange_strong(&plan->pool[i], &empty, workspace))
-            return;
-    }
-    snn_workspace_free(workspace);
-}
 
 /* ---- one tile ---- */
 
@@ -77,37 +18,38 @@ typedef struct run {
     int segment_count;
 } run;
 
-/* x (samples, inputs) row by row -> a tile of the bucket's width; samples past the end are zero. */
+/* Features [first, end) of x (samples, inputs), row by row -> a tile of the bucket's width; samples past the
+ * end are zero. */
 static void load_tile(const snn_plan *plan, const snn_bucket *bucket, const float *x, int64_t samples,
-                      float *tile)
+                      int64_t first, int64_t end, float *tile)
 {
-    const int64_t width = bucket->samples, inputs = plan->inputs;
+    const int64_t width = bucket->samples, inputs = plan->inputs, count = end - first;
     if (bucket->layout == SNN_LAYOUT_COLUMN) {
         const int64_t stride = snn_column_stride(inputs);
         for (int64_t s = 0; s < width; s++) {
             if (s < samples)
-                memcpy(tile + s * stride, x + s * inputs, (size_t)inputs * sizeof(float));
+                memcpy(tile + s * stride + first, x + s * inputs + first, (size_t)count * sizeof(float));
             else
-                memset(tile + s * stride, 0, (size_t)inputs * sizeof(float));
+                memset(tile + s * stride + first, 0, (size_t)count * sizeof(float));
         }
         return;
     }
-    plan->isa->transpose(x, inputs, tile, width, samples, inputs);
+    plan->isa->transpose(x + first, inputs, tile + first * width, width, samples, count);
     if (samples < width)
-        for (int64_t k = 0; k < inputs; k++)
+        for (int64_t k = first; k < end; k++)
             memset(tile + k * width + samples, 0, (size_t)(width - samples) * sizeof(float));
 }
 
-/* The other way: a tile of outputs -> y (samples, outputs). */
+/* The other way: outputs [first, end) of a tile -> y (samples, outputs). */
 static void store_tile(const snn_plan *plan, const snn_bucket *bucket, const float *tile, int64_t samples,
-                       float *y)
+                       int64_t first, int64_t end, float *y)
 {
-    const int64_t outputs = plan->outputs, stride = snn_column_stride(outputs);
+    const int64_t width = bucket->samples, outputs = plan->outputs, stride = snn_column_stride(outputs);
     if (bucket->layout == SNN_LAYOUT_TILE)
-        plan->isa->transpose(tile, bucket->samples, y, outputs, outputs, samples);
+        plan->isa->transpose(tile + first * width, width, y + first, outputs, end - first, samples);
     else
         for (int64_t s = 0; s < samples; s++)
-            memcpy(y + s * outputs, tile + s * stride, (size_t)outputs * sizeof(float));
+            memcpy(y + s * outputs + first, tile + s * stride + first, (size_t)(end - first) * sizeof(float));
 }
 
 /* A step on a whole tile without weights: an activation or a softmax. */
@@ -143,42 +85,103 @@ static void run_step(const snn_plan *plan, const snn_step *step, int bucket, con
     }
 }
 
-/* Samples [first, first + the bucket's width) through all steps, by one thread or by all of them. */
-static void run_tile(const run *r, int bucket, int64_t first, int split, int thread, int threads)
+/* Samples [first, first + the bucket's width) of a batch. */
+typedef struct tile {
+    const snn_bucket *bucket;
+    const float *x;  /* (samples, inputs) */
+    float *y;        /* (samples, outputs) */
+    int64_t samples; /* that are there; the tile may be wider */
+    float *buffers[2];
+    int direct; /* the last step writes y itself */
+} tile;
+
+/* owner: the thread whose buffers are used. */
+static tile begin_tile(const run *r, int bucket, int64_t first, int owner)
 {
     const snn_plan *plan = r->plan;
-    const snn_bucket *tile = &plan->buckets[bucket];
-    const int column = tile->layout == SNN_LAYOUT_COLUMN;
-    const int owner = split ? 0 : thread; // whose buffers
-    const int member = split ? thread : 0, members = split ? threads : 1;
-    const int64_t samples = r->batch - first < tile->samples ? r->batch - first : tile->samples;
     const size_t size = r->workspace->buffer_floats;
-    float *buffers[2] = {r->workspace->memory + (size_t)(2 * owner) * size,
-                         r->workspace->memory + (size_t)(2 * owner + 1) * size};
-    const float *x = r->x + first * plan->inputs;
-    float *y = r->y + first * plan->outputs;
-    const int direct = column && samples == tile->samples; // the last step may write y itself
-    // In the column layout each thread makes its own copy of x, which saves waiting for another's.
-    float *input = column ? r->workspace->memory + (size_t)(2 * thread) * size : buffers[0];
-    if (column || member == 0)
-        load_tile(plan, tile, x, samples, input);
-    if (!column && split)
+    float *buffer = r->workspace->memory + (size_t)(2 * owner) * size;
+    tile t = {.bucket = &plan->buckets[bucket],
+              .x = r->x + first * plan->inputs,
+              .y = r->y + first * plan->outputs,
+              .buffers = {buffer, buffer + size}};
+    t.samples = r->batch - first < t.bucket->samples ? r->batch - first : t.bucket->samples;
+    t.direct = t.bucket->layout == SNN_LAYOUT_COLUMN && t.samples == t.bucket->samples;
+    return t;
+}
+
+/* One step of a tile, for one thread of several or for the only one. */
+static void tile_step(const run *r, const tile *t, int64_t i, const float *x, int member, int members)
+{
+    const snn_step *step = &r->plan->steps[i];
+    const int to_y = t->direct && i == r->plan->step_count - 1;
+    run_step(r->plan, step, (int)(t->bucket - r->plan->buckets), x,
+             to_y ? t->y : t->buffers[step->output_buffer],
+             to_y ? step->outputs : snn_column_stride(step->outputs), member, members);
+}
+
+/* A tile through all steps by one thread. */
+static void run_tile(const run *r, int bucket, int64_t first, int thread)
+{
+    const snn_plan *plan = r->plan;
+    const tile t = begin_tile(r, bucket, first, thread);
+    load_tile(plan, t.bucket, t.x, t.samples, 0, plan->inputs, t.buffers[0]);
+    for (int64_t i = 0; i < plan->step_count; i++)
+        tile_step(r, &t, i, t.buffers[plan->steps[i].input_buffer], 0, 1);
+    if (!t.direct)
+        store_tile(plan, t.bucket, t.buffers[plan->step_count % 2], t.samples, 0, plan->outputs, t.y);
+}
+
+/* With few threads each makes its own copy of x: cheaper than waiting for parts made by the others. */
+#define OWN_COPY_THREADS 4
+
+/* Whole vectors of features for each of several threads: where those of member begin. */
+static int64_t part(int64_t features, int member, int members)
+{
+    const int64_t vectors = (features + 15) / 16, first = vectors * member / members * 16;
+    return first < features ? first : features;
+}
+
+/* A tile through all steps by all threads, each taking some rows of every layer. Threads wait for each other
+ * between steps alone: what a thread stores of y is what it computed where its rows are a run. alone: no
+ * thread is still busy with what came before. */
+static void run_split_tile(const run *r, int bucket, int64_t first, int thread, int threads, int alone)
+{
+    const snn_plan *plan = r->plan;
+    const int64_t steps = plan->step_count;
+    const tile t = begin_tile(r, bucket, first, 0);
+    const int copies = t.bucket->layout == SNN_LAYOUT_COLUMN || threads <= OWN_COPY_THREADS;
+    if (!alone && (steps > 1 || !copies))
+        snn_barrier(); // others may still read the buffers
+    const float *x = t.buffers[0];
+    if (copies) {
+        float *own = r->workspace->memory + (size_t)(2 * thread) * r->workspace->buffer_floats;
+        load_tile(plan, t.bucket, t.x, t.samples, 0, plan->inputs, own);
+        x = own;
+    } else {
+        load_tile(plan, t.bucket, t.x, t.samples, part(plan->inputs, thread, threads),
+                  part(plan->inputs, thread + 1, threads), t.buffers[0]);
         snn_barrier();
-    for (int64_t i = 0; i < plan->step_count; i++) {
-        const snn_step *step = &plan->steps[i];
-        const int to_y = direct && i == plan->step_count - 1;
-        run_step(plan, step, bucket, i == 0 ? input : buffers[step->input_buffer],
-                 to_y ? y : buffers[step->output_buffer],
-                 to_y ? step->outputs : snn_column_stride(step->outputs), member, members);
-        if (split)
-            snn_barrier();
     }
-    if (direct)
+    for (int64_t i = 0; i < steps; i++) {
+        if (i > 0)
+            snn_barrier();
+        tile_step(r, &t, i, i == 0 ? x : t.buffers[plan->steps[i].input_buffer], thread, threads);
+    }
+    if (t.direct)
         return;
-    if (member == 0)
-        store_tile(plan, tile, buffers[plan->step_count % 2], samples, y);
-    if (split)
+    const snn_step *last = &plan->steps[steps - 1];
+    const snn_packing *packing = last->type == SNN_STEP_LINEAR ? last->chosen[bucket].packing : NULL;
+    const float *out = t.buffers[steps % 2];
+    if (packing && packing->bounds) {
+        for (int share = thread; share < packing->share_count; share += threads)
+            store_tile(plan, t.bucket, out, t.samples, packing->bounds[share], packing->bounds[share + 1],
+                       t.y);
+    } else {
         snn_barrier();
+        store_tile(plan, t.bucket, out, t.samples, part(plan->outputs, thread, threads),
+                   part(plan->outputs, thread + 1, threads), t.y);
+    }
 }
 
 static void run_thread(void *argument, int thread, int threads)
@@ -188,15 +191,15 @@ static void run_thread(void *argument, int thread, int threads)
         const snn_segment *segment = &r->segments[s];
         const int64_t width = r->plan->buckets[segment->bucket].samples;
         if (segment->split) {
-            snn_barrier(); // buffers are shared from here on
             for (int64_t t = 0; t < segment->tiles; t++)
-                run_tile(r, segment->bucket, segment->first_sample + t * width, 1, thread, threads);
+                run_split_tile(r, segment->bucket, segment->first_sample + t * width, thread, threads,
+                               s == 0 && t == 0);
         } else {
             // Tiles next to each other go to one thread: their samples are next to each other in x and y.
             const int64_t share = segment->tiles / (8 * (int64_t)threads), together = share > 1 ? share : 1;
             for (int64_t t; (t = atomic_fetch_add(&r->workspace->next_tile[s], together)) < segment->tiles;)
                 for (int64_t end = t + together; t < end && t < segment->tiles; t++)
-                    run_tile(r, segment->bucket, segment->first_sample + t * width, 0, thread, threads);
+                    run_tile(r, segment->bucket, segment->first_sample + t * width, thread);
         }
     }
 }
@@ -232,11 +235,11 @@ snn_status snn_plan_run(const snn_plan *plan, const float *x, int64_t batch, flo
         return SNN_OK;
     if (!x || !y)
         return snn_fail(SNN_ERROR_ARGUMENT, "%s must not be NULL", x ? "y" : "x");
-    run r = {.plan = plan, .x = x, .y = y, .batch = batch, .workspace = take_workspace(plan)};
+    run r = {.plan = plan, .x = x, .y = y, .batch = batch, .workspace = snn_workspace_take(plan)};
     if (!r.workspace)
         return snn_fail(SNN_ERROR_MEMORY, "out of memory for a workspace");
     r.segment_count = snn_schedule(plan, batch, r.segments);
     run_segments(&r);
-    return_workspace(plan, r.workspace);
+    snn_workspace_return(plan, r.workspace);
     return SNN_OK;
 }
