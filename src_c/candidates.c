@@ -35,8 +35,10 @@ static double estimate_csr_tile(const snn_csr *csr, const snn_isa *isa, const sn
     const double blocks = ceil((double)csr->cols / (double)k_block);
     const double visits = rows * (1.0 + (blocks - 1.0) * (1.0 - exp(-nnz / rows / blocks)));
     const double tile_bytes = (double)k_block * kernel->samples * sizeof(float);
-    const double spill = tile_bytes > 40000.0 ? 1.25 : 1.0; // the block of x falls out of L1
-    const double chains = (double)kernel->shape * vectors;  // sums in flight hide the latency of an add
+    const double spill = tile_bytes > 65536.0   ? 1.25 // the block of x falls out of L1
+                         : tile_bytes > 49152.0 ? 1.1
+                                                : 1.0;
+    const double chains = (double)kernel->shape * vectors; // sums in flight hide the latency of an add
     const double short_chain = chains < 8.0 ? 8.0 / chains : 1.0;
     return nnz * (0.25 / kernel->index_bytes + 0.5 * vectors * short_chain) * spill +
            visits * (2.0 + 1.5 * vectors);
@@ -102,7 +104,7 @@ static void insert(snn_step *step, int bucket, snn_choice choice)
 
 int snn_candidate_init(const snn_plan *plan, const snn_csr *csr, int bucket, snn_step *step)
 {
-    static const int64_t k_blocks[] = {64, 128, 256, 512};
+    static const int64_t k_blocks[] = {64, 128, 192, 256, 512};
     enum { k_block_count = sizeof k_blocks / sizeof *k_blocks };
     const snn_bucket *tile = &plan->buckets[bucket];
     for (int i = 0; i < plan->isa->kernel_count; i++) {

@@ -56,7 +56,15 @@ static inline float vf_sum(vf v)
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
 }
 
-static inline vw vw_load(const float *p) { return _mm512_broadcast_f32x4(_mm_loadu_ps(p)); }
+static inline vw vw_hold(vw w)
+{
+    __asm__("" : "+v"(w)); // or a compiler makes one slow shuffle of it and of the splat
+    return w;
+}
+
+static inline vw vw_load(const float *p) { return vw_hold(_mm512_broadcast_f32x4(_mm_loadu_ps(p))); }
+/* Four of sixteen weights as vw_load gives them. */
+#define vw_quarter(sixteen, q) vw_hold(_mm512_shuffle_f32x4((sixteen), (sixteen), (q)*0x55))
 #define vw_splat(w, j) _mm512_permute_ps((w), (j)*0x55)
 #define vf_fma_lane(w, j, x, acc) vf_fma(vw_splat((w), (j)), (x), (acc))
 

@@ -3,7 +3,9 @@
  * Hot: nearly all of a plan's run at batch 16 and above is snn_csr_chunk.
  *
  * Why eight indices at a time through a vector register (vx_load8): on Zen 5 a scalar load among
- * full-width vector loads costs two of them; without scalar loads the loop runs at the rate of the FMAs. */
+ * full-width vector loads costs two of them; without scalar loads the loop runs at the rate of the FMAs.
+ * Loads are what the loop has least of, one a multiply-add for x: so weights come sixteen a load where a
+ * vector holds as many, and are spread from registers. */
 
 /* One stored weight: acc[row] += w[lane] * x[index]. Takes the index from the low end of queue: a byte, or two
  * bytes that hold the distance in units of 8 bytes, which saves the shift. */
@@ -12,27 +14,27 @@
         const float *xk = I == 1 ? x + (queue & 255) * (uint64_t)(V * VF_LANES)     \
                                  : x + (queue & 65535) * 2;                         \
         queue >>= 8 * I;                                                            \
-        SNN_UNROLL for (int v = 0; v < V; v++) acc[(e) % R][v] =                    \
+        SNN_VECTORS acc[(e) % R][v] =                                               \
             vf_fma_lane(w, lane, vf_load(xk + v * VF_LANES), acc[(e) % R][v]);      \
     } while (0)
 
-/* Eight stored weights: 8 / R steps of a panel; two-byte indices come in two queues. */
-#define SNN_CSR_CHUNK(weights)                                                      \
-    do {                                                                            \
-        vw w = vw_load(weights);                                                    \
-        SNN_CSR_ENTRY(0, 0);                                                        \
-        SNN_CSR_ENTRY(1, 1);                                                        \
-        SNN_CSR_ENTRY(2, 2);                                                        \
-        SNN_CSR_ENTRY(3, 3);                                                        \
-        w = vw_load((weights) + 4);                                                 \
-        if (I == 2) queue = upper;                                                  \
-        SNN_CSR_ENTRY(4, 0);                                                        \
-        SNN_CSR_ENTRY(5, 1);                                                        \
-        SNN_CSR_ENTRY(6, 2);                                                        \
-        SNN_CSR_ENTRY(7, 3);                                                        \
+/* Four stored weights, the first of them the e-th of a chunk. */
+#define SNN_CSR_FOUR(four, e)      \
+    do {                           \
+        const vw w = (four);       \
+        SNN_CSR_ENTRY((e), 0);     \
+        SNN_CSR_ENTRY((e) + 1, 1); \
+        SNN_CSR_ENTRY((e) + 2, 2); \
+        SNN_CSR_ENTRY((e) + 3, 3); \
     } while (0)
 
-/* R is 2, 4 or 8: rows come in pairs, two row numbers a load. */
+/* Row r of a panel. Two row numbers a load, as with indices. */
+static inline uint64_t SNN_NAME(panel_row)(const int32_t *rows, int r) {
+    const uint64_t pair = vx_load8((const uint8_t *)(rows + r / 2 * 2));
+    return r % 2 ? pair >> 32 : (uint32_t)pair;
+}
+
+/* R is 2, 4 or 8. */
 static inline __attribute__((always_inline)) void SNN_NAME(csr_tile)(const int R, const int V, const int I,
                                                                      const void *packed, const float *restrict tile,
                                                                      float *restrict y, const snn_epilogue *e) {
@@ -50,23 +52,42 @@ static inline __attribute__((always_inline)) void SNN_NAME(csr_tile)(const int R
             const uint32_t entries = block->groups[g].steps * (uint32_t)R;
             for (uint32_t panel = 0; panel < block->groups[g].panels; panel++) {
                 vf acc[8][8];
-                SNN_UNROLL for (int r = 0; r < R; r += 2) {
-                    const uint64_t pair = vx_load8((const uint8_t *)(rows + r));
-                    SNN_UNROLL for (int i = r; i < r + 2; i++) {
-                        const uint64_t row = i == r ? (uint32_t)pair : pair >> 32;
-                        SNN_UNROLL for (int v = 0; v < V; v++) acc[i][v] =
-                            first ? vf_set1(e->bias[row]) : vf_load(y + row * (uint64_t)nb + v * VF_LANES);
-                    }
+                SNN_UNROLL for (int r = 0; r < R; r++) {
+                    const uint64_t row = SNN_NAME(panel_row)(rows, r);
+                    SNN_VECTORS acc[r][v] =
+                        first ? vf_set1(e->bias[row]) : vf_load(y + row * (uint64_t)nb + v * VF_LANES);
                 }
                 uint32_t left = entries;
+#if VF_LANES == 16
+                for (; left >= 16; left -= 16) {
+                    uint64_t queue = next;
+                    const uint64_t upper = next_upper, third = vx_load8(indices + 8 * I);
+                    const uint64_t fourth = I == 2 ? vx_load8(indices + 24) : 0;
+                    const vf sixteen = vf_load(weights);
+                    indices += 16 * I;
+                    weights += 16;
+                    next = vx_load8(indices);
+                    if (I == 2) next_upper = vx_load8(indices + 8);
+                    SNN_CSR_FOUR(vw_quarter(sixteen, 0), 0);
+                    if (I == 2) queue = upper;
+                    SNN_CSR_FOUR(vw_quarter(sixteen, 1), 4);
+                    queue = third;
+                    SNN_CSR_FOUR(vw_quarter(sixteen, 2), 0);
+                    if (I == 2) queue = fourth;
+                    SNN_CSR_FOUR(vw_quarter(sixteen, 3), 4);
+                }
+#endif
                 for (; left >= 8; left -= 8) {
                     uint64_t queue = next;
                     const uint64_t upper = next_upper;
+                    const float *eight = weights;
                     indices += 8 * I;
+                    weights += 8;
                     next = vx_load8(indices);
                     if (I == 2) next_upper = vx_load8(indices + 8);
-                    SNN_CSR_CHUNK(weights);
-                    weights += 8;
+                    SNN_CSR_FOUR(vw_load(eight), 0);
+                    if (I == 2) queue = upper;
+                    SNN_CSR_FOUR(vw_load(eight + 4), 4);
                 }
                 if (R < 8 && left) {  // 1 to 7 entries, a multiple of R
                     uint64_t queue = next;
@@ -76,30 +97,21 @@ static inline __attribute__((always_inline)) void SNN_NAME(csr_tile)(const int R
                     weights += left;
                     next = vx_load8(indices);
                     if (I == 2) next_upper = vx_load8(indices + 8);
-                    vw w = vw_load(tail);
                     if (left & 4) {
-                        SNN_CSR_ENTRY(0, 0);
-                        SNN_CSR_ENTRY(1, 1);
-                        SNN_CSR_ENTRY(2, 2);
-                        SNN_CSR_ENTRY(3, 3);
-                        w = vw_load(tail + 4);
+                        SNN_CSR_FOUR(vw_load(tail), 0);
+                        tail += 4;
                         if (I == 2) queue = upper;
                     }
-                    if (R < 4 && (left & 2)) {
+                    if (R == 2 && (left & 2)) {
+                        const vw w = vw_load(tail);
                         SNN_CSR_ENTRY(0, 0);
                         SNN_CSR_ENTRY(1, 1);
-                        if (R == 1 && (left & 1)) SNN_CSR_ENTRY(0, 2);
-                    } else if (R == 1 && (left & 1)) {
-                        SNN_CSR_ENTRY(0, 0);
                     }
                 }
-                SNN_UNROLL for (int r = 0; r < R; r += 2) {
-                    const uint64_t pair = vx_load8((const uint8_t *)(rows + r));
-                    SNN_UNROLL for (int i = r; i < r + 2; i++) {
-                        float *to = y + (i == r ? (uint32_t)pair : pair >> 32) * (uint64_t)nb;
-                        SNN_UNROLL for (int v = 0; v < V; v++) vf_store(
-                            to + v * VF_LANES, last ? vf_activate(acc[i][v], e) : acc[i][v]);
-                    }
+                SNN_UNROLL for (int r = 0; r < R; r++) {
+                    float *to = y + SNN_NAME(panel_row)(rows, r) * (uint64_t)nb;
+                    SNN_VECTORS vf_store(
+                        to + v * VF_LANES, last ? vf_activate(acc[r][v], e) : acc[r][v]);
                 }
                 rows += R;
             }
@@ -108,4 +120,4 @@ static inline __attribute__((always_inline)) void SNN_NAME(csr_tile)(const int R
 }
 
 #undef SNN_CSR_ENTRY
-#undef SNN_CSR_CHUNK
+#undef SNN_CSR_FOUR
