@@ -7,6 +7,7 @@
 #include <math.h>
 
 #define CYCLES_A_US 4000.0
+#define L1_FOR_X 36864.0
 
 /* Single samples and the narrowest tile are always there, so that any batch runs; wider ones where a batch
  * of the options could use them. Widths of the tile layout are 1, 2 and 4 vectors. */
@@ -34,14 +35,12 @@ static double estimate_csr_tile(const snn_csr *csr, const snn_isa *isa, const sn
     const double vectors = (double)kernel->samples / isa->lanes;
     const double blocks = ceil((double)csr->cols / (double)k_block);
     const double visits = rows * (1.0 + (blocks - 1.0) * (1.0 - exp(-nnz / rows / blocks)));
+    // What of a block of x is not in L1, which it shares with the sums.
     const double tile_bytes = (double)k_block * kernel->samples * sizeof(float);
-    const double spill = tile_bytes > 65536.0   ? 1.25 // the block of x falls out of L1
-                         : tile_bytes > 49152.0 ? 1.1
-                                                : 1.0;
+    const double missing = tile_bytes > L1_FOR_X ? 1.0 - L1_FOR_X / tile_bytes : 0.0;
     const double chains = (double)kernel->shape * vectors; // sums in flight hide the latency of an add
     const double short_chain = chains < 8.0 ? 8.0 / chains : 1.0;
-    return nnz * (0.25 / kernel->index_bytes + 0.5 * vectors * short_chain) * spill +
-           visits * (2.0 + 1.5 * vectors);
+    return nnz * (0.22 + vectors * (0.5 * short_chain + 0.3 * missing)) + visits * (2.0 + 1.5 * vectors);
 }
 
 static double estimate_csr_column(const snn_csr *csr, const snn_isa *isa, const snn_kernel *kernel)
@@ -104,7 +103,7 @@ static void insert(snn_step *step, int bucket, snn_choice choice)
 
 int snn_candidate_init(const snn_plan *plan, const snn_csr *csr, int bucket, snn_step *step)
 {
-    static const int64_t k_blocks[] = {64, 128, 192, 256, 512};
+    static const int64_t k_blocks[] = {64, 128, 192, 256, 512, 1024, 2048};
     enum { k_block_count = sizeof k_blocks / sizeof *k_blocks };
     const snn_bucket *tile = &plan->buckets[bucket];
     for (int i = 0; i < plan->isa->kernel_count; i++) {
@@ -127,6 +126,8 @@ int snn_candidate_init(const snn_plan *plan, const snn_csr *csr, int bucket, snn
             const int64_t k_block = blocked ? k_blocks[k] : kernel->window;
             if (blocked && (k_block > snn_largest_block(kernel) || (k > 0 && k_blocks[k - 1] >= csr->cols)))
                 continue;
+            if (kernel->index_bytes == 2 && k_block <= 256 && csr->cols > 256)
+                continue; // one byte would do
             insert(step, bucket,
                    (snn_choice){.kernel = kernel,
                                 .k_block = k_block,

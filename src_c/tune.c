@@ -7,6 +7,8 @@
 #include "memory.h"
 #include "status.h"
 
+#include <float.h>
+
 #define BARRIER_US 0.8
 
 /* ---- packings ---- */
@@ -61,18 +63,20 @@ static double time_choice(const snn_step *step, const snn_choice *choice, const 
     return snn_microseconds() - start;
 }
 
-/* Least time of a few runs; candidates are timed in turn, so that drift hits all of them. */
+/* Least time of a few runs. Candidates are timed in turn, so that drift hits all of them, and twice a turn:
+ * the first run finds another's data in the caches. */
 static void time_candidates(const snn_step *step, snn_choice *list, int count, const float *x, float *y)
 {
     double spent = 0.0;
     for (int i = 0; i < count; i++)
-        list[i].measured_us = time_choice(step, &list[i], x, y);
-    for (int round = 0; round < 16 && (round < 4 || spent < 2500.0 * count); round++) {
-        for (int i = 0; i < count; i++) {
-            const double took = time_choice(step, &list[i], x, y);
+        list[i].measured_us = DBL_MAX;
+    for (int round = 0; round < 40 && (round < 3 || spent < 2000.0 * count); round++) {
+        for (int i = 0; i < 2 * count; i++) {
+            snn_choice *choice = &list[i / 2];
+            const double took = time_choice(step, choice, x, y);
             spent += took;
-            if (round == 0 || took < list[i].measured_us)
-                list[i].measured_us = took;
+            if (took < choice->measured_us)
+                choice->measured_us = took;
         }
     }
 }
