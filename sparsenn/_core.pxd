@@ -97,6 +97,13 @@ cdef extern from "sparsenn.h" nogil:
 
     snn_status snn_plan_create(const snn_model *model, const snn_plan_options *options, snn_plan **plan)
     snn_status snn_plan_run(const snn_plan *plan, const float *x, int64_t batch, float *y)
+
+    ctypedef enum snn_order:
+        SNN_SAMPLES_FIRST
+        SNN_FEATURES_FIRST
+
+    snn_status snn_plan_run_ordered(const snn_plan *plan, const float *x, snn_order x_order, int64_t batch,
+                                    float *y, snn_order y_order)
     snn_status snn_plan_reserve(const snn_plan *plan, int callers)
     int64_t snn_plan_inputs(const snn_plan *plan)
     int64_t snn_plan_outputs(const snn_plan *plan)
@@ -184,6 +191,9 @@ cdef extern from "sparsenn.h" nogil:
 cdef int check(snn_status status) except -1
 # snn_plan_run: x (batch, inputs) -> y (batch, outputs), from any thread.
 cdef snn_status plan_run(const snn_plan *plan, const float *x, int64_t batch, float *y) noexcept nogil
+# snn_plan_run_ordered: x and y each samples or features first, likewise.
+cdef snn_status plan_run_ordered(const snn_plan *plan, const float *x, snn_order x_order, int64_t batch,
+                                 float *y, snn_order y_order) noexcept nogil
 
 
 cdef class Model:

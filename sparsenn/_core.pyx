@@ -10,6 +10,9 @@ import numpy as np
 
 from sparsenn import errors
 
+from cpython.buffer cimport (
+    PyBUF_FORMAT, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_IsContiguous, PyBuffer_Release, PyObject_GetBuffer,
+)
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy, memset
 
@@ -43,6 +46,9 @@ EXCEPTIONS = {
     SNN_ERROR_UNSUPPORTED: errors.UnsupportedError,
 }
 
+# Looked up once: a small plan runs in a microsecond.
+cdef object ndarray = np.ndarray, empty = np.empty, float32 = np.dtype(np.float32)
+
 # What an empty array points to: the core is never given NULL for an array that is there.
 cdef int64_t nothing = 0
 
@@ -57,6 +63,11 @@ cdef int check(snn_status status) except -1:
 
 cdef snn_status plan_run(const snn_plan *plan, const float *x, int64_t batch, float *y) noexcept nogil:
     return snn_plan_run(plan, x, batch, y)
+
+
+cdef snn_status plan_run_ordered(const snn_plan *plan, const float *x, snn_order x_order, int64_t batch,
+                                 float *y, snn_order y_order) noexcept nogil:
+    return snn_plan_run_ordered(plan, x, x_order, batch, y, y_order)
 
 
 cdef int expect(str name, int64_t got, int64_t wanted) except -1:
@@ -240,6 +251,60 @@ cdef class Model:
         }
 
 
+cdef bint acquire(object array, Py_buffer *view, int flags) except -1:
+    """Whether array is an ndarray that offers its memory as the flags ask; view is then to be released."""
+    if type(array) is not ndarray:
+        return False
+    try:
+        PyObject_GetBuffer(array, view, flags | PyBUF_FORMAT | PyBUF_STRIDES)
+    except (BufferError, ValueError):
+        return False
+    return True
+
+
+cdef int order_of(const Py_buffer *view, int64_t features) noexcept:
+    """The snn_order of an array (batch, features) that the core can use as it is; -1 of any other."""
+    if view.ndim != 2 or view.shape[1] != features or view.format[0] != b"f" or view.format[1] != 0:
+        return -1
+    if view.len and <size_t>view.buf % sizeof(float):
+        return -1
+    if PyBuffer_IsContiguous(view, b"C"):
+        return SNN_SAMPLES_FIRST
+    return SNN_FEATURES_FIRST if PyBuffer_IsContiguous(view, b"F") else -1
+
+
+cdef bint overlap(const Py_buffer *a, const Py_buffer *b) noexcept:
+    """Whether two contiguous arrays share memory."""
+    cdef char *a_start = <char *>a.buf
+    cdef char *b_start = <char *>b.buf
+    return a.len and b.len and a_start < b_start + b.len and b_start < a_start + a.len
+
+
+cdef object run_into(const snn_plan *plan, const Py_buffer *x, object out):
+    """The second half of Plan.run, with the memory of x at hand."""
+    cdef Py_buffer y
+    cdef int64_t batch = x.shape[0]
+    cdef int x_order = order_of(x, snn_plan_inputs(plan)), y_order
+    cdef snn_status status
+    if x_order < 0:
+        return None
+    if out is None:
+        out = empty((batch, snn_plan_outputs(plan)), float32, "C" if x_order == SNN_SAMPLES_FIRST else "F")
+    if not acquire(out, &y, PyBUF_WRITABLE):
+        return None
+    try:
+        y_order = order_of(&y, snn_plan_outputs(plan))
+        if y_order < 0 or y.shape[0] != batch or overlap(x, &y):
+            return None
+        with nogil:
+            status = snn_plan_run_ordered(plan, <const float *>x.buf, <snn_order>x_order, batch,
+                                          <float *>y.buf, <snn_order>y_order)
+        check(status)
+        return out
+    finally:
+        PyBuffer_Release(&y)
+
+
 cdef class Plan:
     """A model packed and tuned for this processor. Any number of threads may run it at once."""
 
@@ -269,17 +334,19 @@ cdef class Plan:
     def __dealloc__(self):
         snn_plan_free(self.handle)
 
-    def run(self, const float[:, ::1] x not None, float[:, ::1] out not None):
-        """x (batch, inputs) -> out (batch, outputs), which must not overlap x."""
-        cdef int64_t batch = x.shape[0]
-        cdef const float *source = first_2d(x)
-        cdef float *result = target_2d(out)
-        cdef snn_status status
-        expect_2d("x", x, batch, snn_plan_inputs(self.handle))
-        expect_2d("out", out, batch, snn_plan_outputs(self.handle))
-        with nogil:
-            status = snn_plan_run(self.handle, source, batch, result)
-        check(status)
+    def run(self, x, out=None):
+        """x (batch, inputs) -> out (batch, outputs), a new array in the order of x where it is None.
+
+        None, and nothing is done, where an array is not what the core can use: an aligned float32 ndarray of
+        that shape, C- or F-contiguous; out writable and without memory of x.
+        """
+        cdef Py_buffer view
+        if not acquire(x, &view, 0):
+            return None
+        try:
+            return run_into(self.handle, &view, out)
+        finally:
+            PyBuffer_Release(&view)
 
     def report(self):
         """The plan's report as JSON text."""

@@ -19,7 +19,6 @@ from .reference import as_batch
 from .train_checks import check_integer
 
 SMALL_LAYER = 4096  # weights; below, whether sparse or dense is faster tells nothing
-_FLOAT32 = np.dtype(np.float32)
 
 
 class Plan:
@@ -52,20 +51,25 @@ class Plan:
         """x (batch, inputs) -> (batch, outputs) float32, in out where one is given.
 
         x may be any array of real numbers, also read-only, memory-mapped, or offered by DLPack. It is read in
-        place where it is C-contiguous float32; any other dtype, order or stride is copied first. One
-        sample is x[None, :]. out must be C-contiguous float32 and must not share memory with x; the result
-        is written there without a copy.
+        place where it is float32 and C-contiguous (samples first) or F-contiguous (features first: the
+        transpose of a contiguous (inputs, batch), as the pixels of an NCHW image); any other dtype or
+        stride is copied first. One sample is x[None, :]. out must be float32, C- or F-contiguous whatever x
+        is, and must not share memory with x; the result is written there without a copy. Without out it is
+        a new array, F-contiguous where x is read as such, else C-contiguous. Values have the same bits in
+        every order.
         """
-        handle = self._handle
-        if not _is_ready(x, handle.inputs):
-            x = as_batch(x, inputs=handle.inputs)
-        shape = (x.shape[0], handle.outputs)
-        if out is None:
-            out = np.empty(shape, np.float32)
-        else:
-            _check_out(out, shape, x)
-        handle.run(x, out)
-        return out
+        y = self._handle.run(x, out)
+        return self._run_any(x, out) if y is None else y
+
+    def _run_any(self, x, out: np.ndarray | None) -> np.ndarray:
+        """run for what the core cannot use as it is."""
+        x = _as_input(x, self.inputs)
+        if out is not None:
+            _check_out(out, (x.shape[0], self.outputs), x)
+        y = self._handle.run(x, None if out is None else np.asarray(out))
+        if y is None:
+            raise ValueError("out must be C- or F-contiguous, aligned and writeable")
+        return y if out is None else out
 
     def report(self) -> dict:
         """What was tuned and chosen, layer by layer, as data: times in microseconds where named _us."""
@@ -162,15 +166,10 @@ def _warn_of_dense(report: dict) -> None:
         )
 
 
-def _is_ready(x: object, inputs: int) -> bool:
-    """Whether x is what the core takes as it is; quick, since a small plan runs in two microseconds."""
-    return (
-        type(x) is np.ndarray
-        and x.dtype is _FLOAT32
-        and x.ndim == 2
-        and x.shape[1] == inputs
-        and x.flags.c_contiguous
-    )
+def _as_input(x, inputs: int) -> np.ndarray:
+    """x (batch, inputs) as the core can use it: float32, aligned, C- or F-contiguous."""
+    x = as_batch(x, inputs=inputs, any_order=True)
+    return x if x.flags.aligned else x.copy()
 
 
 def _check_out(out: object, shape: tuple[int, int], x: np.ndarray) -> None:
@@ -179,7 +178,5 @@ def _check_out(out: object, shape: tuple[int, int], x: np.ndarray) -> None:
         raise TypeError(f"out must be a float32 array, got {got}")
     if out.shape != shape:
         raise ValueError(f"out must have shape {shape}, got {out.shape}")
-    if not (out.flags.c_contiguous and out.flags.writeable):
-        raise ValueError("out must be C-contiguous and writeable")
     if np.may_share_memory(out, x):
         raise ValueError("out must not share memory with x")

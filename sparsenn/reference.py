@@ -8,10 +8,11 @@ from .activations import activation_of
 from .train_checks import as_numbers
 
 
-def as_batch(x, *, inputs: int, dtype=np.float32, name: str = "x") -> np.ndarray:
+def as_batch(x, *, inputs: int, dtype=np.float32, name: str = "x", any_order: bool = False) -> np.ndarray:
     """x as (batch, inputs) of dtype, C-contiguous; a batch of 0 is allowed. No copy where it already is.
 
-    x is anything that numpy takes as an array, or that offers DLPack.
+    With any_order an F-contiguous array of dtype is not copied either. x is anything that numpy takes as an
+    array, or that offers DLPack.
     """
     if hasattr(x, "__dlpack__") and not hasattr(x, "__array__"):
         x = np.from_dlpack(x)
@@ -22,6 +23,8 @@ def as_batch(x, *, inputs: int, dtype=np.float32, name: str = "x") -> np.ndarray
         )
     if array.ndim != 2 or array.shape[1] != inputs:
         raise ValueError(f"{name} must have shape (batch, {inputs}), got {array.shape}")
+    if any_order and array.dtype == dtype and array.flags.f_contiguous:
+        return array
     return np.ascontiguousarray(array, dtype)
 
 

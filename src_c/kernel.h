@@ -116,6 +116,9 @@ typedef struct snn_isa {
     /* to (columns, to_stride) = from (rows, from_stride) transposed. */
     void (*transpose)(const float *from, int64_t from_stride, float *to, int64_t to_stride, int64_t rows,
                       int64_t columns);
+    /* to (rows, to_stride) = from (rows, from_stride), columns floats of each row. */
+    void (*copy)(const float *from, int64_t from_stride, float *to, int64_t to_stride, int64_t rows,
+                 int64_t columns);
     /* Training, on tiles of 4 * lanes samples. dy and x are one tile each.
      * gradient[e] (first ? = : +=) the sum over samples of dy[row][s] * x[column][s] for every packed weight
      * e of a share of sampled_rows a panel; lanes spare floats follow gradient. dbias[row] the same for dy

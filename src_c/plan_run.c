@@ -12,44 +12,59 @@ typedef struct run {
     const snn_plan *plan;
     const float *x;
     float *y;
+    snn_order x_order, y_order;
     int64_t batch;
     snn_workspace *workspace;
     snn_segment segments[SNN_MAX_SEGMENTS];
     int segment_count;
 } run;
 
-/* Features [first, end) of x (samples, inputs), row by row -> a tile of the bucket's width; samples past the
+/* Samples [first, first + the bucket's width) of a batch. */
+typedef struct tile {
+    const snn_bucket *bucket;
+    int64_t first;
+    int64_t samples; /* that are there; the tile may be wider */
+    float *buffers[2];
+    int in_place; /* x is the tile already */
+    int direct;   /* the last step writes y itself */
+} tile;
+
+/* Features [first, end) of the tile's samples of x -> to, in the bucket's layout and width; samples past the
  * end are zero. */
-static void load_tile(const snn_plan *plan, const snn_bucket *bucket, const float *x, int64_t samples,
-                      int64_t first, int64_t end, float *tile)
+static void load_tile(const run *r, const tile *t, int64_t first, int64_t end, float *to)
 {
-    const int64_t width = bucket->samples, inputs = plan->inputs, count = end - first;
-    if (bucket->layout == SNN_LAYOUT_COLUMN) {
-        const int64_t stride = snn_column_stride(inputs);
-        for (int64_t s = 0; s < width; s++) {
-            if (s < samples)
-                memcpy(tile + s * stride + first, x + s * inputs + first, (size_t)count * sizeof(float));
-            else
-                memset(tile + s * stride + first, 0, (size_t)count * sizeof(float));
-        }
-        return;
-    }
-    plan->isa->transpose(x + first, inputs, tile + first * width, width, samples, count);
-    if (samples < width)
-        for (int64_t k = first; k < end; k++)
-            memset(tile + k * width + samples, 0, (size_t)(width - samples) * sizeof(float));
+    const snn_isa *isa = r->plan->isa;
+    const int64_t inputs = r->plan->inputs, width = t->bucket->samples, count = end - first;
+    const int column = t->bucket->layout == SNN_LAYOUT_COLUMN;
+    const int64_t stride = column ? snn_column_stride(inputs) : width;
+    to += column ? first : first * width;
+    if (t->samples < width && !column)
+        memset(to, 0, (size_t)(count * width) * sizeof(float));
+    for (int64_t s = t->samples; s < width && column; s++)
+        memset(to + s * stride, 0, (size_t)count * sizeof(float));
+    if (r->x_order == SNN_SAMPLES_FIRST)
+        (column ? isa->copy : isa->transpose)(r->x + t->first * inputs + first, inputs, to, stride,
+                                              t->samples, count);
+    else
+        (column ? isa->transpose : isa->copy)(r->x + first * r->batch + t->first, r->batch, to, stride, count,
+                                              t->samples);
 }
 
-/* The other way: outputs [first, end) of a tile -> y (samples, outputs). */
-static void store_tile(const snn_plan *plan, const snn_bucket *bucket, const float *tile, int64_t samples,
-                       int64_t first, int64_t end, float *y)
+/* The other way: outputs [first, end) of a tile -> y. */
+static void store_tile(const run *r, const tile *t, const float *from, int64_t first, int64_t end)
 {
-    const int64_t width = bucket->samples, outputs = plan->outputs, stride = snn_column_stride(outputs);
-    if (bucket->layout == SNN_LAYOUT_TILE)
-        plan->isa->transpose(tile + first * width, width, y + first, outputs, end - first, samples);
+    const snn_isa *isa = r->plan->isa;
+    const int64_t outputs = r->plan->outputs, width = t->bucket->samples, count = end - first;
+    const int column = t->bucket->layout == SNN_LAYOUT_COLUMN;
+    const int64_t stride = column ? snn_column_stride(outputs) : width;
+    const int64_t rows = column ? t->samples : count, columns = column ? count : t->samples;
+    from += column ? first : first * width;
+    if (r->y_order == SNN_SAMPLES_FIRST)
+        (column ? isa->copy : isa->transpose)(from, stride, r->y + t->first * outputs + first, outputs, rows,
+                                              columns);
     else
-        for (int64_t s = 0; s < samples; s++)
-            memcpy(y + s * outputs + first, tile + s * stride + first, (size_t)(end - first) * sizeof(float));
+        (column ? isa->transpose : isa->copy)(from, stride, r->y + first * r->batch + t->first, r->batch,
+                                              rows, columns);
 }
 
 /* A step on a whole tile without weights: an activation or a softmax. */
@@ -85,28 +100,21 @@ static void run_step(const snn_plan *plan, const snn_step *step, int bucket, con
     }
 }
 
-/* Samples [first, first + the bucket's width) of a batch. */
-typedef struct tile {
-    const snn_bucket *bucket;
-    const float *x;  /* (samples, inputs) */
-    float *y;        /* (samples, outputs) */
-    int64_t samples; /* that are there; the tile may be wider */
-    float *buffers[2];
-    int direct; /* the last step writes y itself */
-} tile;
+/* A vector load that straddles two cache lines costs twice, and x is read many times: one that begins between
+ * lines is copied. */
+static int on_line(const float *x) { return (uintptr_t)x % 64 == 0; }
 
 /* owner: the thread whose buffers are used. */
 static tile begin_tile(const run *r, int bucket, int64_t first, int owner)
 {
-    const snn_plan *plan = r->plan;
     const size_t size = r->workspace->buffer_floats;
     float *buffer = r->workspace->memory + (size_t)(2 * owner) * size;
-    tile t = {.bucket = &plan->buckets[bucket],
-              .x = r->x + first * plan->inputs,
-              .y = r->y + first * plan->outputs,
-              .buffers = {buffer, buffer + size}};
-    t.samples = r->batch - first < t.bucket->samples ? r->batch - first : t.bucket->samples;
-    t.direct = t.bucket->layout == SNN_LAYOUT_COLUMN && t.samples == t.bucket->samples;
+    tile t = {.bucket = &r->plan->buckets[bucket], .first = first, .buffers = {buffer, buffer + size}};
+    const int64_t width = t.bucket->samples;
+    const int column = t.bucket->layout == SNN_LAYOUT_COLUMN;
+    t.samples = r->batch - first < width ? r->batch - first : width;
+    t.in_place = !column && r->x_order == SNN_FEATURES_FIRST && r->batch == width && on_line(r->x);
+    t.direct = column && r->y_order == SNN_SAMPLES_FIRST && t.samples == width;
     return t;
 }
 
@@ -116,7 +124,7 @@ static void tile_step(const run *r, const tile *t, int64_t i, const float *x, in
     const snn_step *step = &r->plan->steps[i];
     const int to_y = t->direct && i == r->plan->step_count - 1;
     run_step(r->plan, step, (int)(t->bucket - r->plan->buckets), x,
-             to_y ? t->y : t->buffers[step->output_buffer],
+             to_y ? r->y + t->first * r->plan->outputs : t->buffers[step->output_buffer],
              to_y ? step->outputs : snn_column_stride(step->outputs), member, members);
 }
 
@@ -125,11 +133,13 @@ static void run_tile(const run *r, int bucket, int64_t first, int thread)
 {
     const snn_plan *plan = r->plan;
     const tile t = begin_tile(r, bucket, first, thread);
-    load_tile(plan, t.bucket, t.x, t.samples, 0, plan->inputs, t.buffers[0]);
-    for (int64_t i = 0; i < plan->step_count; i++)
+    if (!t.in_place)
+        load_tile(r, &t, 0, plan->inputs, t.buffers[0]);
+    tile_step(r, &t, 0, t.in_place ? r->x : t.buffers[0], 0, 1);
+    for (int64_t i = 1; i < plan->step_count; i++)
         tile_step(r, &t, i, t.buffers[plan->steps[i].input_buffer], 0, 1);
     if (!t.direct)
-        store_tile(plan, t.bucket, t.buffers[plan->step_count % 2], t.samples, 0, plan->outputs, t.y);
+        store_tile(r, &t, t.buffers[plan->step_count % 2], 0, plan->outputs);
 }
 
 /* With few threads each makes its own copy of x: cheaper than waiting for parts made by the others. */
@@ -150,18 +160,18 @@ static void run_split_tile(const run *r, int bucket, int64_t first, int thread, 
     const snn_plan *plan = r->plan;
     const int64_t steps = plan->step_count;
     const tile t = begin_tile(r, bucket, first, 0);
-    const int copies = t.bucket->layout == SNN_LAYOUT_COLUMN || threads <= OWN_COPY_THREADS;
-    if (!alone && (steps > 1 || !copies))
+    const int shared = !t.in_place && t.bucket->layout == SNN_LAYOUT_TILE && threads > OWN_COPY_THREADS;
+    if (!alone && (steps > 1 || shared))
         snn_barrier(); // others may still read the buffers
-    const float *x = t.buffers[0];
-    if (copies) {
-        float *own = r->workspace->memory + (size_t)(2 * thread) * r->workspace->buffer_floats;
-        load_tile(plan, t.bucket, t.x, t.samples, 0, plan->inputs, own);
-        x = own;
-    } else {
-        load_tile(plan, t.bucket, t.x, t.samples, part(plan->inputs, thread, threads),
-                  part(plan->inputs, thread + 1, threads), t.buffers[0]);
+    const float *x = t.in_place ? r->x : t.buffers[0];
+    if (shared) {
+        load_tile(r, &t, part(plan->inputs, thread, threads), part(plan->inputs, thread + 1, threads),
+                  t.buffers[0]);
         snn_barrier();
+    } else if (!t.in_place) {
+        float *own = r->workspace->memory + (size_t)(2 * thread) * r->workspace->buffer_floats;
+        load_tile(r, &t, 0, plan->inputs, own);
+        x = own;
     }
     for (int64_t i = 0; i < steps; i++) {
         if (i > 0)
@@ -175,12 +185,11 @@ static void run_split_tile(const run *r, int bucket, int64_t first, int thread, 
     const float *out = t.buffers[steps % 2];
     if (packing && packing->bounds) {
         for (int share = thread; share < packing->share_count; share += threads)
-            store_tile(plan, t.bucket, out, t.samples, packing->bounds[share], packing->bounds[share + 1],
-                       t.y);
+            store_tile(r, &t, out, packing->bounds[share], packing->bounds[share + 1]);
     } else {
         snn_barrier();
-        store_tile(plan, t.bucket, out, t.samples, part(plan->outputs, thread, threads),
-                   part(plan->outputs, thread + 1, threads), t.y);
+        store_tile(r, &t, out, part(plan->outputs, thread, threads),
+                   part(plan->outputs, thread + 1, threads));
     }
 }
 
@@ -225,21 +234,46 @@ void snn_plan_run_bucket(const snn_plan *plan, snn_workspace *workspace, const f
     run_segments(&r);
 }
 
-snn_status snn_plan_run(const snn_plan *plan, const float *x, int64_t batch, float *y)
+static snn_status check_order(const char *name, snn_order order)
+{
+    if (order != SNN_SAMPLES_FIRST && order != SNN_FEATURES_FIRST)
+        return snn_fail(SNN_ERROR_ARGUMENT,
+                        "%s must be SNN_SAMPLES_FIRST (0) or SNN_FEATURES_FIRST (1), got %d", name,
+                        (int)order);
+    return SNN_OK;
+}
+
+snn_status snn_plan_run_ordered(const snn_plan *plan, const float *x, snn_order x_order, int64_t batch,
+                                float *y, snn_order y_order)
 {
     if (!plan)
         return snn_fail(SNN_ERROR_ARGUMENT, "plan must not be NULL");
     if (batch < 0)
         return snn_fail(SNN_ERROR_ARGUMENT, "batch must be at least 0, got %lld", (long long)batch);
+    if (check_order("x_order", x_order) || check_order("y_order", y_order))
+        return SNN_ERROR_ARGUMENT;
     if (batch == 0)
         return SNN_OK;
     if (!x || !y)
         return snn_fail(SNN_ERROR_ARGUMENT, "%s must not be NULL", x ? "y" : "x");
-    run r = {.plan = plan, .x = x, .y = y, .batch = batch, .workspace = snn_workspace_take(plan)};
+    if (batch == 1)
+        x_order = y_order = SNN_SAMPLES_FIRST; // the same, and it needs no turning
+    run r = {.plan = plan,
+             .x = x,
+             .y = y,
+             .x_order = x_order,
+             .y_order = y_order,
+             .batch = batch,
+             .workspace = snn_workspace_take(plan)};
     if (!r.workspace)
         return snn_fail(SNN_ERROR_MEMORY, "out of memory for a workspace");
     r.segment_count = snn_schedule(plan, batch, r.segments);
     run_segments(&r);
     snn_workspace_return(plan, r.workspace);
     return SNN_OK;
+}
+
+snn_status snn_plan_run(const snn_plan *plan, const float *x, int64_t batch, float *y)
+{
+    return snn_plan_run_ordered(plan, x, SNN_SAMPLES_FIRST, batch, y, SNN_SAMPLES_FIRST);
 }

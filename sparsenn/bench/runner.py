@@ -86,7 +86,7 @@ class Workers:
         x         (batch, inputs) float32
         keep      labels that are timed in every round however slow they are
         """
-        bursts, failures = {}, {}
+        bursts, failures, variants = {}, {}, {}
         for layers in unique(networks.values()):
             expected, bound = oracle.forward(layers, x)
             source = self._folder / "layers.npz"
@@ -94,14 +94,18 @@ class Workers:
             for label in [label for label in self.running if networks[label] is layers]:
                 worker, target = self.running[label], self._folder / "output.npy"
                 try:
-                    worker.ask("prepare", layers=str(source), threads=self.threads, output=str(target))
+                    answer = worker.ask(
+                        "prepare", layers=str(source), threads=self.threads, output=str(target)
+                    )
                     oracle.check(label, np.load(target), expected, bound)
                 except (WorkerError, ValueError) as error:
                     failures[label] = str(error)
                     continue
+                variants[label] = answer["variant"]
                 bursts[label] = lambda worker=worker: burst(worker)
         times = timing.interleave(bursts, rounds=rounds, keep=keep) if bursts else {}
         for label in bursts:
+            times[label].variant = variants[label]
             self.running[label].ask("release")
         self._drop_ended()
         return times, failures

@@ -17,10 +17,12 @@ class Times:
 
     rounds_us   mean time of a call in each round, NaN in rounds without this runner
     minimum_us  the fastest single call
+    variant     which of its ways the runner took, where it has several
     """
 
     rounds_us: list[float] = field(default_factory=list)
     minimum_us: float = float("inf")
+    variant: str | None = None
 
     @property
     def median_us(self) -> float:
@@ -38,6 +40,7 @@ class Times:
             "minimum_us": self.minimum_us,
             "spread_us": self.spread_us,
             "rounds": int(np.count_nonzero(~np.isnan(self.rounds_us))),
+            **({"variant": self.variant} if self.variant else {}),
         }
 
 

@@ -1,7 +1,8 @@
 """The process of one runner: obeys one JSON command a line on stdin, answers with one JSON line on stdout.
 
     {"do": "start", "runner": "numpy"}                    -> available, reason, versions
-    {"do": "prepare", "layers": .npz, "threads": 2, "output": .npy}   -> seconds (one call takes)
+    {"do": "prepare", "layers": .npz, "threads": 2, "output": .npy}   -> seconds (one call takes),
+                                                                         variant (the way taken, or null)
     {"do": "burst", "seconds": 0.005, "warm": 0.01}   -> us (mean of a call), fastest_us, calls
     {"do": "release"}
 
@@ -63,7 +64,7 @@ class Worker:
         self.runner.run()
         numpy.save(output, self.runner.output())
         _, self.seconds = self._time(3)
-        return {"seconds": self.seconds}
+        return {"seconds": self.seconds, "variant": getattr(self.runner, "variant", None)}
 
     def burst(self, *, seconds: float, warm: float) -> dict:
         calls = max(1, math.ceil(seconds / self.seconds))

@@ -211,6 +211,16 @@ SNN_API snn_status snn_plan_create(const snn_model *model, const snn_plan_option
  * Each call takes a workspace of its own from the plan: it allocates nothing, unless more threads run the
  * plan at once than ever before (SNN_ERROR_MEMORY is possible then alone; see snn_plan_reserve). */
 SNN_API snn_status snn_plan_run(const snn_plan *plan, const float *x, int64_t batch, float *y);
+/* How samples lie in memory, without gaps. */
+typedef enum snn_order {
+    SNN_SAMPLES_FIRST = 0, /* (batch, features): sample by sample */
+    SNN_FEATURES_FIRST = 1 /* (features, batch): feature by feature, as the pixels of an NCHW image */
+} snn_order;
+
+/* snn_plan_run with x and y each in an order of its own; results have the same bits in every order. x that is
+ * features first is copied row by row instead of transposed, or read in place where it can be. */
+SNN_API snn_status snn_plan_run_ordered(const snn_plan *plan, const float *x, snn_order x_order,
+                                        int64_t batch, float *y, snn_order y_order);
 /* Makes workspaces ahead for that many callers at once (in [1, 64]), so that none of them allocates. */
 SNN_API snn_status snn_plan_reserve(const snn_plan *plan, int callers);
 /* Features of an input and of an output sample; threads that a run uses at most; the kernel set's name. */

@@ -26,6 +26,7 @@
 #include "dense_column.inl"
 #include "softmax.inl"
 #include "transpose.inl"
+#include "copy.inl"
 #include "sampled.inl"
 #include "slope.inl"
 #include "optimizer.inl"

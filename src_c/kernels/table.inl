@@ -50,6 +50,7 @@ const snn_isa SNN_NAME(isa) = {
     .softmax_tile = SNN_NAME(softmax_tile),
     .softmax_column = SNN_NAME(softmax_column),
     .transpose = SNN_NAME(transpose),
+    .copy = SNN_NAME(copy),
     .sampled_rows = SNN_SAMPLED_ROWS,
     .sampled = SNN_NAME(sampled),
     .slope = SNN_NAME(slope),

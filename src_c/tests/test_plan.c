@@ -1,5 +1,5 @@
 /* Whole plans: right by a double-precision forward pass, and the same bits for any batch, number of threads,
- * tuning and place of a sample in its batch. */
+ * tuning, order of the arrays and place of a sample in its batch. */
 #include "check.h"
 
 #include "cpu.h"
@@ -168,6 +168,72 @@ static void test_model(const char *isa, double sparsity)
     snn_model_free(model);
 }
 
+/* from (rows, cols) -> to (cols, rows). */
+static void turn(const float *from, int64_t rows, int64_t cols, float *to)
+{
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t c = 0; c < cols; c++)
+            to[c * rows + r] = from[r * cols + c];
+}
+
+/* One batch in all four pairs of orders, x on a cache line and beside it: the bits of wanted (batch,
+ * outputs), which is sample by sample. */
+static void compare_orders(const snn_plan *plan, const float *x, int64_t batch, const float *wanted)
+{
+    const int64_t in = snn_plan_inputs(plan), out = snn_plan_outputs(plan);
+    float *got = snn_alloc((size_t)(batch * out), sizeof *got);
+    for (int way = 0; way < 8; way++) {
+        const snn_order x_order = way & 1 ? SNN_FEATURES_FIRST : SNN_SAMPLES_FIRST;
+        const snn_order y_order = way & 2 ? SNN_FEATURES_FIRST : SNN_SAMPLES_FIRST;
+        // Arrays of exactly their size, so that a sanitizer sees what goes past the end.
+        const size_t beside = way & 4 ? 1 : 0;
+        float *given = snn_alloc((size_t)(batch * in) + beside, sizeof *given);
+        float *y = snn_alloc((size_t)(batch * out) + beside, sizeof *y);
+        if (x_order == SNN_FEATURES_FIRST)
+            turn(x, batch, in, given + beside);
+        else
+            memcpy(given + beside, x, (size_t)(batch * in) * sizeof *x);
+        CHECK_OK(snn_plan_run_ordered(plan, given + beside, x_order, batch, y + beside, y_order));
+        if (y_order == SNN_FEATURES_FIRST)
+            turn(y + beside, out, batch, got);
+        else
+            memcpy(got, y + beside, (size_t)(batch * out) * sizeof *y);
+        if (!CHECK(!memcmp(got, wanted, (size_t)(batch * out) * sizeof *got)))
+            printf("%s threads %d batch %lld, x_order %d, y_order %d: other bits than one sample at a time\n",
+                   snn_plan_isa(plan), snn_plan_threads(plan), (long long)batch, (int)x_order, (int)y_order);
+        snn_free(given);
+        snn_free(y);
+    }
+    snn_free(got);
+}
+
+/* rows 0: the network of many layers; else one layer of so many rows. */
+static void test_orders(const char *isa, int64_t rows)
+{
+    enum { largest = 70, columns = 100 };
+    static float x[largest * columns], wanted[largest * columns];
+    snn_model *model = NULL;
+    if (rows) {
+        CHECK_OK(snn_model_create(columns, &model));
+        add_layer(model, rows, columns, 0.8, 0, 1);
+    } else {
+        model = make_model(0.9);
+    }
+    for (int i = 0; i < largest * columns; i++)
+        x[i] = (float)(2 * uniform() - 1);
+    for (int threads = 1; threads <= 5; threads++) {
+        const snn_plan_options options = {.threads = threads, .tune = (snn_tune)(threads % 3), .isa = isa};
+        snn_plan *plan = NULL;
+        CHECK_OK(snn_plan_create(model, &options, &plan));
+        for (int64_t s = 0; s < largest && threads == 1; s++)
+            CHECK_OK(snn_plan_run(plan, x + s * columns, 1, wanted + s * snn_plan_outputs(plan)));
+        for (int64_t batch = 1; batch <= largest; batch++)
+            compare_orders(plan, x, batch, wanted);
+        snn_plan_free(plan);
+    }
+    snn_model_free(model);
+}
+
 /* One neuron, one input, nothing kept: the smallest and the emptiest plans. */
 static void test_corners(const char *isa)
 {
@@ -223,6 +289,18 @@ static void test_errors(void)
     CHECK_STATUS(snn_plan_run(plan, x, 1, NULL), SNN_ERROR_ARGUMENT);
     CHECK_STATUS(snn_plan_run(NULL, x, 1, y), SNN_ERROR_ARGUMENT);
     CHECK_OK(snn_plan_run(plan, NULL, 0, NULL));
+    CHECK_STATUS(snn_plan_run_ordered(plan, x, (snn_order)2, 1, y, SNN_SAMPLES_FIRST), SNN_ERROR_ARGUMENT);
+    CHECK(
+        !strcmp(snn_last_error(), "x_order must be SNN_SAMPLES_FIRST (0) or SNN_FEATURES_FIRST (1), got 2"));
+    CHECK_STATUS(snn_plan_run_ordered(plan, x, SNN_SAMPLES_FIRST, 0, y, (snn_order)-1), SNN_ERROR_ARGUMENT);
+    CHECK(!strncmp(snn_last_error(), "y_order must be", 15));
+    CHECK_STATUS(snn_plan_run_ordered(NULL, x, SNN_FEATURES_FIRST, 1, y, SNN_FEATURES_FIRST),
+                 SNN_ERROR_ARGUMENT);
+    CHECK_STATUS(snn_plan_run_ordered(plan, x, SNN_FEATURES_FIRST, 1, NULL, SNN_FEATURES_FIRST),
+                 SNN_ERROR_ARGUMENT);
+    CHECK_STATUS(snn_plan_run_ordered(plan, x, SNN_FEATURES_FIRST, -1, y, SNN_FEATURES_FIRST),
+                 SNN_ERROR_ARGUMENT);
+    CHECK_OK(snn_plan_run_ordered(plan, NULL, SNN_FEATURES_FIRST, 0, NULL, SNN_FEATURES_FIRST));
     size_t needed = 0, again = 0;
     char small[16], *text;
     CHECK_OK(snn_plan_report(plan, NULL, 0, &needed));
@@ -247,6 +325,9 @@ int main(void)
         }
         test_model(isa, 0.9);
         test_model(isa, 1.0);
+        test_orders(isa, 0);
+        test_orders(isa, 37);
+        test_orders(isa, 3);
         test_corners(isa);
     }
     test_errors();

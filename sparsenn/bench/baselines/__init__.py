@@ -6,6 +6,7 @@ An adapter module is named after its runner and defines `class Runner`:
     available()              -> (bool, reason when not)
     prepare(layers, x, threads)   packs layers for x (batch, inputs) float32; everything here is untimed
     run()                    the timed call
+    variant                  where it chose among several ways, the one taken; goes into the report
     output()                 -> (batch, outputs): what the last run() computed, in rows
 
 Adapters import their library inside methods only, and nothing of sparsenn but this folder, so that a worker
