@@ -37,17 +37,22 @@ static void load_tile(const run *r, const tile *t, int64_t first, int64_t end, f
     const int64_t inputs = r->plan->inputs, width = t->bucket->samples, count = end - first;
     const int column = t->bucket->layout == SNN_LAYOUT_COLUMN;
     const int64_t stride = column ? snn_column_stride(inputs) : width;
+    const float *from = r->x + t->first * inputs + first, *turned = r->x + first * r->batch + t->first;
     to += column ? first : first * width;
+    if (r->x_order == SNN_SAMPLES_FIRST && !column) {
+        isa->transpose(from, inputs, to, stride, t->samples, count, width);
+        return;
+    }
     if (t->samples < width && !column)
         memset(to, 0, (size_t)(count * width) * sizeof(float));
     for (int64_t s = t->samples; s < width && column; s++)
         memset(to + s * stride, 0, (size_t)count * sizeof(float));
     if (r->x_order == SNN_SAMPLES_FIRST)
-        (column ? isa->copy : isa->transpose)(r->x + t->first * inputs + first, inputs, to, stride,
-                                              t->samples, count);
+        isa->copy(from, inputs, to, stride, t->samples, count);
+    else if (column)
+        isa->transpose(turned, r->batch, to, stride, count, t->samples, count);
     else
-        (column ? isa->transpose : isa->copy)(r->x + first * r->batch + t->first, r->batch, to, stride, count,
-                                              t->samples);
+        isa->copy(turned, r->batch, to, stride, count, t->samples);
 }
 
 /* The other way: outputs [first, end) of a tile -> y. */
@@ -58,13 +63,15 @@ static void store_tile(const run *r, const tile *t, const float *from, int64_t f
     const int column = t->bucket->layout == SNN_LAYOUT_COLUMN;
     const int64_t stride = column ? snn_column_stride(outputs) : width;
     const int64_t rows = column ? t->samples : count, columns = column ? count : t->samples;
+    const int turned = column == (r->y_order == SNN_FEATURES_FIRST);
+    const int64_t y_stride = r->y_order == SNN_SAMPLES_FIRST ? outputs : r->batch;
+    float *y = r->y_order == SNN_SAMPLES_FIRST ? r->y + t->first * outputs + first
+                                               : r->y + first * r->batch + t->first;
     from += column ? first : first * width;
-    if (r->y_order == SNN_SAMPLES_FIRST)
-        (column ? isa->copy : isa->transpose)(from, stride, r->y + t->first * outputs + first, outputs, rows,
-                                              columns);
+    if (turned)
+        isa->transpose(from, stride, y, y_stride, rows, columns, rows);
     else
-        (column ? isa->transpose : isa->copy)(from, stride, r->y + first * r->batch + t->first, r->batch,
-                                              rows, columns);
+        isa->copy(from, stride, y, y_stride, rows, columns);
 }
 
 /* A step on a whole tile without weights: an activation or a softmax. */

@@ -52,10 +52,8 @@ static void load(void *argument, int thread, int threads)
         const int64_t samples = l->batch - first < width ? l->batch - first : width;
         const int64_t from = l->features * part / threads, to = l->features * (part + 1) / threads;
         float *tile = tile_of(l->tiles, t, width) + from * width;
-        l->isa->transpose(l->x + first * l->features + from, l->features, tile, width, samples, to - from);
-        if (samples < width)
-            for (int64_t k = 0; k < to - from; k++)
-                memset(tile + k * width + samples, 0, (size_t)(width - samples) * sizeof(float));
+        l->isa->transpose(l->x + first * l->features + from, l->features, tile, width, samples, to - from,
+                          width);
     }
 }
 

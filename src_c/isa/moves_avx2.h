@@ -9,6 +9,16 @@ static inline uint64_t vx_load8(const uint8_t *p)
     return (uint64_t)_mm_cvtsi128_si64(eight);
 }
 
+/* All ones in the first n lanes. */
+static inline __m256i first_lanes(int n)
+{
+    static const int32_t ones_zeros[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+    return _mm256_loadu_si256((const __m256i *)(ones_zeros + 8 - n));
+}
+
+static inline vf vf_load_part(const float *p, int n) { return _mm256_maskload_ps(p, first_lanes(n)); }
+static inline void vf_store_part(float *p, vf v, int n) { _mm256_maskstore_ps(p, first_lanes(n), v); }
+
 static inline void vf_transpose(vf m[8])
 {
     __m256 t[8];

@@ -9,6 +9,16 @@ static inline uint64_t vx_load8(const uint8_t *p)
     return (uint64_t)_mm_cvtsi128_si64(eight);
 }
 
+static inline vf vf_load_part(const float *p, int n)
+{
+    return _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+}
+
+static inline void vf_store_part(float *p, vf v, int n)
+{
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), v);
+}
+
 static inline void vf_transpose(vf m[16])
 {
     __m512 t[16];

@@ -1,6 +1,8 @@
 /* Words that move data, in portable C. On every ISA:
  *   vx_load8(p)      eight bytes as one integer, the first in the low byte; through a vector register
  *                    where the processor likes that better
+ *   vf_load_part(p, n), vf_store_part(p, v, n)   the first n lanes, 0 <= n <= VF_LANES; others are zero, or
+ *                    stay as they are in memory
  *   vf_transpose(m)  m (VF_LANES vectors) transposed in place
  *   vi_load_bytes4(p)    four bytes a lane
  *   vi_byte(four, s)     byte s of each lane, s a constant in 0..3, as vf_lookup_block takes it: what lies
@@ -16,6 +18,22 @@ static inline uint64_t vx_load8(const uint8_t *p)
     uint64_t eight;
     memcpy(&eight, p, sizeof eight);
     return eight;
+}
+
+static inline vf vf_load_part(const float *p, int n)
+{
+    float four[4] = {0};
+    for (int i = 0; i < n; i++)
+        four[i] = p[i];
+    return vf_load(four);
+}
+
+static inline void vf_store_part(float *p, vf v, int n)
+{
+    float four[4];
+    vf_store(four, v);
+    for (int i = 0; i < n; i++)
+        p[i] = four[i];
 }
 
 static inline void vf_transpose(vf m[4])

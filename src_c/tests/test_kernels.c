@@ -175,18 +175,21 @@ static void test_isa(const snn_isa *isa)
     }
 }
 
-/* transpose and copy of (rows, cols), against the obvious loops; what lies between rows stays. */
+/* transpose and copy of (rows, cols), against the obvious loops; what lies between rows stays. Transposed
+ * rows are filled up with some zeros. */
 static void test_moves(const snn_isa *isa, int64_t rows, int64_t cols, int64_t from_stride, int64_t gap)
 {
     static float from[70 * 80], turned[70 * 80], copied[70 * 80];
     const int64_t turned_stride = rows + gap, copied_stride = cols + gap;
     for (int i = 0; i < 70 * 80; i++)
         from[i] = (float)i, turned[i] = copied[i] = -1;
-    isa->transpose(from, from_stride, turned, turned_stride, rows, cols);
+    const int64_t height = rows + gap / 2;
+    isa->transpose(from, from_stride, turned, turned_stride, rows, cols, height);
     isa->copy(from, from_stride, copied, copied_stride, rows, cols);
     for (int64_t i = 0; i < 70 * 80; i++) {
         const int64_t c = i / turned_stride, r = i % turned_stride;
-        CHECK(turned[i] == (c < cols && r < rows ? (float)(r * from_stride + c) : -1.0f));
+        const float filled = r < rows ? (float)(r * from_stride + c) : 0.0f;
+        CHECK(turned[i] == (c < cols && r < height ? filled : -1.0f));
         const int64_t row = i / copied_stride, col = i % copied_stride;
         CHECK(copied[i] == (row < rows && col < cols ? (float)(row * from_stride + col) : -1.0f));
     }
