@@ -67,7 +67,7 @@ typedef struct snn_segment {
 
 /* ---- workspaces ---- */
 
-/* Two buffers a thread, each for the widest step and the largest tile. */
+/* Two buffers a thread and one more, each for the widest step and the largest tile. */
 typedef struct snn_workspace {
     float *memory;
     size_t buffer_floats;

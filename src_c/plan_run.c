@@ -176,7 +176,9 @@ static void run_split_tile(const run *r, int bucket, int64_t first, int thread, 
                   t.buffers[0]);
         snn_barrier();
     } else if (!t.in_place) {
-        float *own = r->workspace->memory + (size_t)(2 * thread) * r->workspace->buffer_floats;
+        // Not in the buffers that all threads share: writing lines that another core has read is slow.
+        const int place = thread == 0 ? 2 * plan->threads : 2 * thread;
+        float *own = r->workspace->memory + (size_t)place * r->workspace->buffer_floats;
         load_tile(r, &t, 0, plan->inputs, own);
         x = own;
     }

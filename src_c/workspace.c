@@ -20,7 +20,7 @@ snn_workspace *snn_workspace_create(const snn_plan *plan)
     // Rows past the widest layer take what panels write for rows that do not exist: one a share.
     const size_t rows = (size_t)snn_column_stride(plan->widest) + (size_t)plan->threads;
     workspace->buffer_floats = (rows * (size_t)largest_tile(plan) + 15) / 16 * 16;
-    workspace->memory = snn_alloc(2 * (size_t)plan->threads * workspace->buffer_floats, sizeof(float));
+    workspace->memory = snn_alloc((2 * (size_t)plan->threads + 1) * workspace->buffer_floats, sizeof(float));
     if (!workspace->memory) {
         snn_free(workspace);
         return NULL;

@@ -285,7 +285,11 @@ def test_bench_command(tmp_path, capsys, monkeypatch):
         expected = peers[cell["best_peer"]] / cell["times"]["sparsenn"]["median_us"]
         assert math.isclose(cell["ratio"]["of_medians"], expected)
     rows = [line.split() for line in printed.out.splitlines() if line.split()[:1] == ["16-24-8"]]
-    assert [row[-2] for row in rows[:4]] == [f"{ratio:.2f}" for ratio in ratios]
+    assert [row[-3] for row in rows[:4]] == [f"{ratio:.2f}" for ratio in ratios]
+    for cell, row in zip(data["cells"], rows, strict=False):
+        ours = cell["times"]["sparsenn"]
+        share = 2e-3 * cell["nnz"] * cell["batch"] / ours["median_us"] / ours["peak_gflops"]
+        assert math.isclose(cell["peak_share"], share) and row[-1] == f"{share:.0%}"
 
 
 def test_bench_without_peers_prints_json_alone(capsys):

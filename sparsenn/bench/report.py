@@ -46,6 +46,7 @@ def cell_data(cell: Cell) -> dict:
         "nnz": cell.nnz,
         "best_peer": cell.best_peer,
         "ratio": cell.ratio,
+        "peak_share": cell.peak_share,
         "times": {name: times.as_dict() for name, times in cell.times.items()},
         "failures": cell.failures,
     }
@@ -62,6 +63,7 @@ def as_text(cells: list[Cell], runs: list[Workers]) -> str:
     lines = [
         "times in µs: median, fastest call (min), interquartile range (iqr);",
         f"ratio = best peer / {LIBRARY}, paired = median of the rounds' own ratios; losing cells first",
+        "of peak = multiply-adds on stored weights / what the cores can do; the limit is ratio / of peak",
         "",
         *table([duel_header(), *map(duel_row, ordered)]),
         "",
@@ -86,14 +88,14 @@ def cell_columns(cell: Cell) -> list[str]:
 
 def duel_header() -> list[str]:
     first = ["network", "sparsity", "mask", "batch", "threads"]
-    return [*first, LIBRARY, "min", "iqr", "best peer", "median", "min", "iqr", "ratio", "paired"]
+    return [*first, LIBRARY, "min", "iqr", "best peer", "median", "min", "iqr", "ratio", "paired", "of peak"]
 
 
 def duel_row(cell: Cell) -> list[str]:
     ours, peer = (cell.times.get(name) for name in (LIBRARY, cell.best_peer))
     row = cell_columns(cell) + numbers(ours) + [cell.best_peer or "none"] + numbers(peer)
     ratios = [f"{cell.ratio[key]:.2f}" for key in ("of_medians", "paired")] if cell.ratio else ["-", "-"]
-    return row + ratios
+    return row + ratios + [f"{cell.peak_share:.0%}" if cell.peak_share else "-"]
 
 
 def numbers(times) -> list[str]:

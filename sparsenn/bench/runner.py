@@ -41,6 +41,14 @@ class Cell:
             return None
         return timing.ratio(self.times[self.best_peer], self.times[LIBRARY])
 
+    @property
+    def peak_share(self) -> float | None:
+        """The library's multiply-adds on stored weights, as a share of what its cores do in registers."""
+        if LIBRARY not in self.times or not self.times[LIBRARY].peak_gflops:
+            return None
+        gflops = 2e-3 * self.nnz * self.batch / self.times[LIBRARY].median_us
+        return gflops / (self.threads * self.times[LIBRARY].peak_gflops)
+
 
 class Workers:
     """One process for each runner, for one thread count; a context manager.
@@ -86,7 +94,7 @@ class Workers:
         x         (batch, inputs) float32
         keep      labels that are timed in every round however slow they are
         """
-        bursts, failures, variants = {}, {}, {}
+        bursts, failures, answers = {}, {}, {}
         for layers in unique(networks.values()):
             expected, bound = oracle.forward(layers, x)
             source = self._folder / "layers.npz"
@@ -94,18 +102,18 @@ class Workers:
             for label in [label for label in self.running if networks[label] is layers]:
                 worker, target = self.running[label], self._folder / "output.npy"
                 try:
-                    answer = worker.ask(
+                    answers[label] = worker.ask(
                         "prepare", layers=str(source), threads=self.threads, output=str(target)
                     )
                     oracle.check(label, np.load(target), expected, bound)
                 except (WorkerError, ValueError) as error:
                     failures[label] = str(error)
                     continue
-                variants[label] = answer["variant"]
                 bursts[label] = lambda worker=worker: burst(worker)
         times = timing.interleave(bursts, rounds=rounds, keep=keep) if bursts else {}
         for label in bursts:
-            times[label].variant = variants[label]
+            times[label].variant = answers[label]["variant"]
+            times[label].peak_gflops = answers[label]["peak_gflops"]
             self.running[label].ask("release")
         self._drop_ended()
         return times, failures

@@ -18,11 +18,13 @@ class Times:
     rounds_us   mean time of a call in each round, NaN in rounds without this runner
     minimum_us  the fastest single call
     variant     which of its ways the runner took, where it has several
+    peak_gflops GFLOP/s of multiply-adds in the registers of one core, where the runner tells
     """
 
     rounds_us: list[float] = field(default_factory=list)
     minimum_us: float = float("inf")
     variant: str | None = None
+    peak_gflops: float | None = None
 
     @property
     def median_us(self) -> float:
@@ -41,6 +43,7 @@ class Times:
             "spread_us": self.spread_us,
             "rounds": int(np.count_nonzero(~np.isnan(self.rounds_us))),
             **({"variant": self.variant} if self.variant else {}),
+            **({"peak_gflops": self.peak_gflops} if self.peak_gflops else {}),
         }
 
 

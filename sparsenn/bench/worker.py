@@ -2,7 +2,8 @@
 
     {"do": "start", "runner": "numpy"}                    -> available, reason, versions
     {"do": "prepare", "layers": .npz, "threads": 2, "output": .npy}   -> seconds (one call takes),
-                                                                         variant (the way taken, or null)
+                                                                         variant (the way taken, or null),
+                                                                         peak_gflops (or null)
     {"do": "burst", "seconds": 0.005, "warm": 0.01}   -> us (mean of a call), fastest_us, calls
     {"do": "release"}
 
@@ -64,7 +65,8 @@ class Worker:
         self.runner.run()
         numpy.save(output, self.runner.output())
         _, self.seconds = self._time(3)
-        return {"seconds": self.seconds, "variant": getattr(self.runner, "variant", None)}
+        found = {name: getattr(self.runner, name, None) for name in ("variant", "peak_gflops")}
+        return {"seconds": self.seconds, **found}
 
     def burst(self, *, seconds: float, warm: float) -> dict:
         calls = max(1, math.ceil(seconds / self.seconds))

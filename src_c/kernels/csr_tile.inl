@@ -34,6 +34,16 @@ static inline uint64_t SNN_NAME(panel_row)(const int32_t *rows, int r) {
     return r % 2 ? pair >> 32 : (uint32_t)pair;
 }
 
+/* Lines of the next block of x (floats long) that each group of panels fetches ahead. Where threads split a layer
+ * by rows, x was written by other cores, and the weights of a block hide the way there: if lines are used often. */
+#define SNN_FETCH_USES 32
+static inline int64_t SNN_NAME(lines_ahead)(const snn_csr_block *block, int R, int64_t floats) {
+    int64_t uses = 0;
+    for (int64_t g = 0; g < block->group_count; g++)
+        uses += (int64_t)block->groups[g].panels * block->groups[g].steps * R;
+    return uses >= SNN_FETCH_USES * (floats / 16) ? floats / 16 / block->group_count + 1 : 0;
+}
+
 /* R is 2, 4 or 8. */
 static inline __attribute__((always_inline)) void SNN_NAME(csr_tile)(const int R, const int V, const int I,
                                                                      const void *packed, const float *restrict tile,
@@ -48,7 +58,11 @@ static inline __attribute__((always_inline)) void SNN_NAME(csr_tile)(const int R
         const float *weights = block->weights;
         const int first = b == 0, last = b == share->block_count - 1;
         uint64_t next = vx_load8(indices), next_upper = I == 2 ? vx_load8(indices + 8) : 0;
+        // With more samples threads rarely split rows.
+        const float *ahead = nb <= 16 && !last ? tile + block[1].first_column * nb : NULL;
+        const int64_t lines = ahead ? SNN_NAME(lines_ahead)(block, R, ahead - x) : 0;
         for (int64_t g = 0; g < block->group_count; g++) {
+            for (int64_t l = 0; l < lines; l++, ahead += 16) __builtin_prefetch(ahead, 0, 2);
             const uint32_t entries = block->groups[g].steps * (uint32_t)R;
             for (uint32_t panel = 0; panel < block->groups[g].panels; panel++) {
                 vf acc[8][8];

@@ -7,6 +7,7 @@ An adapter module is named after its runner and defines `class Runner`:
     prepare(layers, x, threads)   packs layers for x (batch, inputs) float32; everything here is untimed
     run()                    the timed call
     variant                  where it chose among several ways, the one taken; goes into the report
+    peak_gflops              this library's: GFLOP/s of multiply-adds in the registers of one core
     output()                 -> (batch, outputs): what the last run() computed, in rows
 
 Adapters import their library inside methods only, and nothing of sparsenn but this folder, so that a worker

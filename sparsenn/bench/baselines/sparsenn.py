@@ -21,6 +21,7 @@ class Runner:
         import sparsenn
 
         plan = sparsenn.compile(build_model(layers), threads=threads, batch_sizes=(len(x),), cache=False)
+        self.peak_gflops = plan.report()["peak_gflops"]
         batch, outputs = len(x), layers[-1].shape[0]
         calls = {
             "samples first": partial(
