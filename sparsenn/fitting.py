@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .checks import check_real
 from .compile import Plan, compile
 from .errors import ArgumentError
 from .model import Model
@@ -14,7 +15,6 @@ from .optim import Adam, Momentum, Nesterov, Optimizer
 from .prune import prune
 from .prune.schedules import find_schedule
 from .train import train
-from .train_checks import check_real
 
 STAGES = 5  # prunings of a gradual schedule
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse
 
+from .checks import check_integer, check_real
 from .limits import Limits
 from .reference import reference
 from .sparse_init import random_layer, stored_counts
 from .table import model_line, model_table
-from .train_checks import check_integer, check_real
 from .weights import as_bias, as_weight
 
 

@@ -15,8 +15,8 @@ from typing import ClassVar
 import numpy as np
 
 from . import _core
+from .checks import check_real
 from .errors import ArgumentError
-from .train_checks import check_real
 
 State = dict[str, np.ndarray]
 

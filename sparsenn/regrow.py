@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse
 
 from .backprop import KernelStep
-from .train_checks import check_integer, check_real
+from .checks import check_integer, check_real
 
 _BLOCK = 2**20  # elements of a dense gradient that exist at a time
 

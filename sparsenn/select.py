@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from .checks import check_flag, check_integer, check_real
 from .cross_validation import make_folds
 from .errors import ArgumentError
 from .latency import measure_latency
@@ -21,7 +22,6 @@ from .prune.recorder import RecordRange
 from .prune.slopes import check_data
 from .selection import Candidate, SparsitySelection, choose, reason_for
 from .train import train
-from .train_checks import check_flag, check_integer, check_real
 
 __all__ = ["Candidate", "SparsitySelection", "select_sparsity"]
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from .checks import check_flag, check_integer, check_real
 from .errors import ArgumentError, DivergedError
 from .history import History
 from .losses import Loss
@@ -18,7 +19,6 @@ from .rates import Schedule
 from .regrow import Regrow
 from .run import Run, Samples
 from .snapshot import Snapshot
-from .train_checks import check_flag, check_integer, check_real
 from .trainer import Trainer
 
 __all__ = ["DivergedError", "History", "Trainer", "train"]

@@ -12,6 +12,7 @@ import numpy as np
 
 from . import checkpoint
 from .backprop import Network
+from .checks import as_features, check_integer, check_real, check_same_length
 from .errors import ArgumentError, DivergedError
 from .limits import Limits
 from .losses import LOSSES, Loss, check_loss, choose_loss
@@ -22,7 +23,6 @@ from .parameters import Parameter
 from .penalties import Penalties
 from .rules import Rules
 from .tally import Tally
-from .train_checks import as_features, check_integer, check_real, check_same_length
 
 _EVALUATION_BATCH = 512  # samples: bounds the memory of an evaluation
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit
 
+from ..checks import check_real
 from ..losses import CrossEntropy, Loss
 from ..model import Model, Softmax
-from ..train_checks import check_real
 from .slopes import forward
 
 
