@@ -8,8 +8,7 @@
 Data goes one way: prune and compile return something new, train alone updates the model it is given.
 
     model.py          Model, Linear (weight dense or CSR), activations, mlp
-    train.py          train, Trainer: dense and sparse alike; optim, losses, penalties, rules, rates beside it
-    regrow.py         regrow: other weights for a sparse pattern while it is trained
+    training/         train, Trainer, regrow: dense and sparse alike; optim, losses, penalties, rules, rates
     prune/            prune, prune_iteratively, prune_neurons; one criterion, structure or schedule a file
     select.py         select_sparsity: by cross-validation and measured latency; display.py draws it
     allocation.py     allocate: sparsity by layer for a latency budget, from sensitivity.py
@@ -59,12 +58,15 @@ from .prune import RecordRange, criteria, drop_dead_neurons, prune, structures
 from .prune.iterative import prune_iteratively
 from .prune.neuron_loop import prune_neurons
 from .prune.schedules import schedules
-from .rates import Constant, Cosine, StepDecay
 from .reference import reference
-from .regrow import Regrow, regrow
 from .select import SparsitySelection, select_sparsity
 from .sensitivity import Sensitivity, sensitivity
-from .train import History, Trainer, train
+from .training import losses, optim
+from .training.history import History
+from .training.rates import Constant, Cosine, StepDecay
+from .training.regrow import Regrow, regrow
+from .training.train import train
+from .training.trainer import Trainer
 
 __version__ = _core.version()
 
@@ -114,8 +116,10 @@ __all__ = [
     "get_include",
     "get_library_dir",
     "load",
+    "losses",
     "mlp",
     "ops",
+    "optim",
     "prune",
     "prune_iteratively",
     "prune_neurons",

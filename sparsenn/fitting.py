@@ -11,10 +11,10 @@ from .checks import check_real
 from .compile import Plan, compile
 from .errors import ArgumentError
 from .model import Model
-from .optim import Adam, Momentum, Nesterov, Optimizer
 from .prune import prune
 from .prune.schedules import find_schedule
-from .train import train
+from .training.optim import Adam, Momentum, Nesterov, Optimizer
+from .training.train import train
 
 STAGES = 5  # prunings of a gradual schedule
 

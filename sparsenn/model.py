@@ -2,7 +2,7 @@
 
 A layer's input is the output of the layer before it. Weights are (out, in) float32: an ndarray when the
 layer is dense, a scipy csr_array when it is sparse. Nothing here computes: reference.py holds the plain
-forward pass, compile.py the fast one, train.py the gradients.
+forward pass, compile.py the fast one, training/ the gradients.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from .prune.iterative import prune_iteratively
 from .prune.recorder import RecordRange
 from .prune.slopes import check_data
 from .selection import Candidate, SparsitySelection, choose, reason_for
-from .train import train
+from .training.train import train
 
 __all__ = ["Candidate", "SparsitySelection", "select_sparsity"]
 

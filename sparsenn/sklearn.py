@@ -23,7 +23,7 @@ from .importers._require import require
 from .importers.sklearn import ACTIVATIONS
 from .model import Linear, Model, Sigmoid, Softmax, mlp
 from .model_bytes import from_bytes, to_bytes
-from .trainer import Trainer
+from .training.trainer import Trainer
 
 require("sklearn", extra="sklearn", caller="sparsenn.sklearn")
 

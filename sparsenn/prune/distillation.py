@@ -6,8 +6,8 @@ import numpy as np
 from scipy.special import expit
 
 from ..checks import check_real
-from ..losses import CrossEntropy, Loss
 from ..model import Model, Softmax
+from ..training.losses import CrossEntropy, Loss
 from .slopes import forward
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from ..checks import check_integer, check_real
 from ..errors import ArgumentError
 from ..model import Model
-from ..train import train
+from ..training.train import train
 from .amount import check_index, check_keep
 from .criteria import find_criterion
 from .evaluation import evaluate

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .checks import check_flag, check_real
-from .errors import ArgumentError
+from ..checks import check_flag, check_real
+from ..errors import ArgumentError
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .checks import check_real
-from .errors import ArgumentError
-from .limits import check_range
+from ..checks import check_real
+from ..errors import ArgumentError
+from ..limits import check_range
 
 
 @dataclass(frozen=True)
