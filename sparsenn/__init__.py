@@ -10,8 +10,7 @@ Data goes one way: prune and compile return something new, train alone updates t
     model.py          Model, Linear (weight dense or CSR), activations, mlp
     training/         train, Trainer, regrow: dense and sparse alike; optim, losses, penalties, rules, rates
     prune/            prune, prune_iteratively, prune_neurons; one criterion, structure or schedule a file
-    select.py         select_sparsity: by cross-validation and measured latency; display.py draws it
-    allocation.py     allocate: sparsity by layer for a latency budget, from sensitivity.py
+    search/           select_sparsity, allocate, sensitivity: how sparse, by measured score and latency
     compile.py        compile, Plan: packed and tuned for this processor; run, explain
     io.py             save, load: the model file, which the C library reads too
     ops.py            spmm, spmm_transposed, sddmm on scipy CSR matrices
@@ -35,9 +34,7 @@ Data goes one way: prune and compile return something new, train alone updates t
 from pathlib import Path
 
 from . import _core, datasets, ops
-from .allocation import Allocation, allocate
 from .compile import Plan, compile
-from .display import SparsityDisplay
 from .errors import (
     ArgumentError,
     CSRError,
@@ -59,8 +56,11 @@ from .prune.iterative import prune_iteratively
 from .prune.neuron_loop import prune_neurons
 from .prune.schedules import schedules
 from .reference import reference
-from .select import SparsitySelection, select_sparsity
-from .sensitivity import Sensitivity, sensitivity
+from .search.allocation import Allocation, allocate
+from .search.display import SparsityDisplay
+from .search.select import select_sparsity
+from .search.selection import SparsitySelection
+from .search.sensitivity import Sensitivity, sensitivity
 from .training import losses, optim
 from .training.history import History
 from .training.rates import Constant, Cosine, StepDecay

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from .checks import check_real
-from .errors import ArgumentError
+from ..checks import check_real
+from ..errors import ArgumentError
+from ..model import Model
+from ..prune import prune
 from .latency import measure_latency
-from .model import Model
-from .prune import prune
 from .sensitivity import Sensitivity, sensitivity
 
 __all__ = ["Allocation", "allocate"]
