@@ -15,15 +15,15 @@ import warnings
 import numpy as np
 import scipy.sparse
 
+from ..checks import check_integer, check_real
+from ..errors import ArgumentError
+from ..importers import from_sklearn
+from ..importers._require import require
+from ..importers.sklearn import ACTIVATIONS
+from ..model import Linear, Model, Sigmoid, Softmax, mlp
+from ..training.trainer import Trainer
 from . import fitting
-from .checks import check_integer, check_real
-from .errors import ArgumentError
-from .importers import from_sklearn
-from .importers._require import require
-from .importers.sklearn import ACTIVATIONS
-from .model import Linear, Model, Sigmoid, Softmax, mlp
 from .model_bytes import from_bytes, to_bytes
-from .training.trainer import Trainer
 
 require("sklearn", extra="sklearn", caller="sparsenn.sklearn")
 

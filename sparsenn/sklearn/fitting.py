@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .checks import check_real
-from .compile import Plan, compile
-from .errors import ArgumentError
-from .model import Model
-from .prune import prune
-from .prune.schedules import find_schedule
-from .training.optim import Adam, Momentum, Nesterov, Optimizer
-from .training.train import train
+from ..checks import check_real
+from ..compile import Plan, compile
+from ..errors import ArgumentError
+from ..model import Model
+from ..prune import prune
+from ..prune.schedules import find_schedule
+from ..training.optim import Adam, Momentum, Nesterov, Optimizer
+from ..training.train import train
 
 STAGES = 5  # prunings of a gradual schedule
 
