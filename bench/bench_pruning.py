@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 
 import sparsenn as snn
-from sparsenn.latency import measure_latency
 from sparsenn.prune.evaluation import score
+from sparsenn.search.latency import measure_latency
 
 SPARSITIES = (0.80, 0.90, 0.95, 0.98)
 SEEDS = range(5)

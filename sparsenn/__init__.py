@@ -8,11 +8,9 @@
 Data goes one way: prune and compile return something new, train alone updates the model it is given.
 
     model.py          Model, Linear (weight dense or CSR), activations, mlp
-    train.py          train, Trainer: dense and sparse alike; optim, losses, penalties, rules, rates beside it
-    regrow.py         regrow: other weights for a sparse pattern while it is trained
+    training/         train, Trainer, regrow: dense and sparse alike; optim, losses, penalties, rules, rates
     prune/            prune, prune_iteratively, prune_neurons; one criterion, structure or schedule a file
-    select.py         select_sparsity: by cross-validation and measured latency; display.py draws it
-    allocation.py     allocate: sparsity by layer for a latency budget, from sensitivity.py
+    search/           select_sparsity, allocate, sensitivity: how sparse, by measured score and latency
     compile.py        compile, Plan: packed and tuned for this processor; run, explain
     io.py             save, load: the model file, which the C library reads too
     ops.py            spmm, spmm_transposed, sddmm on scipy CSR matrices
@@ -20,7 +18,7 @@ Data goes one way: prune and compile return something new, train alone updates t
     datasets/         the embedded real data
     importers/        from_sklearn, from_torch, from_keras, from_onnx, from_safetensors; one format a file
     exporters/        to_onnx, to_torch, to_sklearn, to_scipy
-    sklearn.py        SparseMLPClassifier, SparseMLPRegressor (imported on its own)
+    sklearn/          SparseMLPClassifier, SparseMLPRegressor (imported on its own)
     torch.py          SparseLinear, sparsify (imported on its own)
     cli/              the sparsenn command; one sub-command a file
     _core.pyx         the binding of the C core in src_c/
@@ -36,9 +34,7 @@ Data goes one way: prune and compile return something new, train alone updates t
 from pathlib import Path
 
 from . import _core, datasets, ops
-from .allocation import Allocation, allocate
 from .compile import Plan, compile
-from .display import SparsityDisplay
 from .errors import (
     ArgumentError,
     CSRError,
@@ -59,12 +55,18 @@ from .prune import RecordRange, criteria, drop_dead_neurons, prune, structures
 from .prune.iterative import prune_iteratively
 from .prune.neuron_loop import prune_neurons
 from .prune.schedules import schedules
-from .rates import Constant, Cosine, StepDecay
 from .reference import reference
-from .regrow import Regrow, regrow
-from .select import SparsitySelection, select_sparsity
-from .sensitivity import Sensitivity, sensitivity
-from .train import History, Trainer, train
+from .search.allocation import Allocation, allocate
+from .search.display import SparsityDisplay
+from .search.select import select_sparsity
+from .search.selection import SparsitySelection
+from .search.sensitivity import Sensitivity, sensitivity
+from .training import losses, optim
+from .training.history import History
+from .training.rates import Constant, Cosine, StepDecay
+from .training.regrow import Regrow, regrow
+from .training.train import train
+from .training.trainer import Trainer
 
 __version__ = _core.version()
 
@@ -114,8 +116,10 @@ __all__ = [
     "get_include",
     "get_library_dir",
     "load",
+    "losses",
     "mlp",
     "ops",
+    "optim",
     "prune",
     "prune_iteratively",
     "prune_neurons",

@@ -12,11 +12,11 @@ import numpy as np
 
 from . import _core
 from .bridge import to_core
+from .checks import check_integer
 from .explain import explain_report
 from .model import Model
 from .ops import check_threads
 from .reference import as_batch
-from .train_checks import check_integer
 
 SMALL_LAYER = 4096  # weights; below, whether sparse or dense is faster tells nothing
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .checks import check_integer
 from .errors import ArgumentError
-from .train_checks import check_integer
 
 
 def check_range(name: str, value) -> tuple[float, float] | None:

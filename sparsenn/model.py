@@ -2,7 +2,7 @@
 
 A layer's input is the output of the layer before it. Weights are (out, in) float32: an ndarray when the
 layer is dense, a scipy csr_array when it is sparse. Nothing here computes: reference.py holds the plain
-forward pass, compile.py the fast one, train.py the gradients.
+forward pass, compile.py the fast one, training/ the gradients.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse
 
+from .checks import check_integer, check_real
 from .limits import Limits
 from .reference import reference
 from .sparse_init import random_layer, stored_counts
 from .table import model_line, model_table
-from .train_checks import check_integer, check_real
 from .weights import as_bias, as_weight
 
 

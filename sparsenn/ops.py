@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse
 
 from . import _core
-from .train_checks import as_numbers, check_integer
+from .checks import as_numbers, check_integer
 from .weights import as_bias, as_csr, core_indices
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .activations import activation_of
-from .train_checks import as_numbers
+from .checks import as_numbers
 
 
 def as_batch(x, *, inputs: int, dtype=np.float32, name: str = "x", any_order: bool = False) -> np.ndarray:

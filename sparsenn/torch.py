@@ -15,10 +15,10 @@ import numpy as np
 import scipy.sparse
 
 from . import _core
+from .checks import check_integer, check_real
 from .errors import ArgumentError, CSRError
 from .importers._require import require
 from .ops import check_threads
-from .train_checks import check_integer, check_real
 
 require("torch", extra="torch", caller="sparsenn.torch")
 

@@ -6,8 +6,8 @@ import numpy as np
 import scipy.sparse
 
 from . import _core
+from .checks import as_numbers
 from .errors import CSRError
-from .train_checks import as_numbers
 
 
 def as_weight(weight) -> np.ndarray | scipy.sparse.csr_array:

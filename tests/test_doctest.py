@@ -13,7 +13,10 @@ OPTIONAL = ("sparsenn.torch", "sparsenn.sklearn")  # need another package to be 
 
 def names():
     found = [module.name for module in pkgutil.walk_packages(sparsenn.__path__, "sparsenn.")]
-    return ["sparsenn", *(name for name in found if not name.endswith("__main__") and name not in OPTIONAL)]
+    return [
+        "sparsenn",
+        *(name for name in found if not name.endswith("__main__") and not name.startswith(OPTIONAL)),
+    ]
 
 
 def examples(name):

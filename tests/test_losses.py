@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse
 
 import sparsenn as snn
-from sparsenn.losses import BinaryCrossEntropy, CrossEntropy, Huber, MeanSquaredError, choose_loss
+from sparsenn.training.losses import BinaryCrossEntropy, CrossEntropy, Huber, MeanSquaredError, choose_loss
 
 EPS = float(np.finfo(np.float32).eps)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import sparsenn as snn
-from sparsenn.optim import SGD, Adam, AdamW, Momentum, make_optimizer
+from sparsenn.training.optim import SGD, Adam, AdamW, Momentum, make_optimizer
 
 EPS = float(np.finfo(np.float32).eps)
 RATE, STEPS = 0.01, 20

@@ -6,7 +6,7 @@ from scipy.optimize import minimize_scalar
 
 import sparsenn as snn
 from sparsenn import _core
-from sparsenn.penalties import Penalties
+from sparsenn.training.penalties import Penalties
 
 RATE = 0.1
 EPS = float(np.finfo(np.float32).eps)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import sparsenn as snn
-from sparsenn.losses import LOSSES, CrossEntropy
 from sparsenn.prune.distillation import Distillation, distilled
 from sparsenn.prune.evaluation import evaluate, score
 from sparsenn.prune.schedules import find_schedule
+from sparsenn.training.losses import LOSSES, CrossEntropy
 
 
 @pytest.fixture(scope="module")

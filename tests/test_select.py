@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import sparsenn as snn
-from sparsenn import allocation, latency, select
 from sparsenn.bench.timing import Times
-from sparsenn.cross_validation import make_folds
 from sparsenn.prune.evaluation import evaluate, score
+from sparsenn.search import allocation, latency, select
+from sparsenn.search.cross_validation import make_folds
 
 FIT = {"epochs": 6, "batch_size": 32}
 PRUNE = {"steps": 1, "epochs_per_step": 2, "keep": -1, "batch_size": 32}

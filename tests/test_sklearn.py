@@ -70,6 +70,7 @@ def test_pickles_hold_the_models_bytes(fitted, iris, tmp_path, dump):
     state = fitted.__getstate__()
     assert isinstance(state["model_"], bytes)
     assert not {"_compiled", "_trainer"} & state.keys()
+    assert type(fitted).__module__ == "sparsenn.sklearn"  # where a pickle looks for the class
     if dump:
         loaded = pickle.loads(dump(fitted))
     else:

@@ -9,8 +9,6 @@ import pytest
 import scipy.sparse
 
 import sparsenn as snn
-from sparsenn.optim import Momentum
-from sparsenn.train import DivergedError
 
 
 def make_blobs(rng, samples=90, inputs=4, classes=3):
@@ -172,7 +170,9 @@ def test_linear_regression_finds_the_coefficients(rng):
     X = rng.standard_normal((256, 3), dtype=np.float32)
     y = X @ np.array([1.5, -2.0, 0.5], np.float32) + np.float32(0.25)
     model = snn.mlp([3, 1], output="linear", seed=1)
-    snn.train(model, X, y, epochs=60, batch_size=32, optimizer=Momentum(momentum=0.5), learning_rate=0.05)
+    snn.train(
+        model, X, y, epochs=60, batch_size=32, optimizer=snn.optim.Momentum(momentum=0.5), learning_rate=0.05
+    )
     np.testing.assert_allclose(model.layers[0].weight, [[1.5, -2.0, 0.5]], atol=1e-4)
     np.testing.assert_allclose(model.layers[0].bias, [0.25], atol=1e-4)
 
@@ -257,10 +257,10 @@ def test_diverged_training_leaves_the_model_as_it_was(rng, sparse):
     X, y = make_blobs(rng)
     model = small_model(sparse=sparse)
     before = arrays_of(model)
-    with pytest.raises(DivergedError, match="must (be|stay) finite.*try a learning_rate below 1e\\+30"):
+    with pytest.raises(snn.DivergedError, match="must (be|stay) finite.*try a learning_rate below 1e\\+30"):
         snn.train(model, X, y, epochs=5, optimizer="sgd", learning_rate=1e30)
     assert_same_bits(arrays_of(model), before)
-    assert issubclass(DivergedError, snn.SparsennError)
+    assert issubclass(snn.DivergedError, snn.SparsennError)
 
 
 def test_an_interrupt_keeps_the_best_weights(rng):

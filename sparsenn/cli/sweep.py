@@ -32,9 +32,9 @@ def add_parser(subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from .. import save
-    from ..display import SparsityDisplay
     from ..prune.evaluation import score
-    from ..select import select_sparsity
+    from ..search.display import SparsityDisplay
+    from ..search.select import select_sparsity
 
     data = _data.load_data(args)
     if args.model:

@@ -22,7 +22,7 @@ def add_parser(subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     from .. import save
     from ..prune.evaluation import evaluate, score
-    from ..train import train
+    from ..training.train import train
 
     _data.check_folder("--out", args.out)
     data = _data.load_data(args)

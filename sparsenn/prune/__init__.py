@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
+from ..checks import check_flag, check_integer
 from ..errors import ArgumentError
 from ..model import Linear, Model
-from ..train_checks import check_flag, check_integer
 from .amount import Amount, check_amount, check_keep
 from .criteria import criteria, find_criterion
 from .csr import stored_values

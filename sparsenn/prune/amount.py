@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..checks import check_real
 from ..errors import ArgumentError
-from ..train_checks import check_real
 
 DEFAULT_SPARSITY = 0.9
 

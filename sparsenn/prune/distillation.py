@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit
 
-from ..losses import CrossEntropy, Loss
+from ..checks import check_real
 from ..model import Model, Softmax
-from ..train_checks import check_real
+from ..training.losses import CrossEntropy, Loss
 from .slopes import forward
 
 

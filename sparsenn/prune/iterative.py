@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from ..checks import check_flag, check_integer
 from ..errors import ArgumentError
 from ..model import Model
-from ..train import train
-from ..train_checks import check_flag, check_integer
+from ..training.train import train
 from . import prune
 from .amount import check_amount, check_keep
 from .csr import stored_positions, stored_values, weight_count

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from ..checks import check_integer, check_real
 from ..errors import ArgumentError
 from ..model import Model
-from ..train import train
-from ..train_checks import check_integer, check_real
+from ..training.train import train
 from .amount import check_index, check_keep
 from .criteria import find_criterion
 from .evaluation import evaluate

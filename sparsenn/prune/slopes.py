@@ -12,10 +12,10 @@ import numpy as np
 
 from .. import ops
 from ..activations import activation_of
+from ..checks import as_features, check_same_length
 from ..errors import ArgumentError
-from ..losses import choose_loss
 from ..model import Linear, Model, Softmax
-from ..train_checks import as_features, check_same_length
+from ..training.losses import choose_loss
 
 _BATCH = 1024  # samples at a time: bounds the memory
 

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 import numpy as np
 import scipy.sparse
 
-from . import model as models
-from .errors import ArgumentError, FormatError, VersionError
-from .model import ELU, ClippedReLU, Linear, Model
+from .. import model as models
+from ..errors import ArgumentError, FormatError, VersionError
+from ..model import ELU, ClippedReLU, Linear, Model
 
 VERSION = 1
 _DOCUMENT = "document"

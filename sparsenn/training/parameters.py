@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from . import _core
+from .. import _core
 from .optim import Optimizer
 
 

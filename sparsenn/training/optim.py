@@ -14,9 +14,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from . import _core
-from .errors import ArgumentError
-from .train_checks import check_real
+from .. import _core
+from ..checks import check_real
+from ..errors import ArgumentError
 
 State = dict[str, np.ndarray]
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from .errors import ArgumentError
-from .train_checks import check_integer
+from ..checks import check_integer
+from ..errors import ArgumentError
 
 Fold = tuple[np.ndarray, np.ndarray]  # indices of the training and of the test samples
 

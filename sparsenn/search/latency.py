@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from .bench.timing import BURST_SECONDS, ROUNDS, WARM_SECONDS, Times, interleave
-from .compile import compile
-from .model import Model
-from .train_checks import check_integer
+from ..bench.timing import BURST_SECONDS, ROUNDS, WARM_SECONDS, Times, interleave
+from ..checks import check_integer
+from ..compile import compile
+from ..model import Model
 
 
 def measure_latency(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import tempfile
 
-from . import _core
-from .bridge import from_core
-from .io import save
-from .model import Model
+from .. import _core
+from ..bridge import from_core
+from ..io import save
+from ..model import Model
 
 
 def to_bytes(model: Model) -> bytes:

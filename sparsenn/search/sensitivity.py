@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-from .errors import ArgumentError
-from .prune import prune
-from .prune.amount import check_keep, check_sparsity
-from .prune.evaluation import evaluate, score
+from ..errors import ArgumentError
+from ..prune import prune
+from ..prune.amount import check_keep, check_sparsity
+from ..prune.evaluation import evaluate, score
 
 __all__ = ["Sensitivity", "sensitivity"]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse
 
+from ..checks import check_integer, check_real
 from .backprop import KernelStep
-from .train_checks import check_integer, check_real
 
 _BLOCK = 2**20  # elements of a dense gradient that exist at a time
 

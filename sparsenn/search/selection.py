@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from .errors import ArgumentError
-from .model import Model
+from ..errors import ArgumentError
+from ..model import Model
 
 
 @dataclass

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit
 
-from .errors import ArgumentError
-from .train_checks import as_numbers, check_finite, check_real
+from ..checks import as_numbers, check_finite, check_real
+from ..errors import ArgumentError
 
 
 class CrossEntropy:

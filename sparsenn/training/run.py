@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..errors import DivergedError
 from . import checkpoint
-from .errors import DivergedError
 from .history import History
 from .rates import Schedule
 from .regrow import Regrow, regrow

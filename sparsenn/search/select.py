@@ -10,20 +10,18 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from ..checks import check_flag, check_integer, check_real
+from ..errors import ArgumentError
+from ..model import Model
+from ..prune.amount import check_sparsity
+from ..prune.evaluation import score
+from ..prune.iterative import prune_iteratively
+from ..prune.recorder import RecordRange
+from ..prune.slopes import check_data
+from ..training.train import train
 from .cross_validation import make_folds
-from .errors import ArgumentError
 from .latency import measure_latency
-from .model import Model
-from .prune.amount import check_sparsity
-from .prune.evaluation import score
-from .prune.iterative import prune_iteratively
-from .prune.recorder import RecordRange
-from .prune.slopes import check_data
 from .selection import Candidate, SparsitySelection, choose, reason_for
-from .train import train
-from .train_checks import check_flag, check_integer, check_real
-
-__all__ = ["Candidate", "SparsitySelection", "select_sparsity"]
 
 
 def select_sparsity(

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from .errors import ArgumentError, DivergedError
+from ..checks import check_flag, check_integer, check_real
+from ..errors import ArgumentError, DivergedError
 from .history import History
 from .losses import Loss
 from .optim import Optimizer
@@ -18,10 +19,7 @@ from .rates import Schedule
 from .regrow import Regrow
 from .run import Run, Samples
 from .snapshot import Snapshot
-from .train_checks import check_flag, check_integer, check_real
 from .trainer import Trainer
-
-__all__ = ["DivergedError", "History", "Trainer", "train"]
 
 Callback = Callable[[Trainer, dict], object]
 
@@ -55,7 +53,7 @@ def train(
     y                 classes: (n,) integer labels or (n, outputs) one-hot; others: (n, outputs), or (n,)
                       where the model has one output
     optimizer, loss, threads   as Trainer takes them
-    learning_rate     a number, or a Schedule of rates.py, asked before each step
+    learning_rate     a number, or a Constant, StepDecay or Cosine, asked before each step
     validation_split  share in [0, 1) of the samples, drawn with seed, held out for validation
     validation_data   (X, y) for validation instead
     early_stopping    patience: stop after this many epochs in a row without a lower validation loss. The

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import _core
-from .activations import activation_of
-from .bridge import node_limits
-from .errors import ArgumentError
-from .model import ELU, GELU, ClippedReLU, Linear, Model, ReLU, Sigmoid, Softmax, Tanh
+from .. import _core
+from ..activations import activation_of
+from ..bridge import node_limits
+from ..errors import ArgumentError
+from ..model import ELU, GELU, ClippedReLU, Linear, Model, ReLU, Sigmoid, Softmax, Tanh
+from ..weights import core_indices
 from .parameters import Parameter
 from .tiles import Buffer, Layout
-from .weights import core_indices
 
 _SMALL = 2**20  # weights of a dense layer that goes through the sparse kernels beside sparse layers
 _FUSED = {

@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from .errors import ArgumentError
+from ..checks import check_real
+from ..errors import ArgumentError
+from ..model import Model
+from ..prune import prune
 from .latency import measure_latency
-from .model import Model
-from .prune import prune
 from .sensitivity import Sensitivity, sensitivity
-from .train_checks import check_real
 
 __all__ = ["Allocation", "allocate"]
 

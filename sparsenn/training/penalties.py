@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .errors import ArgumentError
-from .train_checks import check_flag, check_real
+from ..checks import check_flag, check_real
+from ..errors import ArgumentError
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from .train_checks import check_integer, check_real
+from ..checks import check_integer, check_real
 
 
 @dataclass(frozen=True)

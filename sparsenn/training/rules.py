@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .errors import ArgumentError
-from .limits import check_range
-from .train_checks import check_real
+from ..checks import check_real
+from ..errors import ArgumentError
+from ..limits import check_range
 
 
 @dataclass(frozen=True)

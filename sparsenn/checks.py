@@ -1,4 +1,4 @@
-"""Checks of what is given to the trainer. Each error names the argument, what came and what was wanted."""
+"""Checks of arguments. Each error names the argument, what came and what was wanted."""
 
 from __future__ import annotations
 

@@ -10,19 +10,19 @@ from dataclasses import asdict, fields
 
 import numpy as np
 
+from ..checks import as_features, check_integer, check_real, check_same_length
+from ..errors import ArgumentError, DivergedError
+from ..limits import Limits
+from ..model import Sigmoid, Softmax
+from ..ops import check_threads
 from . import checkpoint
 from .backprop import Network
-from .errors import ArgumentError, DivergedError
-from .limits import Limits
 from .losses import LOSSES, Loss, check_loss, choose_loss
-from .model import Sigmoid, Softmax
-from .ops import check_threads
 from .optim import Optimizer, make_optimizer
 from .parameters import Parameter
 from .penalties import Penalties
 from .rules import Rules
 from .tally import Tally
-from .train_checks import as_features, check_integer, check_real, check_same_length
 
 _EVALUATION_BATCH = 512  # samples: bounds the memory of an evaluation
 
@@ -51,10 +51,10 @@ class Trainer:
         **options,
     ):
         """
-        optimizer      "adam", "adamw", "momentum", "nesterov", "rmsprop", "sgd", or an optim.Optimizer for
+        optimizer      "adam", "adamw", "momentum", "nesterov", "rmsprop", "sgd", or one of snn.optim for
                        other constants
         learning_rate  may be set anew between steps, as the attribute of that name
-        loss           "cross_entropy", "binary_cross_entropy", "mse", "huber", a loss of losses.py for other
+        loss           "cross_entropy", "binary_cross_entropy", "mse", "huber", one of snn.losses for other
                        constants, or "auto": from the first y (losses.choose_loss)
         limits         checked here; training keeps within its weight_range
         seed           of weight_drop

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from .compile import Plan, compile
-from .errors import ArgumentError
-from .model import Model
-from .optim import Adam, Momentum, Nesterov, Optimizer
-from .prune import prune
-from .prune.schedules import find_schedule
-from .train import train
-from .train_checks import check_real
+from ..checks import check_real
+from ..errors import ArgumentError
+from ..model import Model
+from ..prune import prune
+from ..prune.schedules import find_schedule
+from ..training.optim import Adam, Momentum, Nesterov, Optimizer
+from ..training.train import train
+from ..training.trainer import Trainer
 
 STAGES = 5  # prunings of a gradual schedule
 
@@ -86,6 +85,24 @@ def fit_sparse(
     return model
 
 
+def make_trainer(model: Model, settings: Settings) -> Trainer:
+    """A Trainer of model, for train_once."""
+    return Trainer(
+        model,
+        optimizer=settings.optimizer,
+        learning_rate=settings.learning_rate_init,
+        loss=settings.loss,
+        l2=settings.l2,
+        threads=settings.threads,
+    )
+
+
+def train_once(trainer: Trainer, X, y, *, batch_size: int) -> list[float]:
+    """One pass over the samples in their order -> the loss of every batch."""
+    starts = range(0, len(X), batch_size)
+    return [trainer.step(X[start : start + batch_size], y[start : start + batch_size]) for start in starts]
+
+
 def _train(model: Model, X, y, settings: Settings, epochs: int, record: Record) -> bool:
     """-> whether the run ended because the loss stopped improving."""
     stop = _Stopping(settings, max(1, -(-len(X) // settings.batch_size)))
@@ -136,23 +153,3 @@ class _Stopping:
             self.waited = 0
             return False
         return True
-
-
-class LazyPlan:
-    """The plan of a model, compiled at the first run; threads may share it."""
-
-    def __init__(self, model: Model, *, threads: int | None):
-        self._model, self._threads = model, threads
-        self._plan: Plan | None = None
-        self._lock = threading.Lock()
-
-    @property
-    def plan(self) -> Plan:
-        with self._lock:
-            if self._plan is None:
-                self._plan = compile(self._model, threads=self._threads)
-            return self._plan
-
-    def run(self, x: np.ndarray) -> np.ndarray:
-        """x (batch, inputs) -> (batch, outputs) float32."""
-        return self.plan.run(x)

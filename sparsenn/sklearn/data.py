@@ -1,0 +1,43 @@
+"""X and y as the arrays that training takes."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse
+from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+from sklearn.utils.validation import column_or_1d
+
+from ..errors import ArgumentError
+
+
+def as_dense(X) -> np.ndarray:
+    """X as a C-contiguous float32 array."""
+    X = X.toarray() if scipy.sparse.issparse(X) else X
+    return np.ascontiguousarray(X, np.float32)
+
+
+def read_labels(y) -> tuple[np.ndarray, bool]:
+    """-> labels (n,), or (n, labels) of 0 and 1; whether there are several a sample."""
+    check_classification_targets(y)
+    kind = type_of_target(y)
+    if kind == "multiclass-multioutput":
+        raise ArgumentError("y must hold one label a sample, or 0 and 1 for each, got several classes each")
+    multilabel = kind == "multilabel-indicator"
+    return (y if multilabel else column_or_1d(y, warn=True)), multilabel
+
+
+def find_classes(y, given, *, multilabel: bool) -> np.ndarray:
+    """The labels in ascending order: those given, else those in y; the columns of a multi-label y."""
+    if multilabel:
+        return np.arange(y.shape[1])
+    classes = unique_labels(y) if given is None else unique_labels(np.asarray(given))
+    if len(classes) < 2:
+        raise ArgumentError(f"y must hold at least 2 classes, got {len(classes)} class")
+    return classes
+
+
+def class_codes(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """The place of each label of y (n,) in classes."""
+    if unknown := sorted(set(np.unique(y).tolist()) - set(classes.tolist())):
+        raise ArgumentError(f"y must hold labels of classes_ {classes}, got {unknown}")
+    return np.searchsorted(classes, y)
