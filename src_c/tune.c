@@ -8,6 +8,7 @@
 #include "status.h"
 
 #include <float.h>
+#include <stdlib.h>
 
 #define BARRIER_US 0.8
 
@@ -63,22 +64,42 @@ static double time_choice(const snn_step *step, const snn_choice *choice, const 
     return snn_microseconds() - start;
 }
 
-/* Least time of a few runs. Candidates are timed in turn, so that drift hits all of them, and twice a turn:
- * the first run finds another's data in the caches. */
-static void time_candidates(const snn_step *step, snn_choice *list, int count, const float *x, float *y)
+static int by_time(const void *a, const void *b)
+{
+    const double first = ((const snn_choice *)a)->measured_us, second = ((const snn_choice *)b)->measured_us;
+    return (first > second) - (first < second);
+}
+
+/* Lowers measured_us to the least time of a few runs, about budget_us a candidate, and sorts by it.
+ * Candidates are timed in turn, so that drift hits all of them, and several times a turn: the first run finds
+ * another's data in the caches. */
+static void time_candidates(const snn_step *step, snn_choice *list, int count, int runs, double budget_us,
+                            const float *x, float *y)
 {
     double spent = 0.0;
-    for (int i = 0; i < count; i++)
-        list[i].measured_us = DBL_MAX;
-    for (int round = 0; round < 40 && (round < 3 || spent < 2000.0 * count); round++) {
-        for (int i = 0; i < 2 * count; i++) {
-            snn_choice *choice = &list[i / 2];
+    for (int round = 0; round < 40 && (round < 3 || spent < budget_us * count); round++) {
+        for (int i = 0; i < runs * count; i++) {
+            snn_choice *choice = &list[i / runs];
             const double took = time_choice(step, choice, x, y);
             spent += took;
             if (took < choice->measured_us)
                 choice->measured_us = took;
         }
     }
+    qsort(list, (size_t)count, sizeof *list, by_time);
+}
+
+/* Times all, then longer those that came within an eighth of the best: fastest first. */
+static void rank_candidates(const snn_step *step, snn_choice *list, int count, const float *x, float *y)
+{
+    for (int i = 0; i < count; i++)
+        list[i].measured_us = DBL_MAX;
+    time_candidates(step, list, count, 2, 1500.0, x, y);
+    int close = 1;
+    while (close < count && list[close].measured_us < 1.125 * list[0].measured_us)
+        close++;
+    if (close > 1)
+        time_candidates(step, list, close, 3, 4000.0, x, y);
 }
 
 /* Candidates worth timing: within a factor of the best estimate. */
@@ -104,12 +125,8 @@ static snn_status choose(snn_plan *plan, snn_step *step, const snn_csr *csr, int
     if (plan->cached)
         return SNN_OK;
     if (timed > 1)
-        time_candidates(step, list, timed, x, y);
-    int best = 0;
-    for (int i = 1; i < timed; i++)
-        if (list[i].measured_us < list[best].measured_us)
-            best = i;
-    step->chosen[bucket] = list[best];
+        rank_candidates(step, list, timed, x, y);
+    step->chosen[bucket] = list[0];
     return SNN_OK;
 }
 
@@ -159,6 +176,10 @@ static void estimate_buckets(snn_plan *plan)
 /* A time so far above what its parts take was disturbed by something else on the machine. */
 static int disturbed(double measured, double expected) { return measured > 3.0 * expected + 20.0; }
 
+/* Longer than this a bucket is not timed, however disturbed: beside busy processes a run that shares a tile
+ * may wait for a whole slice of the scheduler at each barrier. */
+#define PATIENCE_US 30000.0
+
 /* Least time of a few runs of one tile a thread, or of one tile that all threads share; more runs while the
  * time looks disturbed. expected: from the times of the steps. */
 static double time_bucket(const snn_plan *plan, snn_workspace *workspace, int bucket, int split,
@@ -166,11 +187,14 @@ static double time_bucket(const snn_plan *plan, snn_workspace *workspace, int bu
 {
     const int64_t batch = plan->buckets[bucket].samples * (split ? 1 : (int64_t)plan->threads);
     const double enough = expected * 4.0 > 2500.0 ? expected * 4.0 : 2500.0;
-    double best = 0.0, used = 0.0; // used: what the runs so far would have taken undisturbed
+    double best = 0.0, used = 0.0, spent = 0.0; // used: what the runs so far would have taken undisturbed
     for (int round = 0; round < 40 && (round < 3 || used < enough || disturbed(best, expected)); round++) {
+        if (round >= 3 && spent > enough + PATIENCE_US)
+            break;
         const double start = snn_microseconds();
         snn_plan_run_bucket(plan, workspace, x, batch, y, bucket, split);
         const double took = snn_microseconds() - start;
+        spent += took;
         used += took < 3.0 * expected ? took : expected;
         if (round == 0 || took < best)
             best = took;
