@@ -41,7 +41,8 @@ static inline int64_t SNN_NAME(lines_ahead)(const snn_csr_block *block, int R, i
     int64_t uses = 0;
     for (int64_t g = 0; g < block->group_count; g++)
         uses += (int64_t)block->groups[g].panels * block->groups[g].steps * R;
-    return uses >= SNN_FETCH_USES * (floats / 16) ? floats / 16 / block->group_count + 1 : 0;
+    if (uses == 0 || uses < SNN_FETCH_USES * (floats / 16)) return 0;  // without uses there may be no group either
+    return floats / 16 / block->group_count + 1;
 }
 
 /* R is 2, 4 or 8. */
