@@ -21,7 +21,7 @@
 static int write_key(const snn_plan *plan, char *key)
 {
     int used =
-        snprintf(key, KEY_BYTES, "sparsenn %s 2 | %s | %s | threads %d | buckets %d |", SNN_VERSION_STRING,
+        snprintf(key, KEY_BYTES, "sparsenn %s 3 | %s | %s | threads %d | buckets %d |", SNN_VERSION_STRING,
                  plan->isa->name, snn_cpu_model(), plan->threads, plan->bucket_count);
     for (int64_t i = 0; i < plan->step_count && used < KEY_BYTES; i++) {
         const snn_step *step = &plan->steps[i];

@@ -56,7 +56,13 @@ static inline float vf_sum(vf v)
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
 }
 
-static inline vw vw_load(const float *p) { return _mm256_broadcast_ps((const __m128 *)p); }
+static inline vw vw_load(const float *p)
+{
+    vw w = _mm256_broadcast_ps((const __m128 *)p);
+    __asm__("" : "+x"(w)); // or clang makes four loads of it and of the splats
+    return w;
+}
+
 #define vw_splat(w, j) _mm256_permute_ps((w), (j)*0x55)
 #define vf_fma_lane(w, j, x, acc) vf_fma(vw_splat((w), (j)), (x), (acc))
 

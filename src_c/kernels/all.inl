@@ -8,14 +8,14 @@
 #define SNN_JOIN_(a, b) snn_##a##_##b
 #define SNN_JOIN(a, b) SNN_JOIN_(a, b)
 #define SNN_NAME(name) SNN_JOIN(name, SNN_ISA)
-/* Loops over arrays of vectors must unroll, or the arrays stay in memory. */
+/* Loops over arrays of vectors must unroll, or the arrays stay in memory: no break, and no index that varies after. */
 #ifdef __clang__
 #define SNN_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define SNN_UNROLL _Pragma("GCC unroll 16")
 #endif
-/* For each v of V vectors. clang unrolls this one, but not a loop whose count the inlined V makes 1. */
-#define SNN_VECTORS SNN_UNROLL for (int v = 0; v < 4; v++) if (v < V)
+/* For each i below count, a constant of at most 4. A loop of count 1 is one that clang does not unroll. */
+#define SNN_EACH(i, count) SNN_UNROLL for (int i = 0; i < 4; i++) if (i < (count))
 
 #include "math.inl"
 #include "epilogue.inl"

@@ -1,36 +1,45 @@
 /* to (rows, to_stride) = from (rows, from_stride): snn_isa.copy. A tile has rows of one to four vectors; a call
  * of memcpy for each would take several times as long. */
 
-/* V vectors of each row, and then the last part < VF_LANES floats, halves of a vector first. */
-static inline __attribute__((always_inline)) void SNN_NAME(copy_rows)(const int V, const int64_t part,
-                                                                      const float *restrict from, int64_t from_stride,
-                                                                      float *restrict to, int64_t to_stride,
-                                                                      int64_t rows) {
+/* Rows of V vectors, of which the last ends where the row ends: it begins within the one before if need be. */
+static inline __attribute__((always_inline)) void SNN_NAME(copy_rows)(const int V, const float *restrict from,
+                                                                      int64_t from_stride, float *restrict to,
+                                                                      int64_t to_stride, int64_t rows,
+                                                                      int64_t columns) {
+    const int64_t last = columns - VF_LANES;
     for (int64_t r = 0; r < rows; r++) {
-        const float *source = from + r * from_stride;
-        float *target = to + r * to_stride;
-        SNN_UNROLL for (int v = 0; v < V; v++) vf_store(target + v * VF_LANES, vf_load(source + v * VF_LANES));
-        source += V * VF_LANES;
-        target += V * VF_LANES;
-        SNN_UNROLL for (int half = 8; half >= 1; half /= 2) {
-            if (half < VF_LANES && (part & half)) {
-                memcpy(target, source, (size_t)half * sizeof(float));
-                source += half;
-                target += half;
-            }
-        }
+        SNN_EACH(v, V - 1) vf_store(to + v * VF_LANES, vf_load(from + v * VF_LANES));
+        vf_store(to + last, vf_load(from + last));
+        from += from_stride;
+        to += to_stride;
+    }
+}
+
+/* Rows of size to 2 size floats: their first and their last size floats. */
+static inline __attribute__((always_inline)) void SNN_NAME(copy_ends)(const int size, const float *restrict from,
+                                                                      int64_t from_stride, float *restrict to,
+                                                                      int64_t to_stride, int64_t rows,
+                                                                      int64_t columns) {
+    for (int64_t r = 0; r < rows; r++) {
+        memcpy(to, from, (size_t)size * sizeof(float));
+        memcpy(to + columns - size, from + columns - size, (size_t)size * sizeof(float));
+        from += from_stride;
+        to += to_stride;
     }
 }
 
 /* to (rows, to_stride) = from (rows, from_stride), columns floats of each row. */
 static void SNN_NAME(copy)(const float *restrict from, int64_t from_stride, float *restrict to, int64_t to_stride,
                            int64_t rows, int64_t columns) {
-    const int64_t vectors = columns / VF_LANES, part = columns % VF_LANES;
-    if (vectors == 0) SNN_NAME(copy_rows)(0, part, from, from_stride, to, to_stride, rows);
-    else if (vectors == 1) SNN_NAME(copy_rows)(1, part, from, from_stride, to, to_stride, rows);
-    else if (vectors == 2) SNN_NAME(copy_rows)(2, part, from, from_stride, to, to_stride, rows);
-    else if (vectors == 3) SNN_NAME(copy_rows)(3, part, from, from_stride, to, to_stride, rows);
-    else if (columns == 4 * VF_LANES) SNN_NAME(copy_rows)(4, 0, from, from_stride, to, to_stride, rows);
+    const int64_t vectors = (columns + VF_LANES - 1) / VF_LANES;
+    if (columns == 1) SNN_NAME(copy_ends)(1, from, from_stride, to, to_stride, rows, columns);
+    else if (columns / 2 == 1) SNN_NAME(copy_ends)(2, from, from_stride, to, to_stride, rows, columns);
+    else if (VF_LANES > 4 && columns / 4 == 1) SNN_NAME(copy_ends)(4, from, from_stride, to, to_stride, rows, columns);
+    else if (VF_LANES > 8 && columns / 8 == 1) SNN_NAME(copy_ends)(8, from, from_stride, to, to_stride, rows, columns);
+    else if (vectors == 1) SNN_NAME(copy_rows)(1, from, from_stride, to, to_stride, rows, columns);
+    else if (vectors == 2) SNN_NAME(copy_rows)(2, from, from_stride, to, to_stride, rows, columns);
+    else if (vectors == 3) SNN_NAME(copy_rows)(3, from, from_stride, to, to_stride, rows, columns);
+    else if (vectors == 4) SNN_NAME(copy_rows)(4, from, from_stride, to, to_stride, rows, columns);
     else
         for (int64_t r = 0; r < rows; r++)
             memcpy(to + r * to_stride, from + r * from_stride, (size_t)columns * sizeof(float));

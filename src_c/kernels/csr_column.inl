@@ -16,22 +16,22 @@ static inline __attribute__((always_inline)) void SNN_NAME(column_chunk)(const i
                                                                          vf acc[4]) {
     const vi indices = vi_load_bytes4(record);
     const float *weights = (const float *)(record + 4 * VF_LANES);
-    vf block[4][VF_BLOCK / VF_LANES];
-#define SNN_COLUMN_STEP(s)                                                        \
-    do {                                                                          \
-        if ((s) % (4 / W) == 0)                                                   \
-            SNN_UNROLL for (int n = 0; n < N; n++)                                \
-                SNN_NAME(window_load)(H, x + n * x_stride + windows[(s)*W / 4], block[n]); \
-        const vi index = vi_byte(indices, s);                                     \
-        const vf w = vf_load(weights + (s)*VF_LANES);                             \
-        SNN_UNROLL for (int n = 0; n < N; n++) acc[n] =                           \
-            vf_fma(w, H ? vf_lookup_half(block[n], index)                         \
-                        : vf_lookup_block(block[n], index), acc[n]);              \
-    } while (0)
-    SNN_COLUMN_STEP(0);
-    SNN_COLUMN_STEP(1);
-    SNN_COLUMN_STEP(2);
-    SNN_COLUMN_STEP(3);
+/* Step s, where window i serves it. */
+#define SNN_COLUMN_STEP(s)                                                                              \
+    if ((s) / (4 / W) == i) {                                                                           \
+        const vi index = vi_byte(indices, s);                                                           \
+        const vf w = vf_load(weights + (s)*VF_LANES);                                                   \
+        SNN_EACH(n, N) acc[n] =                                                                         \
+            vf_fma(w, H ? vf_lookup_half(block[n], index) : vf_lookup_block(block[n], index), acc[n]);  \
+    }
+    SNN_EACH(i, W) {
+        vf block[4][VF_BLOCK / VF_LANES];
+        SNN_EACH(n, N) SNN_NAME(window_load)(H, x + n * x_stride + windows[i], block[n]);
+        SNN_COLUMN_STEP(0)
+        SNN_COLUMN_STEP(1)
+        SNN_COLUMN_STEP(2)
+        SNN_COLUMN_STEP(3)
+    }
 #undef SNN_COLUMN_STEP
 }
 
@@ -42,6 +42,7 @@ static inline int64_t SNN_NAME(column_row)(const snn_csr_column *share, int64_t 
 }
 
 static inline vf SNN_NAME(column_bias)(const snn_csr_column *share, int64_t p, const float *bias) {
+    if (!share->rows && (p + 1) * VF_LANES <= share->row_count) return vf_load(bias + share->first_row + p * VF_LANES);
     float lanes[VF_LANES];
     for (int i = 0; i < VF_LANES; i++) {
         const int64_t row = SNN_NAME(column_row)(share, p, i);
@@ -88,24 +89,24 @@ static inline __attribute__((always_inline)) void SNN_NAME(csr_column)(const int
         const uint8_t *records[4];
         const int32_t *windows[4];
         int64_t count[4], common = INT64_MAX;
-        SNN_UNROLL for (int p = 0; p < P; p++) {
+        SNN_EACH(p, P) {
             const int64_t panel = p0 + (p < present ? p : 0);
             records[p] = share->records + (size_t)share->chunks[panel] * record;
             windows[p] = share->windows + share->chunks[panel] * W;
             count[p] = share->chunks[panel + 1] - share->chunks[panel];
             if (count[p] < common) common = count[p];
             const vf bias = SNN_NAME(column_bias)(share, panel, e->bias);
-            SNN_UNROLL for (int n = 0; n < N; n++) acc[p][n] = bias;
+            SNN_EACH(n, N) acc[p][n] = bias;
         }
         if (present < P) common = 0;
         for (int64_t c = 0; c < common; c++)
-            SNN_UNROLL for (int p = 0; p < P; p++)
+            SNN_EACH(p, P)
                 SNN_NAME(column_chunk)(N, W, H, records[p] + (size_t)c * record, x, x_stride, windows[p] + c * W, acc[p]);
-        SNN_UNROLL for (int p = 0; p < P; p++) {
-            if (p >= present) break;
+        SNN_EACH(p, P) {
+            if (p >= present) continue;
             for (int64_t c = common; c < count[p]; c++)
                 SNN_NAME(column_chunk)(N, W, H, records[p] + (size_t)c * record, x, x_stride, windows[p] + c * W, acc[p]);
-            SNN_UNROLL for (int n = 0; n < N; n++)
+            SNN_EACH(n, N)
                 SNN_NAME(column_store)(share, p0 + p, acc[p][n], y + n * row_stride, e);
         }
     }

@@ -14,7 +14,7 @@
         const float *xk = I == 1 ? x + (queue & 255) * (uint64_t)(V * VF_LANES)     \
                                  : x + (queue & 65535) * 2;                         \
         queue >>= 8 * I;                                                            \
-        SNN_VECTORS acc[(e) % R][v] =                                               \
+        SNN_EACH(v, V) acc[(e) % R][v] =                                            \
             vf_fma_lane(w, lane, vf_load(xk + v * VF_LANES), acc[(e) % R][v]);      \
     } while (0)
 
@@ -41,7 +41,8 @@ static inline int64_t SNN_NAME(lines_ahead)(const snn_csr_block *block, int R, i
     int64_t uses = 0;
     for (int64_t g = 0; g < block->group_count; g++)
         uses += (int64_t)block->groups[g].panels * block->groups[g].steps * R;
-    return uses >= SNN_FETCH_USES * (floats / 16) ? floats / 16 / block->group_count + 1 : 0;
+    if (uses == 0 || uses < SNN_FETCH_USES * (floats / 16)) return 0;  // without uses there may be no group either
+    return floats / 16 / block->group_count + 1;
 }
 
 /* R is 2, 4 or 8. */
@@ -68,7 +69,7 @@ static inline __attribute__((always_inline)) void SNN_NAME(csr_tile)(const int R
                 vf acc[8][8];
                 SNN_UNROLL for (int r = 0; r < R; r++) {
                     const uint64_t row = SNN_NAME(panel_row)(rows, r);
-                    SNN_VECTORS acc[r][v] =
+                    SNN_EACH(v, V) acc[r][v] =
                         first ? vf_set1(e->bias[row]) : vf_load(y + row * (uint64_t)nb + v * VF_LANES);
                 }
                 uint32_t left = entries;
@@ -124,7 +125,7 @@ static inline __attribute__((always_inline)) void SNN_NAME(csr_tile)(const int R
                 }
                 SNN_UNROLL for (int r = 0; r < R; r++) {
                     float *to = y + SNN_NAME(panel_row)(rows, r) * (uint64_t)nb;
-                    SNN_VECTORS vf_store(
+                    SNN_EACH(v, V) vf_store(
                         to + v * VF_LANES, last ? vf_activate(acc[r][v], e) : acc[r][v]);
                 }
                 rows += R;

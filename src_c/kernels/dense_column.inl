@@ -3,6 +3,12 @@
  * side so that enough loads and sums are under way. */
 #define SNN_DENSE_VECTORS (SNN_DENSE_ROWS / VF_LANES)  /* vectors a panel */
 
+/* How many lanes of a vector that begins at this row of the share are rows. */
+static inline int SNN_NAME(dense_lanes)(const snn_dense *share, int64_t row) {
+    const int64_t left = share->row_count - row;
+    return left >= VF_LANES ? VF_LANES : left > 0 ? (int)left : 0;
+}
+
 static inline __attribute__((always_inline)) void SNN_NAME(dense_column)(const int N, const void *packed,
                                                                          const float *restrict x,
                                                                          float *restrict y, int64_t row_stride,
@@ -15,33 +21,39 @@ static inline __attribute__((always_inline)) void SNN_NAME(dense_column)(const i
     for (int64_t p0 = 0; p0 < panel_count; p0 += together) {
         const float *w[together];
         vf acc[together][SNN_DENSE_VECTORS][4];
-        SNN_UNROLL for (int p = 0; p < together; p++) {
+        SNN_EACH(p, together) {
             const int64_t panel = p0 + p < panel_count ? p0 + p : panel_count - 1;
             w[p] = share->weights + panel * panel_size;
-            float bias[SNN_DENSE_ROWS] = {0};
-            const int64_t r0 = panel * SNN_DENSE_ROWS, left = share->row_count - r0;
-            memcpy(bias, e->bias + share->first_row + r0,
-                   (size_t)(left < SNN_DENSE_ROWS ? left : SNN_DENSE_ROWS) * sizeof(float));
-            SNN_UNROLL for (int v = 0; v < SNN_DENSE_VECTORS; v++)
-                SNN_UNROLL for (int n = 0; n < N; n++) acc[p][v][n] = vf_load(bias + v * VF_LANES);
+            SNN_EACH(v, SNN_DENSE_VECTORS) {
+                const int64_t row = panel * SNN_DENSE_ROWS + v * VF_LANES;
+                const int lanes = SNN_NAME(dense_lanes)(share, row);
+                const float *from = e->bias + share->first_row + row;
+                const vf bias = lanes == VF_LANES ? vf_load(from) : vf_load_part(from, lanes);
+                SNN_EACH(n, N) acc[p][v][n] = bias;
+            }
         }
         for (int64_t k = 0; k < share->columns; k++) {
-            SNN_UNROLL for (int n = 0; n < N; n++) {
+            SNN_EACH(n, N) {
                 const vf xk = vf_set1(x[n * x_stride + k]);
-                SNN_UNROLL for (int p = 0; p < together; p++)
-                    SNN_UNROLL for (int v = 0; v < SNN_DENSE_VECTORS; v++) acc[p][v][n] =
+                SNN_EACH(p, together)
+                    SNN_EACH(v, SNN_DENSE_VECTORS) acc[p][v][n] =
                         vf_fma(vf_load(w[p] + k * SNN_DENSE_ROWS + v * VF_LANES), xk, acc[p][v][n]);
             }
         }
+        float sums[together][4][SNN_DENSE_ROWS];  // so that no index into acc varies: it then stays in registers
+        SNN_EACH(p, together)
+            SNN_EACH(n, N)
+                SNN_EACH(v, SNN_DENSE_VECTORS) vf_store(sums[p][n] + v * VF_LANES, acc[p][v][n]);
         for (int p = 0; p < together && p0 + p < panel_count; p++) {
-            const int64_t r0 = (p0 + p) * SNN_DENSE_ROWS, row = share->first_row + r0;
-            const int64_t left = share->row_count - r0;
-            const size_t bytes = (size_t)(left < SNN_DENSE_ROWS ? left : SNN_DENSE_ROWS) * sizeof(float);
-            for (int n = 0; n < N; n++) {
-                float out[SNN_DENSE_ROWS];
-                SNN_UNROLL for (int v = 0; v < SNN_DENSE_VECTORS; v++) vf_store(
-                    out + v * VF_LANES, vf_activate(acc[p][v][n], e));
-                memcpy(y + n * row_stride + row, out, bytes);
+            for (int v = 0; v < SNN_DENSE_VECTORS; v++) {
+                const int64_t row = (p0 + p) * SNN_DENSE_ROWS + v * VF_LANES;
+                const int lanes = SNN_NAME(dense_lanes)(share, row);
+                for (int n = 0; n < N; n++) {
+                    float *to = y + n * row_stride + share->first_row + row;
+                    const vf out = vf_activate(vf_load(sums[p][n] + v * VF_LANES), e);
+                    if (lanes == VF_LANES) vf_store(to, out);
+                    else vf_store_part(to, out, lanes);
+                }
             }
         }
     }

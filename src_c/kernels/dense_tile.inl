@@ -16,32 +16,32 @@ static inline __attribute__((always_inline)) void SNN_NAME(dense_tile)(const int
             const int64_t panel = r0 / SNN_DENSE_ROWS;
             const float *w0 = share->weights + panel * share->columns * SNN_DENSE_ROWS + r0 % SNN_DENSE_ROWS;
             const int in_panel = share->row_count - r0 < R ? (int)(share->row_count - r0) : R;
-            vf acc[16][8];
+            vf acc[16][4];
             SNN_UNROLL for (int r = 0; r < R; r++) {
                 const int64_t row = share->first_row + r0 + (r < in_panel ? r : 0);
-                SNN_UNROLL for (int v = 0; v < V; v++) acc[r][v] =
-                    first ? vf_set1(e->bias[row]) : vf_load(y + row * nb + v * VF_LANES);
+                SNN_EACH(v, V) acc[r][v] = first ? vf_set1(e->bias[row]) : vf_load(y + row * nb + v * VF_LANES);
             }
             for (int64_t k = k0; k < k1; k++) {
                 const float *xk = x + k * nb, *wk = w0 + k * SNN_DENSE_ROWS;
                 __builtin_prefetch(wk + share->columns * SNN_DENSE_ROWS);  // the next panel
-                vf xv[8];
-                SNN_UNROLL for (int v = 0; v < V; v++) xv[v] = vf_load(xk + v * VF_LANES);
-                SNN_UNROLL for (int q = 0; q < R; q += 4) {
-                    const vw w = vw_load(wk + q);
-                    SNN_UNROLL for (int v = 0; v < V; v++) acc[q][v] = vf_fma_lane(w, 0, xv[v], acc[q][v]);
-                    if (R > 1) SNN_UNROLL for (int v = 0; v < V; v++) acc[q + 1][v] =
-                        vf_fma_lane(w, 1, xv[v], acc[q + 1][v]);
-                    if (R > 2) SNN_UNROLL for (int v = 0; v < V; v++) acc[q + 2][v] =
-                        vf_fma_lane(w, 2, xv[v], acc[q + 2][v]);
-                    if (R > 2) SNN_UNROLL for (int v = 0; v < V; v++) acc[q + 3][v] =
-                        vf_fma_lane(w, 3, xv[v], acc[q + 3][v]);
+                vf xv[4];
+                SNN_EACH(v, V) xv[v] = vf_load(xk + v * VF_LANES);
+                SNN_UNROLL for (int q = 0; q < 16; q += 4) {
+                    if (q < R) {
+                        const vw w = vw_load(wk + q);
+                        SNN_EACH(v, V) acc[q][v] = vf_fma_lane(w, 0, xv[v], acc[q][v]);
+                        SNN_EACH(v, V) acc[q + 1][v] = vf_fma_lane(w, 1, xv[v], acc[q + 1][v]);
+                        if (R > 2) {
+                            SNN_EACH(v, V) acc[q + 2][v] = vf_fma_lane(w, 2, xv[v], acc[q + 2][v]);
+                            SNN_EACH(v, V) acc[q + 3][v] = vf_fma_lane(w, 3, xv[v], acc[q + 3][v]);
+                        }
+                    }
                 }
             }
             SNN_UNROLL for (int r = 0; r < R; r++) {
-                if (r < in_panel) SNN_UNROLL for (int v = 0; v < V; v++) vf_store(
-                    y + (share->first_row + r0 + r) * nb + v * VF_LANES,
-                    last ? vf_activate(acc[r][v], e) : acc[r][v]);
+                if (r >= in_panel) continue;
+                float *to = y + (share->first_row + r0 + r) * nb;
+                SNN_EACH(v, V) vf_store(to + v * VF_LANES, last ? vf_activate(acc[r][v], e) : acc[r][v]);
             }
         }
     }

@@ -20,14 +20,10 @@ static inline vf vf_activate(vf v, const snn_epilogue *e) {
     }
 }
 
-/* y[i] = activation(x[i]); the tail goes through a vector of its own. */
+/* y[i] = activation(x[i]). */
 static void SNN_NAME(activate)(const float *x, float *y, int64_t count, const snn_epilogue *e) {
     int64_t i = 0;
     for (; i + VF_LANES <= count; i += VF_LANES) vf_store(y + i, vf_activate(vf_load(x + i), e));
-    if (i < count) {
-        float tail[VF_LANES] = {0};
-        memcpy(tail, x + i, (size_t)(count - i) * sizeof(float));
-        vf_store(tail, vf_activate(vf_load(tail), e));
-        memcpy(y + i, tail, (size_t)(count - i) * sizeof(float));
-    }
+    const int left = (int)(count - i);
+    if (left) vf_store_part(y + i, vf_activate(vf_load_part(x + i, left), e), left);
 }

@@ -49,39 +49,41 @@ static inline __attribute__((always_inline)) vf SNN_NAME(moved)(const int kind, 
     return vf_min(vf_set1(u->high), vf_max(vf_set1(u->low), w));  // NaN stays
 }
 
+static inline __attribute__((always_inline)) void SNN_NAME(update_vector)(const int kind, const snn_update *u, float *w,
+                                                                          const float *gradient, float *first,
+                                                                          float *second) {
+    const vf clip = vf_set1(u->gradient_limit), floor = vf_sub(vf_zero(), clip);
+    const vf g = vf_min(clip, vf_max(floor, vf_mul(vf_set1(u->gradient_scale), vf_load(gradient))));
+    vf_store(w, SNN_NAME(moved)(kind, u, vf_load(w), g, first, second));
+}
+
 static inline __attribute__((always_inline)) void SNN_NAME(update_kind)(const int kind, const snn_update *u,
                                                                         float *values, const float *gradient,
                                                                         float *first, float *second, int64_t count) {
-    const vf scale = vf_set1(u->gradient_scale), clip = vf_set1(u->gradient_limit);
-    const vf floor = vf_sub(vf_zero(), clip);
-    for (int64_t i = 0; i < count; i += VF_LANES) {
-        float parts[4][VF_LANES] = {{0}};
-        float *w = values + i, *m = first ? first + i : first, *v = second ? second + i : second;
-        const float *g = gradient + i;
-        const int64_t left = count - i;
-        const size_t bytes = (size_t)left * sizeof(float);
-        if (left < VF_LANES) {  // the tail goes through vectors of its own
-            memcpy(parts[0], w, bytes);
-            memcpy(parts[1], g, bytes);
-            if (m) memcpy(parts[2], m, bytes);
-            if (v) memcpy(parts[3], v, bytes);
-            w = parts[0], g = parts[1], m = parts[2], v = parts[3];
-        }
-        const vf slope = vf_min(clip, vf_max(floor, vf_mul(scale, vf_load(g))));
-        vf_store(w, SNN_NAME(moved)(kind, u, vf_load(w), slope, m, v));
-        if (left < VF_LANES) {
-            memcpy(values + i, parts[0], bytes);
-            if (first) memcpy(first + i, parts[2], bytes);
-            if (second) memcpy(second + i, parts[3], bytes);
-        }
+    int64_t i = 0;
+    for (; i + VF_LANES <= count; i += VF_LANES)
+        SNN_NAME(update_vector)(kind, u, values + i, gradient + i, first ? first + i : NULL,
+                                second ? second + i : NULL);
+    if (i < count) {  // the tail goes through vectors of its own
+        const size_t bytes = (size_t)(count - i) * sizeof(float);
+        float w[VF_LANES] = {0}, g[VF_LANES] = {0}, m[VF_LANES] = {0}, v[VF_LANES] = {0};
+        memcpy(w, values + i, bytes);
+        memcpy(g, gradient + i, bytes);
+        if (first) memcpy(m, first + i, bytes);
+        if (second) memcpy(v, second + i, bytes);
+        SNN_NAME(update_vector)(kind, u, w, g, m, v);
+        memcpy(values + i, w, bytes);
+        if (first) memcpy(first + i, m, bytes);
+        if (second) memcpy(second + i, v, bytes);
     }
 }
 
 static void SNN_NAME(update)(const snn_update *u, float *values, const float *gradient, float *first, float *second,
                              int64_t count) {
-    switch (u->optimizer) {
+    const snn_update own = *u;  // which no store can change
+    switch (own.optimizer) {
 #define SNN_UPDATE(kind) \
-    case kind: SNN_NAME(update_kind)(kind, u, values, gradient, first, second, count); break;
+    case kind: SNN_NAME(update_kind)(kind, &own, values, gradient, first, second, count); break;
         SNN_UPDATE(SNN_OPTIMIZER_SGD)
         SNN_UPDATE(SNN_OPTIMIZER_MOMENTUM)
         SNN_UPDATE(SNN_OPTIMIZER_NESTEROV)

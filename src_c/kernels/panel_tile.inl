@@ -3,22 +3,24 @@
  * Hot: SNN_PANEL_STEP. */
 
 /* One shared column: R weights by V vectors of x. Takes the index from the low byte of queue. */
-#define SNN_PANEL_STEP()                                                                                 \
-    do {                                                                                                 \
-        const float *xk = x + (queue & 255) * (uint64_t)(V * VF_LANES);                                  \
-        vf xv[8];                                                                                        \
-        queue >>= 8;                                                                                     \
-        SNN_UNROLL for (int v = 0; v < V; v++) xv[v] = vf_load(xk + v * VF_LANES);                       \
-        SNN_UNROLL for (int r = 0; r < R; r += 4) {                                                      \
-            const vw w = vw_load(weights + r);                                                           \
-            SNN_UNROLL for (int v = 0; v < V; v++) acc[r][v] = vf_fma_lane(w, 0, xv[v], acc[r][v]);      \
-            SNN_UNROLL for (int v = 0; v < V; v++) acc[r + 1][v] = vf_fma_lane(w, 1, xv[v], acc[r + 1][v]); \
-            if (R > 2) {                                                                                 \
-                SNN_UNROLL for (int v = 0; v < V; v++) acc[r + 2][v] = vf_fma_lane(w, 2, xv[v], acc[r + 2][v]); \
-                SNN_UNROLL for (int v = 0; v < V; v++) acc[r + 3][v] = vf_fma_lane(w, 3, xv[v], acc[r + 3][v]); \
-            }                                                                                            \
-        }                                                                                                \
-        weights += R;                                                                                    \
+#define SNN_PANEL_STEP()                                                                        \
+    do {                                                                                        \
+        const float *xk = x + (queue & 255) * (uint64_t)(V * VF_LANES);                         \
+        vf xv[4];                                                                               \
+        queue >>= 8;                                                                            \
+        SNN_EACH(v, V) xv[v] = vf_load(xk + v * VF_LANES);                                      \
+        SNN_UNROLL for (int r = 0; r < 16; r += 4) {                                            \
+            if (r < R) {                                                                        \
+                const vw w = vw_load(weights + r);                                              \
+                SNN_EACH(v, V) acc[r][v] = vf_fma_lane(w, 0, xv[v], acc[r][v]);                 \
+                SNN_EACH(v, V) acc[r + 1][v] = vf_fma_lane(w, 1, xv[v], acc[r + 1][v]);         \
+                if (R > 2) {                                                                    \
+                    SNN_EACH(v, V) acc[r + 2][v] = vf_fma_lane(w, 2, xv[v], acc[r + 2][v]);     \
+                    SNN_EACH(v, V) acc[r + 3][v] = vf_fma_lane(w, 3, xv[v], acc[r + 3][v]);     \
+                }                                                                               \
+            }                                                                                   \
+        }                                                                                       \
+        weights += R;                                                                           \
     } while (0)
 
 static inline __attribute__((always_inline)) void SNN_NAME(panel_tile)(const int R, const int V, const void *packed,
@@ -36,11 +38,10 @@ static inline __attribute__((always_inline)) void SNN_NAME(panel_tile)(const int
         for (int64_t g = 0; g < block->group_count; g++) {
             const uint32_t steps = block->groups[g].steps;
             for (uint32_t panel = 0; panel < block->groups[g].panels; panel++) {
-                vf acc[16][8];
+                vf acc[16][4];
                 SNN_UNROLL for (int r = 0; r < R; r++) {
                     const float *from = y + (int64_t)rows[r] * nb;
-                    SNN_UNROLL for (int v = 0; v < V; v++) acc[r][v] =
-                        first ? vf_set1(e->bias[rows[r]]) : vf_load(from + v * VF_LANES);
+                    SNN_EACH(v, V) acc[r][v] = first ? vf_set1(e->bias[rows[r]]) : vf_load(from + v * VF_LANES);
                 }
                 uint32_t left = steps;
                 for (; left >= 4; left -= 4) {
@@ -56,8 +57,7 @@ static inline __attribute__((always_inline)) void SNN_NAME(panel_tile)(const int
                 for (; left > 0; left--) SNN_PANEL_STEP();
                 SNN_UNROLL for (int r = 0; r < R; r++) {
                     float *to = y + (int64_t)rows[r] * nb;
-                    SNN_UNROLL for (int v = 0; v < V; v++) vf_store(
-                        to + v * VF_LANES, last ? vf_activate(acc[r][v], e) : acc[r][v]);
+                    SNN_EACH(v, V) vf_store(to + v * VF_LANES, last ? vf_activate(acc[r][v], e) : acc[r][v]);
                 }
                 rows += R;
             }

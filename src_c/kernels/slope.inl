@@ -1,9 +1,10 @@
 /* dy[i] *= the activation's derivative: the way back through an activation.
  * y is the activation's output; z, its input, is read for GELU alone. count is a multiple of VF_LANES. */
 
-static inline vf vf_slope(const vf dy, const vf y, const float *z, const snn_epilogue *e) {
+static inline __attribute__((always_inline)) vf vf_slope(const snn_node_type activation, const vf dy, const vf y,
+                                                         const float *z, const snn_epilogue *e) {
     const vf zero = vf_zero(), one = vf_set1(1.0f);
-    switch (e->activation) {
+    switch (activation) {
         case SNN_NODE_RELU: return vf_select_lt(zero, y, dy, zero);
         case SNN_NODE_CLIP:
             return vf_select_lt(vf_set1(e->low), y, vf_select_lt(y, vf_set1(e->high), dy, zero), zero);
@@ -23,6 +24,19 @@ static inline vf vf_slope(const vf dy, const vf y, const float *z, const snn_epi
 
 static void SNN_NAME(slope)(const float *restrict y, const float *restrict z, float *restrict dy, int64_t count,
                             const snn_epilogue *e) {
-    for (int64_t i = 0; i < count; i += VF_LANES)
-        vf_store(dy + i, vf_slope(vf_load(dy + i), vf_load(y + i), z ? z + i : z, e));
+    switch (e->activation) {
+#define SNN_SLOPE(type)                                                                          \
+    case type:                                                                                   \
+        for (int64_t i = 0; i < count; i += VF_LANES)                                            \
+            vf_store(dy + i, vf_slope(type, vf_load(dy + i), vf_load(y + i), z ? z + i : z, e)); \
+        break;
+        SNN_SLOPE(SNN_NODE_RELU)
+        SNN_SLOPE(SNN_NODE_CLIP)
+        SNN_SLOPE(SNN_NODE_TANH)
+        SNN_SLOPE(SNN_NODE_SIGMOID)
+        SNN_SLOPE(SNN_NODE_ELU)
+        SNN_SLOPE(SNN_NODE_GELU)
+        default: break;
+#undef SNN_SLOPE
+    }
 }

@@ -21,11 +21,10 @@ static void SNN_NAME(softmax_column)(const float *x, float *y, int64_t features)
     for (int64_t k = 1; k < features; k++) top = x[k] > top ? x[k] : top;
     for (int64_t k = 0; k < features; k += VF_LANES) {
         const int64_t left = features - k;
-        const size_t bytes = (size_t)(left < VF_LANES ? left : VF_LANES) * sizeof(float);
-        float part[VF_LANES] = {0};
-        memcpy(part, x + k, bytes);
-        vf_store(part, vf_exp(vf_sub(vf_load(part), vf_set1(top))));
-        memcpy(y + k, part, bytes);
+        const vf part = left >= VF_LANES ? vf_load(x + k) : vf_load_part(x + k, (int)left);
+        const vf power = vf_exp(vf_sub(part, vf_set1(top)));
+        if (left >= VF_LANES) vf_store(y + k, power);
+        else vf_store_part(y + k, power, (int)left);
     }
     for (int64_t k = 0; k < features; k++) sum += y[k];
     for (int64_t k = 0; k < features; k++) y[k] /= sum;

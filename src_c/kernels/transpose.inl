@@ -8,15 +8,17 @@ static inline __attribute__((always_inline)) void SNN_NAME(transpose_square)(con
                                                                              int64_t columns, int64_t height) {
     vf square[VF_LANES];
     SNN_UNROLL for (int i = 0; i < VF_LANES; i++) {
-        if (i >= rows) square[i] = vf_zero();
-        else square[i] = columns == VF_LANES ? vf_load(from + i * from_stride)
-                                             : vf_load_part(from + i * from_stride, (int)columns);
+        square[i] = vf_zero();
+        if (i >= rows) continue;
+        square[i] = columns == VF_LANES ? vf_load(from) : vf_load_part(from, (int)columns);
+        from += from_stride;
     }
     vf_transpose(square);
     SNN_UNROLL for (int i = 0; i < VF_LANES; i++) {
         if (i >= columns) continue;
-        if (height == VF_LANES) vf_store(to + i * to_stride, square[i]);
-        else vf_store_part(to + i * to_stride, square[i], (int)height);
+        if (height == VF_LANES) vf_store(to, square[i]);
+        else vf_store_part(to, square[i], (int)height);
+        to += to_stride;
     }
 }
 
@@ -24,9 +26,7 @@ static inline __attribute__((always_inline)) void SNN_NAME(transpose_square)(con
 static void SNN_NAME(transpose)(const float *restrict from, int64_t from_stride, float *restrict to,
                                 int64_t to_stride, int64_t rows, int64_t columns, int64_t height) {
     const int64_t down = (height + VF_LANES - 1) / VF_LANES, across = (columns + VF_LANES - 1) / VF_LANES;
-    for (int64_t i = 0; i < down * across; i++) {
-        const int64_t r = (across > down ? i / across : i % down) * VF_LANES;
-        const int64_t c = (across > down ? i % across : i / down) * VF_LANES;
+    for (int64_t r = 0, c = 0, squares = down * across; squares > 0; squares--) {
         const int64_t left_rows = rows - r < VF_LANES ? rows - r : VF_LANES;
         const int64_t left_columns = columns - c < VF_LANES ? columns - c : VF_LANES;
         const int64_t left_height = height - r < VF_LANES ? height - r : VF_LANES;
@@ -36,5 +36,12 @@ static void SNN_NAME(transpose)(const float *restrict from, int64_t from_stride,
             SNN_NAME(transpose_square)(source, from_stride, target, to_stride, VF_LANES, VF_LANES, VF_LANES);
         else
             SNN_NAME(transpose_square)(source, from_stride, target, to_stride, left_rows, left_columns, left_height);
+        if (across > down) {
+            c += VF_LANES;
+            if (c >= columns) c = 0, r += VF_LANES;
+        } else {
+            r += VF_LANES;
+            if (r >= height) r = 0, c += VF_LANES;
+        }
     }
 }
