@@ -75,7 +75,7 @@ static inline __attribute__((always_inline)) void SNN_NAME(csr_column)(const int
     const snn_csr_column *share = packed;
     const size_t record = SNN_RECORD_BYTES(VF_LANES);
     int64_t x_stride = snn_column_stride(share->columns);
-    float narrow[4 * VF_BLOCK];
+    _Alignas(64) float narrow[4 * VF_BLOCK];
     if (share->columns < VF_BLOCK) {  // fewer features than a window: give it zeros to read
         memset(narrow, 0, sizeof narrow);
         for (int n = 0; n < N; n++)

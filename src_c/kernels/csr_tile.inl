@@ -28,8 +28,10 @@
         SNN_CSR_ENTRY((e) + 3, 3); \
     } while (0)
 
-/* Row r of a panel. Two row numbers a load, as with indices. */
-static inline uint64_t SNN_NAME(panel_row)(const int32_t *rows, int r) {
+/* Row r of a panel of R. Two row numbers a load, as with indices; where a panel has eight rows, or a vector fewer
+ * than 16 lanes, plain loads are faster. */
+static inline uint64_t SNN_NAME(panel_row)(const int32_t *rows, int r, const int R) {
+    if (R == 8 || VF_LANES < 16) return (uint32_t)rows[r];
     const uint64_t pair = vx_load8((const uint8_t *)(rows + r / 2 * 2));
     return r % 2 ? pair >> 32 : (uint32_t)pair;
 }
@@ -68,7 +70,7 @@ static inline __attribute__((always_inline)) void SNN_NAME(csr_tile)(const int R
             for (uint32_t panel = 0; panel < block->groups[g].panels; panel++) {
                 vf acc[8][8];
                 SNN_UNROLL for (int r = 0; r < R; r++) {
-                    const uint64_t row = SNN_NAME(panel_row)(rows, r);
+                    const uint64_t row = SNN_NAME(panel_row)(rows, r, R);
                     SNN_EACH(v, V) acc[r][v] =
                         first ? vf_set1(e->bias[row]) : vf_load(y + row * (uint64_t)nb + v * VF_LANES);
                 }
@@ -124,7 +126,7 @@ static inline __attribute__((always_inline)) void SNN_NAME(csr_tile)(const int R
                     }
                 }
                 SNN_UNROLL for (int r = 0; r < R; r++) {
-                    float *to = y + SNN_NAME(panel_row)(rows, r) * (uint64_t)nb;
+                    float *to = y + SNN_NAME(panel_row)(rows, r, R) * (uint64_t)nb;
                     SNN_EACH(v, V) vf_store(
                         to + v * VF_LANES, last ? vf_activate(acc[r][v], e) : acc[r][v]);
                 }
