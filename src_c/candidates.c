@@ -101,9 +101,17 @@ static void insert(snn_step *step, int bucket, snn_choice choice)
     list[at] = choice;
 }
 
+/* Whether blocks of more than 512 columns may pay. With x that far beyond L1 their speed depends on the pages
+ * that x and y get: they are for rows with so few weights that they win wherever those lie. */
+static int wide_pays(const snn_csr *csr, const snn_kernel *kernel)
+{
+    const double density = (double)csr->indptr[csr->rows] / ((double)csr->rows * (double)csr->cols);
+    return density < (kernel->samples <= 16 ? 0.022 : 0.014);
+}
+
 int snn_candidate_init(const snn_plan *plan, const snn_csr *csr, int bucket, snn_step *step)
 {
-    static const int64_t k_blocks[] = {64, 128, 192, 256, 512, 1024, 2048};
+    static const int64_t k_blocks[] = {64, 128, 192, 256, 512, 1024};
     enum { k_block_count = sizeof k_blocks / sizeof *k_blocks };
     const snn_bucket *tile = &plan->buckets[bucket];
     for (int i = 0; i < plan->isa->kernel_count; i++) {
@@ -128,6 +136,8 @@ int snn_candidate_init(const snn_plan *plan, const snn_csr *csr, int bucket, snn
                 continue;
             if (kernel->index_bytes == 2 && k_block <= 256 && csr->cols > 256)
                 continue; // one byte would do
+            if (k_block > 512 && csr->cols > 512 && !wide_pays(csr, kernel))
+                continue;
             insert(step, bucket,
                    (snn_choice){.kernel = kernel,
                                 .k_block = k_block,
