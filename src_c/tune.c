@@ -169,7 +169,7 @@ static void estimate_buckets(snn_plan *plan)
             sum += choice->measured_us > 0.0 ? choice->measured_us : choice->estimate_us;
         }
         bucket->tile_us = sum;
-        bucket->split_us = sum / plan->threads + BARRIER_US * (double)(plan->step_count + 2);
+        bucket->split_us = sum / plan->threads + BARRIER_US * (double)plan->step_count;
     }
 }
 

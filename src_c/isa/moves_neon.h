@@ -2,25 +2,11 @@
 #ifndef SNN_MOVES_H
 #define SNN_MOVES_H
 
+#include "moves_four.h"
+
 static inline uint64_t vx_load8(const uint8_t *p)
 {
     return vget_lane_u64(vreinterpret_u64_u8(vld1_u8(p)), 0);
-}
-
-static inline vf vf_load_part(const float *p, int n)
-{
-    float four[4] = {0};
-    for (int i = 0; i < n; i++)
-        four[i] = p[i];
-    return vf_load(four);
-}
-
-static inline void vf_store_part(float *p, vf v, int n)
-{
-    float four[4];
-    vf_store(four, v);
-    for (int i = 0; i < n; i++)
-        p[i] = four[i];
 }
 
 static inline void vf_transpose(vf m[4])

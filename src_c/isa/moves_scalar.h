@@ -11,6 +11,8 @@
 #ifndef SNN_MOVES_H
 #define SNN_MOVES_H
 
+#include "moves_four.h"
+
 #include <string.h>
 
 static inline uint64_t vx_load8(const uint8_t *p)
@@ -18,22 +20,6 @@ static inline uint64_t vx_load8(const uint8_t *p)
     uint64_t eight;
     memcpy(&eight, p, sizeof eight);
     return eight;
-}
-
-static inline vf vf_load_part(const float *p, int n)
-{
-    float four[4] = {0};
-    for (int i = 0; i < n; i++)
-        four[i] = p[i];
-    return vf_load(four);
-}
-
-static inline void vf_store_part(float *p, vf v, int n)
-{
-    float four[4];
-    vf_store(four, v);
-    for (int i = 0; i < n; i++)
-        p[i] = four[i];
 }
 
 static inline void vf_transpose(vf m[4])
