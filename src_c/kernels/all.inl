@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "../kernel.h"
+#include "kernels/kernel.h"
 
 #define SNN_JOIN_(a, b) snn_##a##_##b
 #define SNN_JOIN(a, b) SNN_JOIN_(a, b)

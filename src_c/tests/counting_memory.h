@@ -2,7 +2,7 @@
 #ifndef SNN_TEST_COUNTING_MEMORY_H
 #define SNN_TEST_COUNTING_MEMORY_H
 
-#include "memory.h"
+#include "base/memory.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -9,7 +9,7 @@
 #include "counting_memory.h"
 #include "sample_model.h"
 #include "scratch.h"
-#include "status.h"
+#include "base/status.h"
 
 static long accepted, refused;
 static volatile float sink;

@@ -1,9 +1,9 @@
 /* The model file: what is saved comes back to the bit, and nothing but a whole file is read. */
 #define _XOPEN_SOURCE 700
-#include "json.h"
+#include "file/json.h"
 #include "sample_model.h"
 #include "scratch.h"
-#include "text.h"
+#include "file/text.h"
 
 #include <float.h>
 

@@ -1,6 +1,6 @@
 /* The JSON reader: what is JSON is read, what is not is refused at the right byte. */
 #include "check.h"
-#include "json.h"
+#include "file/json.h"
 
 #include <string.h>
 

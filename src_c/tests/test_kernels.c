@@ -5,10 +5,10 @@
  * activation's own error adds. */
 #include "check.h"
 
-#include "cpu.h"
-#include "kernel.h"
-#include "memory.h"
-#include "pack.h"
+#include "base/cpu.h"
+#include "kernels/kernel.h"
+#include "base/memory.h"
+#include "pack/pack.h"
 
 #include <float.h>
 #include <math.h>

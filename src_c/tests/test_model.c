@@ -1,5 +1,5 @@
 /* Models built by calls: what is accepted, what is refused and with which message. */
-#include "memory.h"
+#include "base/memory.h"
 #include "sample_model.h"
 
 #include <math.h>

@@ -2,9 +2,9 @@
  * tuning, order of the arrays and place of a sample in its batch. */
 #include "check.h"
 
-#include "cpu.h"
-#include "kernel.h"
-#include "memory.h"
+#include "base/cpu.h"
+#include "kernels/kernel.h"
+#include "base/memory.h"
 
 #include <float.h>
 #include <math.h>

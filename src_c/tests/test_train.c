@@ -4,9 +4,9 @@
  * bound of a sum of n products in any order is (n + 2) eps times the sum of their magnitudes. */
 #include "check.h"
 
-#include "cpu.h"
-#include "kernel.h"
-#include "memory.h"
+#include "base/cpu.h"
+#include "kernels/kernel.h"
+#include "base/memory.h"
 
 #include <float.h>
 #include <math.h>

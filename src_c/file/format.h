@@ -1,0 +1,74 @@
+/* The model file inside the core: its limits, its parts and what a header says. See FORMAT.md. */
+#ifndef SNN_FORMAT_H
+#define SNN_FORMAT_H
+
+#include "file/json.h"
+#include "graph/model_build.h"
+
+#define SNN_FORMAT_NAME "sparsenn"
+#define SNN_FORMAT_MAJOR 1
+#define SNN_FORMAT_MINOR 1              /* the newest; a file gets the oldest that has all of its nodes */
+#define SNN_FORMAT_MAX_HEADER 100000000 /* bytes, as in safetensors */
+#define SNN_FORMAT_MAX_NODES 16384
+#define SNN_FORMAT_MAX_NODE_TEXT (SNN_FORMAT_MAX_NODES * 1024) /* bytes of the list between its quotes */
+#define SNN_FORMAT_MAX_METADATA 256                            /* keys */
+#define SNN_FORMAT_NARROW_COLS 65536 /* up to so many columns indices are U16, beyond it I32 */
+
+/* The tensors that a linear node may have. */
+typedef enum snn_part {
+    SNN_PART_WEIGHT,
+    SNN_PART_DATA,
+    SNN_PART_INDICES,
+    SNN_PART_INDPTR,
+    SNN_PART_BIAS,
+    SNN_PART_COUNT
+} snn_part;
+
+/* What follows the node's number in a tensor's name: ".weight", ".weight.data" and so on. */
+extern const char *const snn_part_names[SNN_PART_COUNT];
+
+/* The dtype that a part must have in a node of that many inputs, and the bytes of one element. */
+const char *snn_part_dtype(snn_part part, int64_t inputs);
+uint64_t snn_part_size(snn_part part, int64_t inputs);
+/* Whether a linear node has this part. */
+int snn_part_wanted(snn_part part, int sparse, int has_bias);
+
+/* Where a tensor lies: bytes [begin, end) counted from the end of the header. */
+typedef struct snn_span {
+    uint64_t begin, end;
+    int64_t count; /* elements */
+    int present;
+} snn_span;
+
+/* One node as the header describes it; node's arrays are NULL. */
+typedef struct snn_format_node {
+    snn_node node;
+    int has_bias;
+    snn_span spans[SNN_PART_COUNT];
+} snn_format_node;
+
+/* All that a header says. */
+typedef struct snn_layout {
+    int minor; /* of the file's version */
+    int64_t count;
+    snn_format_node *nodes; /* (count), owned */
+} snn_layout;
+
+/* The node types by name, in the order of snn_node_type. */
+extern const char *const snn_node_type_names[SNN_NODE_ELU + 1];
+/* The minor version from which on files have nodes of that type. */
+int snn_node_type_minor(snn_node_type type);
+
+/* SNN_ERROR_FORMAT with the reader's error and its place; what names the text that was read. */
+snn_status snn_json_status(const snn_json *json, const char *what);
+
+/* Reads a header (length bytes of JSON) of a file with data_bytes bytes behind it. On success every
+ * tensor that the nodes want is there, once, with the right dtype, shape and size, and together they
+ * fill the data exactly. layout->nodes is freed by the caller, on failure too. */
+snn_status snn_layout_read(const char *text, size_t length, uint64_t data_bytes, snn_layout *layout);
+/* Its parts: the JSON text of the node list; the tensors of the header; how they lie in the data. */
+snn_status snn_layout_read_nodes(const char *text, size_t length, snn_layout *layout);
+snn_status snn_layout_read_tensors(const char *text, size_t length, snn_layout *layout);
+snn_status snn_layout_check_spans(const snn_layout *layout, uint64_t data_bytes);
+
+#endif

@@ -1,0 +1,85 @@
+/* Choosing a layout's packer, and cutting rows into shares. */
+#include "pack/pack.h"
+
+#include "base/memory.h"
+
+#include <string.h>
+
+void snn_split_rows(const snn_csr *csr, int share_count, int64_t *bounds)
+{
+    const int64_t unit = SNN_DENSE_ROWS;
+    const int64_t nnz = csr->indptr[csr->rows];
+    bounds[0] = 0;
+    for (int share = 1; share < share_count; share++) {
+        // A row costs its weights and about as much as eight more for its sums.
+        const double wanted = (double)(nnz + 8 * csr->rows) * share / share_count;
+        int64_t low = bounds[share - 1], high = csr->rows;
+        while (low < high) {
+            const int64_t middle = low + (high - low) / 2;
+            if ((double)(csr->indptr[middle] + 8 * middle) < wanted)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        int64_t bound = (low + unit / 2) / unit * unit;
+        if (bound < bounds[share - 1])
+            bound = bounds[share - 1];
+        bounds[share] = bound < csr->rows ? bound : csr->rows;
+    }
+    bounds[share_count] = csr->rows;
+}
+
+int64_t snn_largest_block(const snn_kernel *kernel)
+{
+    return kernel->index_bytes == 1 ? 256 : 65536 / (kernel->samples / 2);
+}
+
+snn_packing *snn_pack(const snn_csr *csr, const snn_isa *isa, const snn_kernel *kernel, int64_t k_block,
+                      int share_count, const int64_t *bounds)
+{
+    snn_packing *packing = snn_alloc(1, sizeof *packing);
+    if (!packing)
+        return NULL;
+    packing->format = kernel->format;
+    packing->layout = kernel->layout;
+    packing->shape = kernel->format == SNN_FORMAT_DENSE ? 0 : kernel->shape;
+    packing->share_count = share_count;
+    packing->index_bytes = kernel->index_bytes;
+    packing->samples = kernel->index_bytes == 2 ? kernel->samples : 0;
+    int packed;
+    if (kernel->format == SNN_FORMAT_DENSE) {
+        packed = snn_pack_dense(csr, share_count, bounds, packing);
+    } else if (kernel->format == SNN_FORMAT_PANEL) {
+        packing->k_block = k_block;
+        packed = snn_pack_panel(csr, kernel->shape, k_block, share_count, packing);
+    } else if (kernel->layout == SNN_LAYOUT_TILE) {
+        packing->k_block = k_block;
+        packed = snn_pack_csr_tile(csr, kernel, k_block, share_count, bounds, packing);
+    } else {
+        packing->k_block = kernel->window;
+        packed = snn_pack_csr_column(csr, isa->lanes, kernel->window, kernel->shape, share_count, packing);
+    }
+    const int runs = kernel->format == SNN_FORMAT_DENSE ||
+                     (kernel->format == SNN_FORMAT_CSR && kernel->layout == SNN_LAYOUT_TILE);
+    if (runs && packed) {
+        packing->bounds = snn_alloc((size_t)share_count + 1, sizeof *packing->bounds);
+        packed = packing->bounds != NULL;
+        if (packed)
+            memcpy(packing->bounds, bounds, ((size_t)share_count + 1) * sizeof *bounds);
+    }
+    if (!packed) {
+        snn_packing_free(packing);
+        return NULL;
+    }
+    return packing;
+}
+
+void snn_packing_free(snn_packing *packing)
+{
+    if (!packing)
+        return;
+    snn_free(packing->shares);
+    snn_free(packing->bounds);
+    snn_free(packing->memory);
+    snn_free(packing);
+}

@@ -1,0 +1,148 @@
+/* Which kernels could compute a step, and what the cost model says each would take.
+ *
+ * The model counts processor cycles of a core with two loads and two multiply-adds a cycle, at 4 GHz. Only
+ * the order of the candidates matters where they are timed afterwards. */
+#include "plan/plan.h"
+
+#include <math.h>
+
+#define CYCLES_A_US 4000.0
+#define L1_FOR_X 36864.0
+
+/* Single samples and the narrowest tile are always there, so that any batch runs; wider ones where a batch
+ * of the options could use them. Widths of the tile layout are 1, 2 and 4 vectors. */
+void snn_bucket_init(snn_plan *plan, const snn_plan_options *options)
+{
+    static const int columns[] = {1, 2, 4}, vectors[] = {1, 2, 4};
+    int64_t largest = options->batch_sizes ? 1 : 64;
+    for (size_t i = 0; options->batch_sizes && i < options->batch_size_count; i++)
+        if (options->batch_sizes[i] > largest)
+            largest = options->batch_sizes[i];
+    for (int i = 0; i < 3; i++)
+        if (i == 0 || columns[i] <= 2 * largest)
+            plan->buckets[plan->bucket_count++] =
+                (snn_bucket){.layout = SNN_LAYOUT_COLUMN, .samples = columns[i]};
+    for (int i = 0; i < 3; i++)
+        if (i == 0 || vectors[i] * plan->isa->lanes <= 2 * largest)
+            plan->buckets[plan->bucket_count++] =
+                (snn_bucket){.layout = SNN_LAYOUT_TILE, .samples = vectors[i] * plan->isa->lanes};
+}
+
+static double estimate_csr_tile(const snn_csr *csr, const snn_isa *isa, const snn_kernel *kernel,
+                                int64_t k_block)
+{
+    const double rows = (double)csr->rows, nnz = (double)csr->indptr[csr->rows];
+    const double vectors = (double)kernel->samples / isa->lanes;
+    const double blocks = ceil((double)csr->cols / (double)k_block);
+    const double visits = rows * (1.0 + (blocks - 1.0) * (1.0 - exp(-nnz / rows / blocks)));
+    // What of a block of x is not in L1, which it shares with the sums.
+    const double tile_bytes = (double)k_block * kernel->samples * sizeof(float);
+    const double missing = tile_bytes > L1_FOR_X ? 1.0 - L1_FOR_X / tile_bytes : 0.0;
+    const double chains = (double)kernel->shape * vectors; // sums in flight hide the latency of an add
+    const double short_chain = chains < 8.0 ? 8.0 / chains : 1.0;
+    return nnz * (0.22 + vectors * (0.5 * short_chain + 0.3 * missing)) + visits * (2.0 + 1.5 * vectors);
+}
+
+static double estimate_csr_column(const snn_csr *csr, const snn_isa *isa, const snn_kernel *kernel)
+{
+    const double rows = (double)csr->rows, nnz = (double)csr->indptr[csr->rows];
+    const double held = nnz / rows / (double)csr->cols * kernel->window; // weights a row has in a window
+    const double padding = 1.05 + (kernel->shape == 1 ? 3.0 : kernel->shape == 2 ? 1.8 : 1.3) / (held + 0.1);
+    const double steps = nnz * padding / isa->lanes;
+    const double lookup = isa->column_block == 64 ? kernel->window / 40.0 : kernel->window / 12.0;
+    const double loads = 0.5 * kernel->window / isa->lanes * kernel->shape / SNN_CHUNK_STEPS;
+    const double cycles = 0.7 + (lookup + 0.3 + loads) * kernel->samples;
+    return steps * fmax(cycles, 20.0 * isa->lanes / SNN_CHUNK_STEPS / 25.0) +
+           rows; // at most 25 bytes a cycle
+}
+
+/* Panels of rows that share their columns: like a dense product of what they hold. */
+static double estimate_panel(const snn_csr *csr, const snn_isa *isa, const snn_kernel *kernel,
+                             int64_t k_block, int64_t slots)
+{
+    const double vectors = (double)kernel->samples / isa->lanes, rows = (double)csr->rows;
+    const double blocks = ceil((double)csr->cols / (double)k_block);
+    const double chains = (double)kernel->shape * vectors;
+    const double short_chain = chains < 8.0 ? 8.0 / chains : 1.0;
+    return (double)slots * (0.54 * vectors * short_chain + 0.3 / kernel->shape) +
+           rows * blocks * (2.0 + 1.5 * vectors);
+}
+
+static double estimate(const snn_csr *csr, const snn_isa *isa, const snn_kernel *kernel, int64_t k_block,
+                       int64_t panel_slots)
+{
+    const double weights = (double)csr->rows * (double)csr->cols;
+    double cycles;
+    if (kernel->format == SNN_FORMAT_PANEL)
+        cycles = estimate_panel(csr, isa, kernel, k_block, panel_slots);
+    else if (kernel->format == SNN_FORMAT_CSR)
+        cycles = kernel->layout == SNN_LAYOUT_TILE ? estimate_csr_tile(csr, isa, kernel, k_block)
+                                                   : estimate_csr_column(csr, isa, kernel);
+    else if (kernel->layout == SNN_LAYOUT_TILE)
+        cycles = weights * kernel->samples / isa->lanes * 0.56;
+    else
+        cycles = weights * fmax(0.17, 0.5 * kernel->samples / isa->lanes);
+    return cycles / CYCLES_A_US;
+}
+
+static void insert(snn_step *step, int bucket, snn_choice choice)
+{
+    snn_choice *list = step->candidates[bucket];
+    int at = step->candidate_count[bucket];
+    if (at == SNN_MAX_CANDIDATES) {
+        if (list[at - 1].estimate_us <= choice.estimate_us)
+            return;
+        at--;
+    } else {
+        step->candidate_count[bucket]++;
+    }
+    for (; at > 0 && list[at - 1].estimate_us > choice.estimate_us; at--)
+        list[at] = list[at - 1];
+    list[at] = choice;
+}
+
+/* Whether blocks of more than 512 columns may pay. With x that far beyond L1 their speed depends on the pages
+ * that x and y get: they are for rows with so few weights that they win wherever those lie. */
+static int wide_pays(const snn_csr *csr, const snn_kernel *kernel)
+{
+    const double density = (double)csr->indptr[csr->rows] / ((double)csr->rows * (double)csr->cols);
+    return density < (kernel->samples <= 16 ? 0.022 : 0.014);
+}
+
+int snn_candidate_init(const snn_plan *plan, const snn_csr *csr, int bucket, snn_step *step)
+{
+    static const int64_t k_blocks[] = {64, 128, 192, 256, 512, 1024};
+    enum { k_block_count = sizeof k_blocks / sizeof *k_blocks };
+    const snn_bucket *tile = &plan->buckets[bucket];
+    for (int i = 0; i < plan->isa->kernel_count; i++) {
+        const snn_kernel *kernel = &plan->isa->kernels[i];
+        if (kernel->layout != tile->layout || kernel->samples != tile->samples)
+            continue;
+        const int blocked = kernel->format != SNN_FORMAT_DENSE && kernel->layout == SNN_LAYOUT_TILE;
+        int64_t slots = 0;
+        if (kernel->format == SNN_FORMAT_PANEL) {
+            int64_t *counted = &step->panel_slots[kernel->shape];
+            if (*counted == 0)
+                *counted = snn_panel_slots(csr, kernel->shape);
+            slots = *counted;
+            if (slots < 0)
+                return 0;
+            if (slots > csr->indptr[csr->rows] * 2)
+                continue; // rows that do not share their columns
+        }
+        for (int k = 0; k < (blocked ? k_block_count : 1); k++) {
+            const int64_t k_block = blocked ? k_blocks[k] : kernel->window;
+            if (blocked && (k_block > snn_largest_block(kernel) || (k > 0 && k_blocks[k - 1] >= csr->cols)))
+                continue;
+            if (kernel->index_bytes == 2 && k_block <= 256 && csr->cols > 256)
+                continue; // one byte would do
+            if (k_block > 512 && csr->cols > 512 && !wide_pays(csr, kernel))
+                continue;
+            insert(step, bucket,
+                   (snn_choice){.kernel = kernel,
+                                .k_block = k_block,
+                                .estimate_us = estimate(csr, plan->isa, kernel, k_block, slots)});
+        }
+    }
+    return 1;
+}

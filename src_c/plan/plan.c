@@ -1,0 +1,220 @@
+/* model -> plan: steps with fused activations, packed weights, chosen kernels. */
+#include "plan/plan.h"
+
+#include "base/memory.h"
+#include "graph/model.h"
+#include "base/status.h"
+#include "base/threads.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- CSR views of the model's weights ---- */
+
+/* A dense weight as CSR, zeros left out; owned arrays. Returns 0 when memory is out. */
+static int csr_from_dense(const snn_node *node, snn_csr *csr)
+{
+    const size_t count = (size_t)node->outputs * (size_t)node->inputs;
+    int64_t nnz = 0;
+    for (size_t i = 0; i < count; i++)
+        nnz += node->weight[i] != 0.0f;
+    int64_t *indptr = snn_alloc((size_t)node->outputs + 1, sizeof *indptr);
+    int32_t *indices = snn_alloc((size_t)nnz, sizeof *indices);
+    float *data = snn_alloc((size_t)nnz, sizeof *data);
+    *csr = (snn_csr){node->outputs, node->inputs, indptr, indices, data};
+    if (!indptr || !indices || !data)
+        return 0;
+    int64_t at = 0;
+    for (int64_t row = 0; row < node->outputs; row++) {
+        const float *weight = node->weight + (size_t)row * (size_t)node->inputs;
+        for (int64_t k = 0; k < node->inputs; k++) {
+            if (weight[k] == 0.0f)
+                continue;
+            indices[at] = (int32_t)k;
+            data[at++] = weight[k];
+        }
+        indptr[row + 1] = at;
+    }
+    return 1;
+}
+
+static void free_views(const snn_step *steps, snn_csr *csr, int64_t count)
+{
+    for (int64_t i = 0; csr && i < count; i++) {
+        if (steps[i].type != SNN_STEP_LINEAR || steps[i].sparse)
+            continue;
+        snn_free((void *)csr[i].indptr);
+        snn_free((void *)csr[i].indices);
+        snn_free((void *)csr[i].data);
+    }
+    snn_free(csr);
+}
+
+/* ---- steps ---- */
+
+static int is_activation(snn_node_type type) { return type != SNN_NODE_LINEAR && type != SNN_NODE_SOFTMAX; }
+
+/* Fills a step from node index, an activation after a linear node fused into it; csr is set for a linear
+ * step. Returns the number of nodes taken, 0 when memory is out. */
+static int64_t make_step(const snn_model *model, int64_t index, int shares, snn_step *step, snn_csr *csr)
+{
+    const snn_node *node = &model->nodes[index];
+    step->node = index;
+    step->inputs = node->inputs;
+    step->outputs = node->outputs;
+    step->epilogue.activation = SNN_NODE_LINEAR;
+    if (node->type != SNN_NODE_LINEAR) {
+        step->type = node->type == SNN_NODE_SOFTMAX ? SNN_STEP_SOFTMAX : SNN_STEP_ACTIVATE;
+        step->epilogue = (snn_epilogue){NULL, node->type, node->low, node->high};
+        return 1;
+    }
+    step->type = SNN_STEP_LINEAR;
+    step->sparse = node->sparse;
+    step->bias = snn_alloc((size_t)(node->outputs + shares + SNN_DENSE_ROWS), sizeof *step->bias);
+    if (!step->bias)
+        return 0;
+    if (node->bias)
+        memcpy(step->bias, node->bias, (size_t)node->outputs * sizeof *node->bias);
+    if (node->sparse)
+        *csr = (snn_csr){node->outputs, node->inputs, node->indptr, node->indices, node->data};
+    else if (!csr_from_dense(node, csr))
+        return 0;
+    step->nnz = csr->indptr[csr->rows];
+    step->epilogue.bias = step->bias;
+    if (index + 1 == model->count || !is_activation(model->nodes[index + 1].type))
+        return 1;
+    const snn_node *after = &model->nodes[index + 1];
+    step->epilogue.activation = after->type;
+    step->epilogue.low = after->low;
+    step->epilogue.high = after->high;
+    return 2;
+}
+
+static snn_status make_steps(snn_plan *plan, const snn_model *model, snn_csr *csr)
+{
+    int64_t index = 0;
+    plan->widest = model->inputs;
+    while (index < model->count) {
+        snn_step *step = &plan->steps[plan->step_count];
+        const int64_t taken = make_step(model, index, plan->threads, step, &csr[plan->step_count]);
+        plan->step_count++;
+        if (!taken)
+            return snn_fail(SNN_ERROR_MEMORY, "out of memory while packing node %lld", (long long)index);
+        step->input_buffer = (int)((plan->step_count - 1) % 2);
+        step->output_buffer = 1 - step->input_buffer;
+        if (step->outputs > plan->widest)
+            plan->widest = step->outputs;
+        index += taken;
+    }
+    return SNN_OK;
+}
+
+/* Buckets, candidates, and the choice among them: from the cache of the options, or anew. */
+static snn_status choose_kernels(snn_plan *plan, const snn_csr *csr, const snn_plan_options *options)
+{
+    const char *folder = plan->tune == SNN_TUNE_MEASURE ? options->cache_path : NULL;
+    snn_bucket_init(plan, options);
+    for (int64_t i = 0; i < plan->step_count; i++)
+        for (int b = 0; plan->steps[i].type == SNN_STEP_LINEAR && b < plan->bucket_count; b++)
+            if (!snn_candidate_init(plan, &csr[i], b, &plan->steps[i]))
+                return snn_fail(SNN_ERROR_MEMORY, "out of memory while looking at node %lld",
+                                (long long)plan->steps[i].node);
+    plan->cached = folder && snn_cache_read(plan, folder);
+    snn_status status = snn_tune_steps(plan, csr);
+    if (!status)
+        status = snn_tune_buckets(plan);
+    if (!status && folder && !plan->cached && !plan->disturbed)
+        snn_cache_write(plan, folder);
+    return status;
+}
+
+/* ---- public ---- */
+
+static snn_status check_options(const snn_plan_options *options)
+{
+    if (options->threads < 0 || options->threads > SNN_MAX_THREADS)
+        return snn_fail(SNN_ERROR_ARGUMENT, "threads must be in [0, %d], got %d", SNN_MAX_THREADS,
+                        options->threads);
+    if ((int)options->tune < SNN_TUNE_MEASURE || (int)options->tune > SNN_TUNE_OFF)
+        return snn_fail(SNN_ERROR_ARGUMENT, "tune must be an snn_tune, got %d", (int)options->tune);
+    for (size_t i = 0; options->batch_sizes && i < options->batch_size_count; i++)
+        if (options->batch_sizes[i] < 1)
+            return snn_fail(SNN_ERROR_ARGUMENT, "batch_sizes[%zu] must be at least 1, got %lld", i,
+                            (long long)options->batch_sizes[i]);
+    return SNN_OK;
+}
+
+snn_status snn_plan_create(const snn_model *model, const snn_plan_options *options, snn_plan **out)
+{
+    const snn_plan_options defaults = {0};
+    const double start = snn_microseconds();
+    if (!model || !out)
+        return snn_fail(SNN_ERROR_ARGUMENT, "%s must not be NULL", model ? "plan" : "model");
+    if (!options)
+        options = &defaults;
+    if (model->count == 0)
+        return snn_fail(SNN_ERROR_ARGUMENT, "model must have at least one node, got none");
+    snn_status status = check_options(options);
+    if (status)
+        return status;
+    const snn_isa *isa = NULL;
+    status = snn_isa_find(options->isa, &isa);
+    if (status)
+        return status;
+
+    snn_plan *plan = snn_alloc(1, sizeof *plan);
+    snn_csr *csr = snn_alloc((size_t)model->count, sizeof *csr);
+    if (plan) {
+        plan->isa = isa;
+        plan->threads = options->threads ? options->threads : snn_threads_default();
+        plan->inputs = model->inputs;
+        plan->outputs = model->outputs;
+        plan->tune = options->tune;
+        plan->steps = snn_alloc((size_t)model->count, sizeof *plan->steps);
+        plan->pool = snn_alloc(SNN_POOL, sizeof *plan->pool);
+    }
+    if (!plan || !csr || !plan->steps || !plan->pool)
+        status = snn_fail(SNN_ERROR_MEMORY, "out of memory for a plan");
+    if (!status)
+        status = make_steps(plan, model, csr);
+    if (!status)
+        status = choose_kernels(plan, csr, options);
+    if (!status && !snn_schedule_init(plan))
+        status = snn_fail(SNN_ERROR_MEMORY, "out of memory for a plan");
+    if (plan)
+        free_views(plan->steps, csr, plan->step_count);
+    else
+        snn_free(csr);
+    if (status) {
+        snn_plan_free(plan);
+        return status;
+    }
+    plan->peak_gflops = snn_measure_peak(isa);
+    plan->compile_seconds = 1e-6 * (snn_microseconds() - start);
+    *out = plan;
+    return SNN_OK;
+}
+
+void snn_plan_free(snn_plan *plan)
+{
+    if (!plan)
+        return;
+    for (int64_t i = 0; plan->steps && i < plan->step_count; i++) {
+        snn_free(plan->steps[i].bias);
+        for (snn_packing *packing = plan->steps[i].packings, *next; packing; packing = next) {
+            next = packing->next;
+            snn_packing_free(packing);
+        }
+    }
+    for (int i = 0; plan->pool && i < SNN_POOL; i++)
+        snn_workspace_free(atomic_load(&plan->pool[i]));
+    snn_free((void *)plan->pool);
+    snn_free(plan->steps);
+    snn_free(plan->table);
+    snn_free(plan);
+}
+
+int64_t snn_plan_inputs(const snn_plan *plan) { return plan ? plan->inputs : 0; }
+int64_t snn_plan_outputs(const snn_plan *plan) { return plan ? plan->outputs : 0; }
+int snn_plan_threads(const snn_plan *plan) { return plan ? plan->threads : 0; }
+const char *snn_plan_isa(const snn_plan *plan) { return plan ? plan->isa->name : ""; }

@@ -1,0 +1,134 @@
+/* A plan inside the core: steps over numbered buffers, and for each way of cutting a batch (a bucket) the
+ * kernel and packing of every step. Immutable once made, but for the pool of workspaces. */
+#ifndef SNN_PLAN_H
+#define SNN_PLAN_H
+
+#include "kernels/kernel.h"
+#include "pack/pack.h"
+
+#include <stdatomic.h>
+#include <time.h>
+
+static inline double snn_microseconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return 1e6 * (double)t.tv_sec + 1e-3 * (double)t.tv_nsec;
+}
+
+/* ---- steps ---- */
+
+typedef enum snn_step_type { SNN_STEP_LINEAR, SNN_STEP_ACTIVATE, SNN_STEP_SOFTMAX } snn_step_type;
+
+#define SNN_MAX_BUCKETS 8
+#define SNN_MAX_CANDIDATES 24
+
+/* A way to compute a step in a bucket. */
+typedef struct snn_choice {
+    const snn_kernel *kernel;
+    int64_t k_block;            /* CSR: columns a block or a window; 0 when dense */
+    const snn_packing *packing; /* NULL until chosen */
+    double estimate_us;         /* by the cost model: one tile, one thread */
+    double measured_us;         /* 0: not timed */
+} snn_choice;
+
+typedef struct snn_step {
+    snn_step_type type;
+    int64_t node; /* of the model, for reports */
+    int64_t inputs, outputs;
+    int input_buffer, output_buffer;
+    snn_epilogue epilogue;
+    float *bias;             /* (outputs + shares) owned */
+    int64_t nnz;             /* linear: weights that are not padding */
+    int sparse;              /* linear: the model holds CSR */
+    int64_t panel_slots[17]; /* linear: snn_panel_slots by panel height; 0: not yet counted */
+    snn_packing *packings;   /* owned list */
+    snn_choice chosen[SNN_MAX_BUCKETS];
+    snn_choice candidates[SNN_MAX_BUCKETS][SNN_MAX_CANDIDATES];
+    int candidate_count[SNN_MAX_BUCKETS];
+} snn_step;
+
+/* ---- buckets: tile shapes that batches are cut into ---- */
+
+typedef struct snn_bucket {
+    snn_layout layout;
+    int samples;
+    double tile_us;  /* one thread takes one tile through all steps */
+    double split_us; /* all threads share one tile, split by rows */
+} snn_bucket;
+
+/* A run of equal tiles. */
+typedef struct snn_segment {
+    int bucket;
+    int split; /* 1: threads share each tile by rows; 0: a tile a thread */
+    int64_t first_sample, tiles;
+} snn_segment;
+#define SNN_MAX_SEGMENTS (2 * SNN_MAX_BUCKETS + 2)
+
+/* ---- workspaces ---- */
+
+/* Two buffers a thread and one more, each for the widest step and the largest tile. */
+typedef struct snn_workspace {
+    float *memory;
+    size_t buffer_floats;
+    atomic_int_least64_t next_tile[SNN_MAX_SEGMENTS];
+} snn_workspace;
+#define SNN_POOL 64
+
+struct snn_plan {
+    const snn_isa *isa;
+    int threads;
+    int64_t inputs, outputs, widest;
+    snn_step *steps;
+    int64_t step_count;
+    snn_bucket buckets[SNN_MAX_BUCKETS];
+    int bucket_count;
+    /* table[c]: how to begin cutting c samples, bucket * 2 + split; c in [1, table_size] */
+    unsigned char *table;
+    int64_t table_size;
+    snn_tune tune;
+    int cached;         /* choices and times came from the tuning cache */
+    int disturbed;      /* a time measured is not to be believed: not kept in the cache */
+    double peak_gflops; /* of multiply-adds in registers, one thread */
+    double compile_seconds;
+    _Atomic(snn_workspace *) *pool; /* (SNN_POOL) idle workspaces */
+};
+
+/* schedule.c: cutting batches. Returns 0 when memory is out. */
+int snn_schedule_init(snn_plan *plan);
+/* Cuts batch into at most SNN_MAX_SEGMENTS segments; returns how many. */
+int snn_schedule(const snn_plan *plan, int64_t batch, snn_segment *segments);
+
+/* candidates.c: the buckets of a plan for the batches it is made for, and the ways to compute a step in each,
+ * with the cost model's times, best first; 0 when memory is out. */
+void snn_bucket_init(snn_plan *plan, const snn_plan_options *options);
+int snn_candidate_init(const snn_plan *plan, const snn_csr *csr, int bucket, snn_step *step);
+
+/* tune.c: fills chosen of every linear step. csr (step_count): the weights of the linear steps. */
+snn_status snn_tune_steps(snn_plan *plan, const snn_csr *csr);
+/* Fills the times of the buckets: from those of the steps or, when measuring, by running tiles. Afterwards
+ * the plan's workspaces fit its buckets. */
+snn_status snn_tune_buckets(snn_plan *plan);
+/* GFLOP/s of multiply-adds in registers on one thread: what rates are compared with. */
+double snn_measure_peak(const snn_isa *isa);
+
+/* tune_cache.c: kernels chosen and times measured by an earlier plan for the same kind of layers, processor
+ * and threads. A folder of small text files, safe to delete and to share between processes. */
+/* Reads; 1 when every choice of the plan was found: then chosen (without packing) and buckets are filled. */
+int snn_cache_read(snn_plan *plan, const char *folder);
+/* Writes; failing to is not an error: the next plan is tuned again. */
+void snn_cache_write(const snn_plan *plan, const char *folder);
+
+/* workspace.c */
+snn_workspace *snn_workspace_create(const snn_plan *plan);
+void snn_workspace_free(snn_workspace *workspace);
+/* An idle workspace, or a new one when all are in use; NULL when memory is out. */
+snn_workspace *snn_workspace_take(const snn_plan *plan);
+void snn_workspace_return(const snn_plan *plan, snn_workspace *workspace);
+
+/* plan_run.c */
+/* Runs batch samples as tiles of one bucket: how the tuner times it. */
+void snn_plan_run_bucket(const snn_plan *plan, snn_workspace *workspace, const float *x, int64_t batch,
+                         float *y, int bucket, int split);
+
+#endif

@@ -1,0 +1,92 @@
+/* The buffers of one run of a plan: a pool of idle ones, so that run allocates nothing. */
+#include "base/memory.h"
+#include "plan/plan.h"
+#include "base/status.h"
+
+static int largest_tile(const snn_plan *plan)
+{
+    int samples = 1;
+    for (int b = 0; b < plan->bucket_count; b++)
+        if (plan->buckets[b].samples > samples)
+            samples = plan->buckets[b].samples;
+    return samples;
+}
+
+snn_workspace *snn_workspace_create(const snn_plan *plan)
+{
+    snn_workspace *workspace = snn_alloc(1, sizeof *workspace);
+    if (!workspace)
+        return NULL;
+    // Rows past the widest layer take what panels write for rows that do not exist: one a share.
+    const size_t rows = (size_t)snn_column_stride(plan->widest) + (size_t)plan->threads;
+    workspace->buffer_floats = (rows * (size_t)largest_tile(plan) + 15) / 16 * 16;
+    workspace->memory = snn_alloc((2 * (size_t)plan->threads + 1) * workspace->buffer_floats, sizeof(float));
+    if (!workspace->memory) {
+        snn_free(workspace);
+        return NULL;
+    }
+    return workspace;
+}
+
+void snn_workspace_free(snn_workspace *workspace)
+{
+    if (!workspace)
+        return;
+    snn_free(workspace->memory);
+    snn_free(workspace);
+}
+
+snn_workspace *snn_workspace_take(const snn_plan *plan)
+{
+    for (int i = 0; i < SNN_POOL; i++) {
+        if (!atomic_load_explicit(&plan->pool[i], memory_order_relaxed))
+            continue;
+        snn_workspace *idle = atomic_exchange(&plan->pool[i], NULL);
+        if (idle)
+            return idle;
+    }
+    return snn_workspace_create(plan);
+}
+
+void snn_workspace_return(const snn_plan *plan, snn_workspace *workspace)
+{
+    for (int i = 0; i < SNN_POOL; i++) {
+        snn_workspace *empty = NULL;
+        if (atomic_compare_exchange_strong(&plan->pool[i], &empty, workspace))
+            return;
+    }
+    snn_workspace_free(workspace);
+}
+
+/* Idle workspaces, and the first place without one (SNN_POOL when all are taken). */
+static int count_idle(const snn_plan *plan, int *empty)
+{
+    int idle = 0;
+    *empty = SNN_POOL;
+    for (int i = SNN_POOL - 1; i >= 0; i--) {
+        if (atomic_load(&plan->pool[i]) != NULL)
+            idle++;
+        else
+            *empty = i;
+    }
+    return idle;
+}
+
+snn_status snn_plan_reserve(const snn_plan *plan, int callers)
+{
+    if (plan == NULL)
+        return snn_fail(SNN_ERROR_ARGUMENT, "plan must not be NULL");
+    if (callers < 1 || callers > SNN_POOL)
+        return snn_fail(SNN_ERROR_ARGUMENT, "callers must be in [1, %d], got %d", SNN_POOL, callers);
+    int place;
+    while (count_idle(plan, &place) < callers && place < SNN_POOL) {
+        snn_workspace *made = snn_workspace_create(plan);
+        if (made == NULL)
+            return snn_fail(SNN_ERROR_MEMORY, "out of memory for the workspaces of %d callers", callers);
+        /* Another thread may have returned its own to that place meanwhile. */
+        snn_workspace *empty = NULL;
+        if (!atomic_compare_exchange_strong(&plan->pool[place], &empty, made))
+            snn_workspace_free(made);
+    }
+    return SNN_OK;
+}

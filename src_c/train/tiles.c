@@ -1,0 +1,233 @@
+/* The three products of a training step on tiles of samples.
+ *
+ * Forward and input gradient: work is a tile by a share of rows, a contiguous run of it a thread, so that a
+ * thread keeps whole tiles where there are enough. Weight gradient: a thread owns shares of rows and adds up
+ * tile after tile. Either way a value is computed by one thread, in an order that depends on nothing else. */
+#include "base/memory.h"
+#include "base/status.h"
+#include "base/threads.h"
+#include "train/train.h"
+
+#include <string.h>
+
+int64_t snn_tile_samples(void)
+{
+    const snn_isa *isa = NULL;
+    return snn_isa_find(NULL, &isa) ? 0 : 4 * isa->lanes;
+}
+
+static float *tile_of(snn_tiles tiles, int64_t index, int64_t samples)
+{
+    return tiles.values + index * tiles.stride * samples;
+}
+
+static snn_status check_tiles(const char *name, snn_tiles tiles, int64_t count, int64_t features, int spare)
+{
+    if (tiles.count != count)
+        return snn_fail(SNN_ERROR_ARGUMENT, "%s must hold %lld tiles, got %lld", name, (long long)count,
+                        (long long)tiles.count);
+    if (!tiles.values && count)
+        return snn_fail(SNN_ERROR_ARGUMENT, "%s must not be NULL", name);
+    if (tiles.stride < features + spare)
+        return snn_fail(SNN_ERROR_ARGUMENT, "%s must have a stride of at least %lld rows, got %lld", name,
+                        (long long)(features + spare), (long long)tiles.stride);
+    return SNN_OK;
+}
+
+/* ---- loading ---- */
+
+typedef struct loading {
+    const snn_isa *isa;
+    const float *x;
+    int64_t batch, features;
+    snn_tiles tiles;
+} loading;
+
+static void load(void *argument, int thread, int threads)
+{
+    const loading *l = argument;
+    const int64_t width = 4 * l->isa->lanes, parts = l->tiles.count * threads;
+    for (int64_t i = parts * thread / threads; i < parts * (thread + 1) / threads; i++) {
+        const int64_t t = i / threads, part = i % threads, first = t * width;
+        const int64_t samples = l->batch - first < width ? l->batch - first : width;
+        const int64_t from = l->features * part / threads, to = l->features * (part + 1) / threads;
+        float *tile = tile_of(l->tiles, t, width) + from * width;
+        l->isa->transpose(l->x + first * l->features + from, l->features, tile, width, samples, to - from,
+                          width);
+    }
+}
+
+snn_status snn_tiles_load(const float *x, int64_t batch, int64_t features, int threads, snn_tiles tiles)
+{
+    loading l = {.x = x, .batch = batch, .features = features, .tiles = tiles};
+    snn_status status = snn_isa_find(NULL, &l.isa);
+    if (status)
+        return status;
+    if (batch < 0 || features < 1 || (!x && batch) || threads < 0 || threads > SNN_MAX_THREADS)
+        return snn_fail(SNN_ERROR_ARGUMENT,
+                        "x (batch, features) and threads must be in range, got (%lld, %lld) and %d",
+                        (long long)batch, (long long)features, threads);
+    const int64_t width = 4 * l.isa->lanes;
+    status = check_tiles("tiles", tiles, (batch + width - 1) / width, features, 0);
+    if (status)
+        return status;
+    snn_parallel(threads ? threads : snn_threads_default(), load, &l);
+    return SNN_OK;
+}
+
+/* ---- forward and input gradient ---- */
+
+typedef struct product {
+    const snn_sparse *sparse;
+    const snn_direction *direction;
+    snn_tiles from, to;
+    snn_epilogue epilogue;
+    snn_activation activation;
+    const snn_tiles *made; /* input gradient: the activation's output; NULL: forward */
+} product;
+
+/* What follows the kernel, on the rows of y that it has just written. */
+static void finish(const product *p, int64_t t, int share)
+{
+    const snn_direction *d = p->direction;
+    const int64_t width = d->kernel->samples, first = d->bounds[share] * width;
+    const int64_t count = (d->bounds[share + 1] - d->bounds[share]) * width;
+    const snn_epilogue e = {NULL, p->activation.type, p->activation.low, p->activation.high};
+    const float *z = p->activation.z.values ? tile_of(p->activation.z, t, width) + first : NULL;
+    float *y = tile_of(p->to, t, width) + first;
+    if (p->made)
+        p->sparse->isa->slope(tile_of(*p->made, t, width) + first, z, y, count, &e);
+    else if (z)
+        p->sparse->isa->activate(z, y, count, &e);
+}
+
+static void multiply(void *argument, int thread, int threads)
+{
+    const product *p = argument;
+    const snn_direction *d = p->direction;
+    const int64_t width = d->kernel->samples, shares = d->packing->share_count,
+                  parts = p->from.count * shares;
+    const int active = p->activation.type != SNN_NODE_LINEAR;
+    const snn_tiles to = !p->made && p->activation.z.values ? p->activation.z : p->to;
+    for (int64_t i = parts * thread / threads; i < parts * (thread + 1) / threads; i++) {
+        const int64_t t = i / shares;
+        const int share = (int)(i % shares);
+        d->kernel->run(snn_share(d->packing, share), tile_of(p->from, t, width), tile_of(to, t, width), 0,
+                       &p->epilogue);
+        if (active)
+            finish(p, t, share);
+    }
+}
+
+static const snn_activation none = {.type = SNN_NODE_LINEAR};
+
+static snn_status check_activation(const snn_activation *a, int64_t count, int64_t features, int spare)
+{
+    if (a->type == SNN_NODE_SOFTMAX || (unsigned)a->type > SNN_NODE_ELU)
+        return snn_fail(SNN_ERROR_ARGUMENT, "activation must work on one value at a time, got type %d",
+                        (int)a->type);
+    if (a->type == SNN_NODE_GELU || a->z.values)
+        return check_tiles("activation z", a->z, count, features, spare);
+    return SNN_OK;
+}
+
+snn_status snn_sparse_forward_tiles(snn_sparse *sparse, const float *bias, snn_tiles x,
+                                    const snn_activation *activation, snn_tiles y)
+{
+    if (!sparse)
+        return snn_fail(SNN_ERROR_ARGUMENT, "sparse must not be NULL");
+    const snn_activation *a = activation ? activation : &none;
+    const snn_direction *d = &sparse->forward;
+    snn_status status = check_tiles("x", x, x.count, d->cols, 0);
+    if (!status)
+        status = check_tiles("y", y, x.count, d->rows, sparse->threads);
+    if (!status)
+        status = check_activation(a, x.count, d->rows, sparse->threads);
+    if (status)
+        return status;
+    if (bias)
+        memcpy(d->bias, bias, (size_t)d->rows * sizeof *bias);
+    else
+        memset(d->bias, 0, (size_t)d->rows * sizeof *bias);
+    product p = {.sparse = sparse, .direction = d, .from = x, .to = y, .activation = *a};
+    p.epilogue = (snn_epilogue){d->bias, a->z.values ? SNN_NODE_LINEAR : a->type, a->low, a->high};
+    if (!a->z.values)
+        p.activation.type = SNN_NODE_LINEAR; // the kernel's own epilogue does it
+    snn_parallel(sparse->threads, multiply, &p);
+    return SNN_OK;
+}
+
+snn_status snn_sparse_backward_input_tiles(snn_sparse *sparse, snn_tiles dy, snn_tiles x,
+                                           const snn_activation *activation, snn_tiles dx)
+{
+    if (!sparse)
+        return snn_fail(SNN_ERROR_ARGUMENT, "sparse must not be NULL");
+    const snn_activation *a = activation ? activation : &none;
+    const snn_direction *d = &sparse->backward;
+    snn_status status = check_tiles("dy", dy, dy.count, d->cols, 0);
+    if (!status)
+        status = check_tiles("dx", dx, dy.count, d->rows, sparse->threads);
+    if (!status && a->type != SNN_NODE_LINEAR)
+        status = check_tiles("x", x, dy.count, d->rows, 0);
+    if (!status)
+        status = check_activation(a, dy.count, d->rows, 0);
+    if (status)
+        return status;
+    product p = {.sparse = sparse, .direction = d, .from = dy, .to = dx, .activation = *a, .made = &x};
+    p.epilogue = (snn_epilogue){.bias = d->bias, .activation = SNN_NODE_LINEAR};
+    snn_parallel(sparse->threads, multiply, &p);
+    return SNN_OK;
+}
+
+/* ---- weight gradient ---- */
+
+typedef struct gradient {
+    const snn_sparse *sparse;
+    snn_tiles dy, x;
+    float *ddata;
+} gradient;
+
+static void accumulate(void *argument, int thread, int threads)
+{
+    const gradient *g = argument;
+    const snn_sparse *s = g->sparse;
+    const snn_direction *d = &s->forward;
+    const int64_t width = d->kernel->samples;
+    for (int share = thread; share < d->packing->share_count; share += threads) {
+        const snn_csr_tile *packed = snn_share(d->packing, share);
+        if (!packed->block_count)
+            continue;
+        const ptrdiff_t before = packed->blocks[0].weights - d->weights;
+        float *spare = s->gradient + (size_t)share * (size_t)s->isa->lanes; // as many behind each share
+        for (int64_t t = 0; t < g->dy.count; t++)
+            s->isa->sampled(packed, tile_of(g->x, t, width), tile_of(g->dy, t, width), spare + before,
+                            s->dbias, t == 0);
+        for (int64_t p = s->indptr[d->bounds[share]]; p < s->indptr[d->bounds[share + 1]]; p++)
+            g->ddata[p] = spare[d->position[p]];
+    }
+}
+
+snn_status snn_sparse_backward_weight_tiles(snn_sparse *sparse, snn_tiles dy, snn_tiles x, float *ddata,
+                                            float *dbias)
+{
+    if (!sparse)
+        return snn_fail(SNN_ERROR_ARGUMENT, "sparse must not be NULL");
+    if (!ddata && sparse->nnz)
+        return snn_fail(SNN_ERROR_ARGUMENT, "ddata must not be NULL");
+    snn_status status = check_tiles("dy", dy, dy.count, sparse->rows, sparse->threads);
+    if (!status)
+        status = check_tiles("x", x, dy.count, sparse->cols, 0);
+    if (status)
+        return status;
+    gradient g = {sparse, dy, x, ddata};
+    if (dy.count) {
+        snn_parallel(sparse->threads, accumulate, &g);
+    } else {
+        memset(sparse->dbias, 0, (size_t)sparse->rows * sizeof *dbias);
+        if (sparse->nnz)
+            memset(ddata, 0, (size_t)sparse->nnz * sizeof *ddata);
+    }
+    if (dbias)
+        memcpy(dbias, sparse->dbias, (size_t)sparse->rows * sizeof *dbias);
+    return SNN_OK;
+}
