@@ -8,7 +8,7 @@
  * in the same run. The last line counts the cases beyond 5 %. It reaches into the core (plan.h): no example.
  */
 #include "memory.h"
-#include "plan.h"
+#include "plan/plan.h"
 
 #include <stdio.h>
 #include <stdlib.h>

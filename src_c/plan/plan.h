@@ -126,7 +126,7 @@ void snn_workspace_free(snn_workspace *workspace);
 snn_workspace *snn_workspace_take(const snn_plan *plan);
 void snn_workspace_return(const snn_plan *plan, snn_workspace *workspace);
 
-/* plan_run.c */
+/* run.c */
 /* Runs batch samples as tiles of one bucket: how the tuner times it. */
 void snn_plan_run_bucket(const snn_plan *plan, snn_workspace *workspace, const float *x, int64_t batch,
                          float *y, int bucket, int split);

@@ -1,4 +1,4 @@
-/* The three products of a training step on matrices: cut into tiles, multiplied (train_tiles.c), put back. */
+/* The three products of a training step on matrices: cut into tiles, multiplied (tiles.c), put back. */
 #include "base/memory.h"
 #include "base/status.h"
 #include "base/threads.h"

@@ -28,7 +28,7 @@ struct snn_sparse {
     size_t scratch_floats;
 };
 
-/* train_pattern.c: the tile kernel that training uses: four vectors of samples, as many rows as
+/* pattern.c: the tile kernel that training uses: four vectors of samples, as many rows as
  * isa->sampled_rows, one-byte indices. */
 const snn_kernel *snn_training_kernel(const snn_isa *isa);
 
