@@ -7,7 +7,7 @@
  * A line a case: the layer, the tile, the plan's kernel, the best kernel, and how much slower the choice was
  * in the same run. The last line counts the cases beyond 5 %. It reaches into the core (plan.h): no example.
  */
-#include "memory.h"
+#include "base/memory.h"
 #include "plan/plan.h"
 
 #include <stdio.h>
