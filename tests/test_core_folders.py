@@ -11,12 +11,13 @@ CORE = Path(__file__).resolve().parent.parent / "src_c"
 ALLOWED = {
     "base": {"kernels"},
     "graph": {"base"},
+    "ops": {"base", "graph"},
     "file": {"base", "graph"},
     "kernels": set(),
     "isa": {"kernels"},
     "pack": {"base", "kernels"},
     "plan": {"base", "graph", "pack", "kernels"},
-    "train": {"base", "pack", "kernels"},
+    "train": {"base", "graph", "pack", "kernels"},
 }
 
 

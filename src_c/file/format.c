@@ -10,14 +10,6 @@ const char *const snn_part_names[SNN_PART_COUNT] = {
     [SNN_PART_BIAS] = ".bias",
 };
 
-const char *const snn_node_type_names[SNN_NODE_ELU + 1] = {
-    [SNN_NODE_LINEAR] = "linear",   [SNN_NODE_RELU] = "relu",       [SNN_NODE_CLIP] = "clip",
-    [SNN_NODE_TANH] = "tanh",       [SNN_NODE_SIGMOID] = "sigmoid", [SNN_NODE_GELU] = "gelu",
-    [SNN_NODE_SOFTMAX] = "softmax", [SNN_NODE_ELU] = "elu",
-};
-
-int snn_node_type_minor(snn_node_type type) { return type == SNN_NODE_ELU ? 1 : 0; }
-
 const char *snn_part_dtype(snn_part part, int64_t inputs)
 {
     switch (part) {

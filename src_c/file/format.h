@@ -54,11 +54,6 @@ typedef struct snn_layout {
     snn_format_node *nodes; /* (count), owned */
 } snn_layout;
 
-/* The node types by name, in the order of snn_node_type. */
-extern const char *const snn_node_type_names[SNN_NODE_ELU + 1];
-/* The minor version from which on files have nodes of that type. */
-int snn_node_type_minor(snn_node_type type);
-
 /* SNN_ERROR_FORMAT with the reader's error and its place; what names the text that was read. */
 snn_status snn_json_status(const snn_json *json, const char *what);
 

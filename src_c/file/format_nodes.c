@@ -6,11 +6,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* The keys that a node may have, as bits of the set that was seen. */
-enum { TYPE = 1, INPUTS = 2, OUTPUTS = 4, WEIGHT = 8, BIAS = 16, LOW = 32, HIGH = 64, ALPHA = 128 };
-static const char *const key_names[] = {"type", "inputs", "outputs", "weight",
-                                        "bias", "low",    "high",    "alpha"};
-enum { KEY_COUNT = sizeof key_names / sizeof key_names[0] };
+/* The keys that a node may have beside its op's attributes, as bits of the set that was seen. */
+enum { TYPE = 1, INPUTS = 2, OUTPUTS = 4, WEIGHT = 8, BIAS = 16 };
+static const char *const key_names[] = {"type", "inputs", "outputs", "weight", "bias"};
+enum { KEY_COUNT = sizeof key_names / sizeof key_names[0], MAX_ATTRIBUTES = 8 };
 
 /* A node's object as read, before it is known to make sense. */
 typedef struct raw_node {
@@ -18,7 +17,11 @@ typedef struct raw_node {
     snn_json_string type, weight;
     int64_t inputs, outputs;
     int bias;
-    float low, high, alpha;
+    int attribute_count;
+    struct {
+        const char *name; /* as an op's table has it */
+        float value;
+    } attributes[MAX_ATTRIBUTES];
 } raw_node;
 
 static unsigned find_key(snn_json_string key)
@@ -37,71 +40,127 @@ static int read_value(snn_json *json, unsigned key, raw_node *raw)
     case OUTPUTS: return snn_json_read_whole(json, &raw->outputs);
     case WEIGHT: return snn_json_read_string(json, &raw->weight);
     case BIAS: return snn_json_read_boolean(json, &raw->bias);
-    case LOW: return snn_json_read_float(json, &raw->low);
-    case HIGH: return snn_json_read_float(json, &raw->high);
-    case ALPHA: return snn_json_read_float(json, &raw->alpha);
     default: return snn_json_skip(json);
     }
 }
 
-/* Keys that are not known are an error in a file of a known minor version, and skipped in a later one. */
-static snn_status read_object(snn_json *json, int64_t index, int minor, raw_node *raw)
+/* The name of an attribute that some op has; NULL for any other key. */
+static const char *find_attribute(snn_json_string key)
 {
-    snn_json_string key;
-    *raw = (raw_node){0};
-    snn_json_open(json, '{');
-    while (snn_json_next_key(json, &key)) {
-        const unsigned bit = find_key(key);
-        if (bit == 0 && minor <= SNN_FORMAT_MINOR)
-            return snn_fail(SNN_ERROR_FORMAT, "node %" PRId64 ": unknown key \"%s\"", index,
-                            snn_json_show(key).text);
-        if (raw->seen & bit)
-            return snn_fail(SNN_ERROR_FORMAT, "node %" PRId64 ": key \"%s\" stands twice", index,
-                            snn_json_show(key).text);
-        raw->seen |= bit;
-        read_value(json, bit, raw);
+    for (int type = 0; type < snn_op_count(); type++) {
+        const snn_op *op = snn_op_of((snn_node_type)type);
+        for (int i = 0; i < op->attribute_count; i++)
+            if (snn_json_equals(key, op->attributes[i]))
+                return op->attributes[i];
     }
-    return json->error == NULL ? SNN_OK : snn_json_status(json, "nodes");
+    return NULL;
 }
 
-/* The type by name; -1 where no such type is known. */
-static int find_type(snn_json_string name)
+/* The place of an attribute among those read; -1 where it is not there. */
+static int find_value(const raw_node *raw, const char *name)
 {
-    for (int type = 0; type <= SNN_NODE_ELU; type++)
-        if (snn_json_equals(name, snn_node_type_names[type]))
-            return type;
+    for (int i = 0; i < raw->attribute_count; i++)
+        if (strcmp(raw->attributes[i].name, name) == 0)
+            return i;
     return -1;
 }
 
-/* The keys that a node of that type has beside those of all nodes. */
-static unsigned own_keys(int type)
+static snn_status fail_twice(int64_t index, snn_json_string key)
 {
-    switch (type) {
-    case SNN_NODE_LINEAR: return WEIGHT | BIAS;
-    case SNN_NODE_CLIP: return LOW | HIGH;
-    case SNN_NODE_ELU: return ALPHA;
-    default: return 0;
-    }
+    return snn_fail(SNN_ERROR_FORMAT, "node %" PRId64 ": key \"%s\" stands twice", index,
+                    snn_json_show(key).text);
 }
 
-/* Whether the node has the keys of its type, all of them and no others. */
-static snn_status check_keys(int64_t index, const char *type, unsigned seen, unsigned wanted)
+/* The value of a key that is none of all nodes': an op's attribute. Keys that are not known are an error in a
+ * file of a known minor version, and skipped in a later one. */
+static snn_status read_attribute(snn_json *json, int64_t index, int minor, snn_json_string key, raw_node *raw)
 {
+    const char *name = find_attribute(key);
+    if (name == NULL && minor <= SNN_FORMAT_MINOR)
+        return snn_fail(SNN_ERROR_FORMAT, "node %" PRId64 ": unknown key \"%s\"", index,
+                        snn_json_show(key).text);
+    if (name == NULL) {
+        snn_json_skip(json);
+        return SNN_OK;
+    }
+    if (find_value(raw, name) >= 0)
+        return fail_twice(index, key);
+    if (raw->attribute_count == MAX_ATTRIBUTES)
+        return snn_fail(SNN_ERROR_FORMAT, "node %" PRId64 ": more than %d attributes", index, MAX_ATTRIBUTES);
+    raw->attributes[raw->attribute_count].name = name;
+    snn_json_read_float(json, &raw->attributes[raw->attribute_count++].value);
+    return SNN_OK;
+}
+
+static snn_status read_object(snn_json *json, int64_t index, int minor, raw_node *raw)
+{
+    snn_json_string key;
+    snn_status status = SNN_OK;
+    *raw = (raw_node){0};
+    snn_json_open(json, '{');
+    while (status == SNN_OK && snn_json_next_key(json, &key)) {
+        const unsigned bit = find_key(key);
+        if (bit == 0) {
+            status = read_attribute(json, index, minor, key, raw);
+            continue;
+        }
+        if (raw->seen & bit)
+            return fail_twice(index, key);
+        raw->seen |= bit;
+        read_value(json, bit, raw);
+    }
+    if (status != SNN_OK)
+        return status;
+    return json->error == NULL ? SNN_OK : snn_json_status(json, "nodes");
+}
+
+/* The op by name; NULL where no such op is known. */
+static const snn_op *find_op(snn_json_string name)
+{
+    for (int type = 0; type < snn_op_count(); type++)
+        if (snn_json_equals(name, snn_op_of((snn_node_type)type)->name))
+            return snn_op_of((snn_node_type)type);
+    return NULL;
+}
+
+static snn_status fail_missing(int64_t index, const snn_op *op, const char *key)
+{
+    return snn_fail(SNN_ERROR_FORMAT, "node %" PRId64 " (%s): no key \"%s\"", index, op->name, key);
+}
+
+static snn_status fail_surplus(int64_t index, const snn_op *op, const char *key)
+{
+    return snn_fail(SNN_ERROR_FORMAT, "node %" PRId64 " (%s): key \"%s\" does not belong there", index,
+                    op->name, key);
+}
+
+/* Whether the node has the keys of its op, all of them and no others. */
+static snn_status check_keys(int64_t index, const snn_op *op, const raw_node *raw)
+{
+    const unsigned wanted = TYPE | INPUTS | OUTPUTS | (op->kind == SNN_OP_MATRIX ? WEIGHT | BIAS : 0);
     for (unsigned i = 0; i < KEY_COUNT; i++) {
         const unsigned bit = 1U << i;
-        if ((wanted & bit) && !(seen & bit))
-            return snn_fail(SNN_ERROR_FORMAT, "node %" PRId64 " (%s): no key \"%s\"", index, type,
-                            key_names[i]);
-        if ((seen & bit) && !(wanted & bit))
-            return snn_fail(SNN_ERROR_FORMAT, "node %" PRId64 " (%s): key \"%s\" does not belong there",
-                            index, type, key_names[i]);
+        if ((wanted & bit) && !(raw->seen & bit))
+            return fail_missing(index, op, key_names[i]);
+        if ((raw->seen & bit) && !(wanted & bit))
+            return fail_surplus(index, op, key_names[i]);
+    }
+    for (int i = 0; i < op->attribute_count; i++)
+        if (find_value(raw, op->attributes[i]) < 0)
+            return fail_missing(index, op, op->attributes[i]);
+    for (int i = 0; i < raw->attribute_count; i++) {
+        int known = 0;
+        for (int k = 0; k < op->attribute_count; k++)
+            known |= strcmp(raw->attributes[i].name, op->attributes[k]) == 0;
+        if (!known)
+            return fail_surplus(index, op, raw->attributes[i].name);
     }
     return SNN_OK;
 }
 
 /* Whether the widths are in range, follow the node before (previous outputs; 0 for the first node) and
  * are equal for an activation. */
-static snn_status check_widths(int64_t index, const raw_node *raw, int type, int64_t previous)
+static snn_status check_widths(int64_t index, const raw_node *raw, const snn_op *op, int64_t previous)
 {
     if (snn_width_check("inputs", raw->inputs) != SNN_OK ||
         snn_width_check("outputs", raw->outputs) != SNN_OK)
@@ -111,7 +170,7 @@ static snn_status check_widths(int64_t index, const raw_node *raw, int type, int
                         "node %" PRId64 ": inputs must be the outputs of the node before, %" PRId64
                         ", got %" PRId64,
                         index, previous, raw->inputs);
-    if (type != SNN_NODE_LINEAR && raw->inputs != raw->outputs)
+    if (op->kind != SNN_OP_MATRIX && raw->inputs != raw->outputs)
         return snn_fail(SNN_ERROR_FORMAT,
                         "node %" PRId64 ": an activation has as many outputs as inputs, got %" PRId64
                         " inputs and %" PRId64 " outputs",
@@ -127,34 +186,31 @@ static snn_status read_node(snn_json *json, int64_t index, int minor, int64_t pr
         return status;
     if (!(raw.seen & TYPE))
         return snn_fail(SNN_ERROR_FORMAT, "node %" PRId64 ": no key \"type\"", index);
-    const int type = find_type(raw.type);
-    if (type < 0)
+    const snn_op *op = find_op(raw.type);
+    if (op == NULL)
         return snn_fail(SNN_ERROR_FORMAT, "node %" PRId64 ": unknown type \"%s\"", index,
                         snn_json_show(raw.type).text);
-    if (minor < snn_node_type_minor((snn_node_type)type))
+    if (minor < op->minor)
         return snn_fail(SNN_ERROR_FORMAT,
                         "node %" PRId64 ": type \"%s\" came with version %d.%d, the file is of version %d.%d",
-                        index, snn_node_type_names[type], SNN_FORMAT_MAJOR,
-                        snn_node_type_minor((snn_node_type)type), SNN_FORMAT_MAJOR, minor);
-    status = check_keys(index, snn_node_type_names[type], raw.seen, TYPE | INPUTS | OUTPUTS | own_keys(type));
+                        index, op->name, SNN_FORMAT_MAJOR, op->minor, SNN_FORMAT_MAJOR, minor);
+    status = check_keys(index, op, &raw);
     if (status == SNN_OK)
-        status = check_widths(index, &raw, type, previous);
+        status = check_widths(index, &raw, op, previous);
     if (status != SNN_OK)
         return status;
-    if ((type == SNN_NODE_CLIP && snn_clip_check(raw.low, raw.high) != SNN_OK) ||
-        (type == SNN_NODE_ELU && snn_elu_check(raw.alpha) != SNN_OK))
+    out->node = (snn_node){.type = op->type, .inputs = raw.inputs, .outputs = raw.outputs};
+    for (int i = 0; i < op->attribute_count; i++)
+        out->node.attributes[i] = raw.attributes[find_value(&raw, op->attributes[i])].value;
+    if (snn_op_check(op, out->node.attributes) != SNN_OK)
         return snn_fail(SNN_ERROR_FORMAT, "node %" PRId64 ": %s", index, snn_last_error());
-    const int sparse = type == SNN_NODE_LINEAR && snn_json_equals(raw.weight, "csr");
-    if (type == SNN_NODE_LINEAR && !sparse && !snn_json_equals(raw.weight, "dense"))
+    if (op->kind != SNN_OP_MATRIX)
+        return SNN_OK;
+    out->node.sparse = snn_json_equals(raw.weight, "csr");
+    out->has_bias = raw.bias;
+    if (!out->node.sparse && !snn_json_equals(raw.weight, "dense"))
         return snn_fail(SNN_ERROR_FORMAT, "node %" PRId64 ": weight must be \"dense\" or \"csr\", got \"%s\"",
                         index, snn_json_show(raw.weight).text);
-    out->node = (snn_node){.type = (snn_node_type)type,
-                           .inputs = raw.inputs,
-                           .outputs = raw.outputs,
-                           .sparse = sparse,
-                           .low = type == SNN_NODE_ELU ? raw.alpha : raw.low,
-                           .high = raw.high};
-    out->has_bias = raw.bias;
     return SNN_OK;
 }
 

@@ -51,20 +51,15 @@ static snn_status for_each_part(const snn_model *model, visit_part *visit, void 
 
 static void add_node(snn_text *text, const snn_node *node)
 {
-    snn_text_add(text, "{\"type\":\"%s\",\"inputs\":%" PRId64 ",\"outputs\":%" PRId64,
-                 snn_node_type_names[node->type], node->inputs, node->outputs);
-    if (node->type == SNN_NODE_LINEAR)
+    const snn_op *op = snn_op_of(node->type);
+    snn_text_add(text, "{\"type\":\"%s\",\"inputs\":%" PRId64 ",\"outputs\":%" PRId64, op->name, node->inputs,
+                 node->outputs);
+    if (op->kind == SNN_OP_MATRIX)
         snn_text_add(text, ",\"weight\":\"%s\",\"bias\":%s", node->sparse ? "csr" : "dense",
                      node->bias != NULL ? "true" : "false");
-    if (node->type == SNN_NODE_CLIP) {
-        snn_text_add(text, ",\"low\":");
-        snn_text_add_float(text, node->low);
-        snn_text_add(text, ",\"high\":");
-        snn_text_add_float(text, node->high);
-    }
-    if (node->type == SNN_NODE_ELU) {
-        snn_text_add(text, ",\"alpha\":");
-        snn_text_add_float(text, node->low);
+    for (int i = 0; i < op->attribute_count; i++) {
+        snn_text_add(text, ",\"%s\":", op->attributes[i]);
+        snn_text_add_float(text, node->attributes[i]);
     }
     snn_text_add(text, "}");
 }
@@ -74,8 +69,8 @@ static int oldest_minor(const snn_model *model)
 {
     int minor = 0;
     for (int64_t i = 0; i < model->count; i++)
-        if (snn_node_type_minor(model->nodes[i].type) > minor)
-            minor = snn_node_type_minor(model->nodes[i].type);
+        if (snn_op_of(model->nodes[i].type)->minor > minor)
+            minor = snn_op_of(model->nodes[i].type)->minor;
     return minor;
 }
 

@@ -4,7 +4,6 @@
 #include "base/status.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -22,21 +21,6 @@ static void *copy_array(const void *source, int64_t count, size_t size)
     if (copy != NULL && count > 0)
         memcpy(copy, source, (size_t)count * size);
     return copy;
-}
-
-snn_status snn_clip_check(float low, float high)
-{
-    if (!isfinite(low) || !isfinite(high) || !(low < high))
-        return snn_fail(SNN_ERROR_ARGUMENT, "clip needs low < high, both finite, got low = %g and high = %g",
-                        (double)low, (double)high);
-    return SNN_OK;
-}
-
-snn_status snn_elu_check(float alpha)
-{
-    if (!isfinite(alpha) || !(alpha > 0))
-        return snn_fail(SNN_ERROR_ARGUMENT, "elu: alpha must be finite and above 0, got %g", (double)alpha);
-    return SNN_OK;
 }
 
 snn_status snn_model_create(int64_t inputs, snn_model **model)
@@ -165,23 +149,16 @@ snn_status snn_model_add_activation(snn_model *model, snn_node_type type, float 
 {
     if (model == NULL)
         return snn_fail(SNN_ERROR_ARGUMENT, "model must not be NULL");
-    if ((int)type < SNN_NODE_RELU || (int)type > SNN_NODE_ELU)
+    const snn_op *op = snn_op_of(type);
+    if (op == NULL || op->kind == SNN_OP_MATRIX)
         return snn_fail(SNN_ERROR_ARGUMENT, "type must be an activation, %d to %d, got %d", SNN_NODE_RELU,
-                        SNN_NODE_ELU, (int)type);
+                        snn_op_count() - 1, (int)type);
+    const float given[SNN_MAX_ATTRIBUTES] = {low, high};
+    const snn_status status = snn_op_check(op, given);
+    if (status != SNN_OK)
+        return status;
     snn_node node = {.type = type, .inputs = model->outputs, .outputs = model->outputs};
-    if (type == SNN_NODE_CLIP) {
-        const snn_status status = snn_clip_check(low, high);
-        if (status != SNN_OK)
-            return status;
-        node.low = low;
-        node.high = high;
-    }
-    if (type == SNN_NODE_ELU) {
-        const snn_status status = snn_elu_check(low);
-        if (status != SNN_OK)
-            return status;
-        node.low = low;
-    }
+    memcpy(node.attributes, given, (size_t)op->attribute_count * sizeof *given);
     return snn_model_take(model, &node);
 }
 
@@ -212,8 +189,8 @@ snn_status snn_model_node(const snn_model *model, int64_t index, snn_node_info *
         .indices = node->indices,
         .data = node->data,
         .bias = node->bias,
-        .low = node->low,
-        .high = node->high,
+        .low = node->attributes[0],
+        .high = node->attributes[1],
     };
     return SNN_OK;
 }

@@ -3,7 +3,7 @@
 #ifndef SNN_MODEL_H
 #define SNN_MODEL_H
 
-#include "sparsenn.h"
+#include "graph/op.h"
 
 /* Arrays of a node that lie in the model's mapped file: a bit for each snn_part, in its order. */
 enum {
@@ -24,7 +24,7 @@ typedef struct snn_node {
     int32_t *indices; /* (nnz) or NULL */
     float *data;      /* (nnz) or NULL */
     float *bias;      /* (outputs) or NULL */
-    float low, high;  /* clip; low is elu's alpha */
+    float attributes[SNN_MAX_ATTRIBUTES]; /* in the order of the op's table */
     unsigned mapped;  /* SNN_MAPPED_ bits: these arrays are not freed, and never written */
 } snn_node;
 

@@ -8,10 +8,6 @@
 
 /* SNN_OK when value is in [1, SNN_MAX_WIDTH]; the message calls it name. */
 snn_status snn_width_check(const char *name, int64_t value);
-/* SNN_OK when low < high and both are finite. */
-snn_status snn_clip_check(float low, float high);
-/* SNN_OK when an ELU's alpha is finite and above 0. */
-snn_status snn_elu_check(float alpha);
 /* Appends *node, whose arrays then belong to the model. The node is valid and its inputs are the model's
  * present outputs. On failure (SNN_ERROR_MEMORY) the arrays stay the caller's. */
 snn_status snn_model_take(snn_model *model, const snn_node *node);

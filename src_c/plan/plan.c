@@ -52,7 +52,11 @@ static void free_views(const snn_step *steps, snn_csr *csr, int64_t count)
 
 /* ---- steps ---- */
 
-static int is_activation(snn_node_type type) { return type != SNN_NODE_LINEAR && type != SNN_NODE_SOFTMAX; }
+/* What follows a matrix product value by value. */
+static snn_epilogue epilogue_of(const snn_node *node, const float *bias)
+{
+    return (snn_epilogue){bias, node->type, node->attributes[0], node->attributes[1]};
+}
 
 /* Fills a step from node index, an activation after a linear node fused into it; csr is set for a linear
  * step. Returns the number of nodes taken, 0 when memory is out. */
@@ -62,10 +66,10 @@ static int64_t make_step(const snn_model *model, int64_t index, int shares, snn_
     step->node = index;
     step->inputs = node->inputs;
     step->outputs = node->outputs;
-    step->epilogue.activation = SNN_NODE_LINEAR;
-    if (node->type != SNN_NODE_LINEAR) {
-        step->type = node->type == SNN_NODE_SOFTMAX ? SNN_STEP_SOFTMAX : SNN_STEP_ACTIVATE;
-        step->epilogue = (snn_epilogue){NULL, node->type, node->low, node->high};
+    const snn_op_kind kind = snn_op_of(node->type)->kind;
+    if (kind != SNN_OP_MATRIX) {
+        step->type = kind == SNN_OP_SOFTMAX ? SNN_STEP_SOFTMAX : SNN_STEP_ACTIVATE;
+        step->epilogue = epilogue_of(node, NULL);
         return 1;
     }
     step->type = SNN_STEP_LINEAR;
@@ -80,14 +84,10 @@ static int64_t make_step(const snn_model *model, int64_t index, int shares, snn_
     else if (!csr_from_dense(node, csr))
         return 0;
     step->nnz = csr->indptr[csr->rows];
-    step->epilogue.bias = step->bias;
-    if (index + 1 == model->count || !is_activation(model->nodes[index + 1].type))
-        return 1;
-    const snn_node *after = &model->nodes[index + 1];
-    step->epilogue.activation = after->type;
-    step->epilogue.low = after->low;
-    step->epilogue.high = after->high;
-    return 2;
+    const snn_node *after = index + 1 < model->count ? &model->nodes[index + 1] : NULL;
+    const int fused = after && snn_op_of(after->type)->kind == SNN_OP_POINTWISE;
+    step->epilogue = fused ? epilogue_of(after, step->bias) : (snn_epilogue){.bias = step->bias};
+    return 1 + fused;
 }
 
 static snn_status make_steps(snn_plan *plan, const snn_model *model, snn_csr *csr)

@@ -1,6 +1,7 @@
 /* A plan's report as JSON text. */
 #include "plan/plan.h"
 #include "base/status.h"
+#include "graph/op.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -24,10 +25,11 @@ static void put(text *t, const char *format, ...)
         t->used += (size_t)wrote;
 }
 
-static const char *activation_name(snn_node_type type)
+/* The op that ends the step, beside its product. */
+static const char *activation_name(const snn_step *step)
 {
-    static const char *const names[] = {"none", "relu", "clip", "tanh", "sigmoid", "gelu", "softmax", "elu"};
-    return names[type];
+    const snn_node_type type = step->epilogue.activation;
+    return type == SNN_NODE_LINEAR ? "none" : snn_op_of(type)->name;
 }
 
 static void put_choice(text *t, const snn_choice *choice)
@@ -93,9 +95,7 @@ snn_status snn_plan_report(const snn_plan *plan, char *buffer, size_t capacity, 
             "\"%s\"",
             i ? ", " : "", (long long)step->node, types[step->type], (long long)step->inputs,
             (long long)step->outputs,
-            activation_name(step->epilogue.activation == SNN_NODE_LINEAR
-                                ? (step->type == SNN_STEP_SOFTMAX ? SNN_NODE_SOFTMAX : SNN_NODE_LINEAR)
-                                : step->epilogue.activation));
+            activation_name(step));
         if (step->type == SNN_STEP_LINEAR)
             put_linear(&t, plan, step);
         put(&t, "}");

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "base/threads.h"
+#include "graph/op.h"
 #include "train/train.h"
 
 #include <string.h>
@@ -123,10 +124,11 @@ static const snn_activation none = {.type = SNN_NODE_LINEAR};
 
 static snn_status check_activation(const snn_activation *a, int64_t count, int64_t features, int spare)
 {
-    if (a->type == SNN_NODE_SOFTMAX || (unsigned)a->type > SNN_NODE_ELU)
+    const snn_op *op = snn_op_of(a->type);
+    if (!op || op->kind == SNN_OP_SOFTMAX)
         return snn_fail(SNN_ERROR_ARGUMENT, "activation must work on one value at a time, got type %d",
                         (int)a->type);
-    if (a->type == SNN_NODE_GELU || a->z.values)
+    if (op->reads_input || a->z.values)
         return check_tiles("activation z", a->z, count, features, spare);
     return SNN_OK;
 }
