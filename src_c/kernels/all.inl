@@ -18,6 +18,7 @@
 #define SNN_EACH(i, count) SNN_UNROLL for (int i = 0; i < 4; i++) if (i < (count))
 
 #include "math.inl"
+#include "activation.inl"
 #include "epilogue.inl"
 #include "csr_tile.inl"
 #include "panel_tile.inl"
@@ -28,7 +29,6 @@
 #include "transpose.inl"
 #include "copy.inl"
 #include "sampled.inl"
-#include "slope.inl"
 #include "optimizer.inl"
 #include "peak.inl"
 #include "table.inl"

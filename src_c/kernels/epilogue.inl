@@ -1,12 +1,12 @@
-/* Bias and activation on a vector, fused at the end of a row. */
+/* Bias and activation on a vector, fused at the end of a row; activations and their slopes on whole arrays. */
 
-/* The activations that need an exponential; out of line, so that they do not swell every kernel. */
-static __attribute__((noinline)) vf SNN_NAME(activate_curve)(vf v, snn_node_type activation, float low) {
-    switch (activation) {
-        case SNN_NODE_TANH: return vf_tanh(v);
-        case SNN_NODE_SIGMOID: return vf_sigmoid(v);
-        case SNN_NODE_ELU: return vf_elu(v, vf_set1(low));
-        default: return vf_gelu(v);
+#define SNN_CASE(NAME, name) \
+    case SNN_NODE_##NAME: return vf_value_##name(v, e);
+
+static __attribute__((noinline)) vf SNN_NAME(activate_long)(vf v, const snn_epilogue *e) {
+    switch (e->activation) {
+        SNN_LONG_ACTIVATIONS(SNN_CASE)
+        default: return v;
     }
 }
 
@@ -14,11 +14,11 @@ static __attribute__((noinline)) vf SNN_NAME(activate_curve)(vf v, snn_node_type
 static inline vf vf_activate(vf v, const snn_epilogue *e) {
     switch (e->activation) {
         case SNN_NODE_LINEAR: return v;
-        case SNN_NODE_RELU: return vf_max(vf_zero(), v);
-        case SNN_NODE_CLIP: return vf_min(vf_set1(e->high), vf_max(vf_set1(e->low), v));
-        default: return SNN_NAME(activate_curve)(v, e->activation, e->low);
+        SNN_SHORT_ACTIVATIONS(SNN_CASE)
+        default: return SNN_NAME(activate_long)(v, e);
     }
 }
+#undef SNN_CASE
 
 /* y[i] = activation(x[i]). */
 static void SNN_NAME(activate)(const float *x, float *y, int64_t count, const snn_epilogue *e) {
@@ -26,4 +26,20 @@ static void SNN_NAME(activate)(const float *x, float *y, int64_t count, const sn
     for (; i + VF_LANES <= count; i += VF_LANES) vf_store(y + i, vf_activate(vf_load(x + i), e));
     const int left = (int)(count - i);
     if (left) vf_store_part(y + i, vf_activate(vf_load_part(x + i, left), e), left);
+}
+
+/* dy[i] *= the activation's slope: the way back through an activation. count is a multiple of VF_LANES. */
+static void SNN_NAME(slope)(const float *restrict y, const float *restrict z, float *restrict dy, int64_t count,
+                            const snn_epilogue *e) {
+    switch (e->activation) {
+#define SNN_CASE(NAME, name)                                                                            \
+    case SNN_NODE_##NAME:                                                                               \
+        for (int64_t i = 0; i < count; i += VF_LANES)                                                   \
+            vf_store(dy + i, vf_slope_##name(vf_load(dy + i), vf_load(y + i), z ? z + i : z, e));        \
+        break;
+        SNN_SHORT_ACTIVATIONS(SNN_CASE)
+        SNN_LONG_ACTIVATIONS(SNN_CASE)
+#undef SNN_CASE
+        default: break;
+    }
 }

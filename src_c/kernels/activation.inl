@@ -1,0 +1,50 @@
+/* The activations: value and slope of each in vector words, and the list that the kernels switch over.
+ *
+ * A value is activation(x). A slope maps the gradient dy of the output to that of the input; y is the output and
+ * z, the input, is read by those alone whose op says so (reads_input). e holds the attributes in their order.
+ * NaN stays NaN: in vf_max(bound, v) and vf_min(bound, v) the second operand's survives. */
+
+/* Few instructions: inlined into every kernel. */
+#define SNN_SHORT_ACTIVATIONS(ACTIVATION) \
+    ACTIVATION(RELU, relu)                \
+    ACTIVATION(CLIP, clip)
+/* Those that need an exponential: out of line, so that they do not swell every kernel. */
+#define SNN_LONG_ACTIVATIONS(ACTIVATION) \
+    ACTIVATION(TANH, tanh)               \
+    ACTIVATION(SIGMOID, sigmoid)         \
+    ACTIVATION(GELU, gelu)               \
+    ACTIVATION(ELU, elu)
+
+#define SNN_UNUSED __attribute__((unused))
+#define SNN_VALUE(name) static inline vf vf_value_##name(vf x, SNN_UNUSED const snn_epilogue *e)
+#define SNN_SLOPE(name)                                                        \
+    static inline vf vf_slope_##name(vf dy, vf y, SNN_UNUSED const float *z, \
+                                     SNN_UNUSED const snn_epilogue *e)
+
+SNN_VALUE(relu) { return vf_max(vf_zero(), x); }
+SNN_SLOPE(relu) { return vf_select_lt(vf_zero(), y, dy, vf_zero()); }
+
+SNN_VALUE(clip) { return vf_min(vf_set1(e->high), vf_max(vf_set1(e->low), x)); }
+SNN_SLOPE(clip) {
+    const vf below_high = vf_select_lt(y, vf_set1(e->high), dy, vf_zero());
+    return vf_select_lt(vf_set1(e->low), y, below_high, vf_zero());
+}
+
+SNN_VALUE(tanh) { return vf_tanh(x); }
+SNN_SLOPE(tanh) { return vf_mul(dy, vf_sub(vf_set1(1.0f), vf_mul(y, y))); }
+
+SNN_VALUE(sigmoid) { return vf_sigmoid(x); }
+SNN_SLOPE(sigmoid) { return vf_mul(dy, vf_mul(y, vf_sub(vf_set1(1.0f), y))); }
+
+SNN_VALUE(gelu) { return vf_gelu(x); }
+SNN_SLOPE(gelu) {  // Phi(z) + z phi(z), where Phi(z) = y / z
+    const vf at = vf_load(z);
+    const vf upper = vf_select_lt(vf_abs(at), vf_set1(1e-20f), vf_set1(0.5f), vf_div(y, at));
+    const vf density = vf_mul(vf_exp(vf_mul(vf_mul(at, at), vf_set1(-0.5f))), vf_set1(0.39894228f));
+    return vf_mul(dy, vf_fma(at, density, upper));
+}
+
+SNN_VALUE(elu) { return vf_elu(x, vf_set1(e->low)); }
+SNN_SLOPE(elu) {  // alpha e^z = y + alpha below 0
+    return vf_select_lt(vf_zero(), y, dy, vf_mul(dy, vf_add(y, vf_set1(e->low))));
+}
