@@ -7,7 +7,8 @@
 
 Data goes one way: prune and compile return something new, train alone updates the model it is given.
 
-    model.py          Model, Linear (weight dense or CSR), activations, mlp
+    layers/           Linear (weight dense or CSR) and the activations, one a file: value, gradient, bound
+    model.py mlp.py   Model; mlp
     training/         train, Trainer, regrow: dense and sparse alike; optim, losses, penalties, rules, rates
     prune/            prune, prune_iteratively, prune_neurons; one criterion, structure or schedule a file
     search/           select_sparsity, allocate, sensitivity: how sparse, by measured score and latency
@@ -49,8 +50,10 @@ from .errors import (
 from .exporters import to_onnx, to_scipy, to_sklearn, to_torch
 from .importers import from_keras, from_onnx, from_safetensors, from_sklearn, from_torch
 from .io import load, save
+from .layers import ELU, GELU, ClippedReLU, Linear, ReLU, Sigmoid, Softmax, Tanh
 from .limits import Limits
-from .model import ELU, GELU, ClippedReLU, Linear, Model, ReLU, Sigmoid, Softmax, Tanh, mlp
+from .mlp import mlp
+from .model import Model
 from .prune import RecordRange, criteria, drop_dead_neurons, prune, structures
 from .prune.iterative import prune_iteratively
 from .prune.neuron_loop import prune_neurons

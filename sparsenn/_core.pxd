@@ -45,6 +45,8 @@ cdef extern from "sparsenn.h" nogil:
         SNN_NODE_SOFTMAX
         SNN_NODE_ELU
 
+    const char *snn_node_type_name(snn_node_type type)
+
     ctypedef struct snn_model:
         pass
 
@@ -68,6 +70,7 @@ cdef extern from "sparsenn.h" nogil:
     snn_status snn_model_add_csr(snn_model *model, int64_t rows, int64_t cols, const int64_t *indptr,
                                  const int32_t *indices, const float *data, const float *bias)
     snn_status snn_model_add_activation(snn_model *model, snn_node_type type, float low, float high)
+    snn_status snn_model_add_op(snn_model *model, const char *op, const float *attributes, size_t count)
     int64_t snn_model_inputs(const snn_model *model)
     int64_t snn_model_outputs(const snn_model *model)
     int64_t snn_model_node_count(const snn_model *model)

@@ -8,14 +8,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 TUNE: dict[str, int]
-NODE_LINEAR: int
-NODE_RELU: int
-NODE_CLIP: int
-NODE_TANH: int
-NODE_SIGMOID: int
-NODE_GELU: int
-NODE_SOFTMAX: int
-NODE_ELU: int
+OPS: dict[str, int]
 
 def version() -> str: ...
 def cpu_info() -> dict[str, Any]: ...
@@ -38,7 +31,7 @@ class Model:
         data: Floats,
         bias: Floats | None = None,
     ) -> None: ...
-    def add_activation(self, node_type: int, low: float = 0, high: float = 0) -> None: ...
+    def add_op(self, op: str, attributes: Floats) -> None: ...
     @property
     def inputs(self) -> int: ...
     @property

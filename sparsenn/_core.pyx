@@ -26,15 +26,6 @@ OPTIMIZERS = {
 PENALTIES = {None: SNN_PENALTY_NONE, "l1": SNN_PENALTY_L1, "mcp": SNN_PENALTY_MCP}
 TUNE = {"measure": SNN_TUNE_MEASURE, "model": SNN_TUNE_MODEL, "off": SNN_TUNE_OFF}
 
-NODE_LINEAR = SNN_NODE_LINEAR
-NODE_RELU = SNN_NODE_RELU
-NODE_CLIP = SNN_NODE_CLIP
-NODE_TANH = SNN_NODE_TANH
-NODE_SIGMOID = SNN_NODE_SIGMOID
-NODE_GELU = SNN_NODE_GELU
-NODE_SOFTMAX = SNN_NODE_SOFTMAX
-NODE_ELU = SNN_NODE_ELU
-
 EXCEPTIONS = {
     SNN_ERROR_ARGUMENT: errors.ArgumentError,
     SNN_ERROR_MEMORY: MemoryError,
@@ -118,6 +109,17 @@ cdef object copy_array(const void *source, object shape, object dtype):
         bytes_view = array.reshape(-1).view(np.uint8)
         memcpy(&bytes_view[0], source, bytes_view.shape[0])
     return array
+
+
+cdef dict read_ops():
+    """The numbers of the node types by name."""
+    ops = {}
+    while snn_node_type_name(<snn_node_type><int>len(ops)) is not NULL:
+        ops[snn_node_type_name(<snn_node_type><int>len(ops)).decode()] = len(ops)
+    return ops
+
+
+OPS = read_ops()
 
 
 def version():
@@ -213,9 +215,10 @@ cdef class Model:
         check(snn_model_add_csr(self.handle, rows, cols, &indptr[0], first_index(indices), first(data),
                                 first(bias)))
 
-    def add_activation(self, int node_type, float low=0, float high=0):
-        """Appends an activation: one of the NODE_ constants; low and high for NODE_CLIP, low for NODE_ELU."""
-        check(snn_model_add_activation(self.handle, <snn_node_type>node_type, low, high))
+    def add_op(self, str op not None, const float[::1] attributes not None):
+        """Appends an op without weights by its name in OPS, with its attributes in their order."""
+        name = op.encode()
+        check(snn_model_add_op(self.handle, name, first(attributes), attributes.shape[0]))
 
     @property
     def inputs(self):
@@ -229,14 +232,14 @@ cdef class Model:
         return snn_model_node_count(self.handle)
 
     def node(self, int64_t index):
-        """Node index as a dict: type, inputs, outputs, sparse, nnz, low, high, and copies of its arrays.
+        """Node index as a dict: op, inputs, outputs, sparse, nnz, attributes, and copies of its arrays.
 
         weight (out, in), bias (out,), data (nnz,), indices (nnz,), indptr (out + 1,); None where not held.
         """
         cdef snn_node_info info
         check(snn_model_node(self.handle, index, &info))
         return {
-            "type": info.type,
+            "op": snn_node_type_name(info.type).decode(),
             "inputs": info.inputs,
             "outputs": info.outputs,
             "sparse": bool(info.sparse),
@@ -246,8 +249,7 @@ cdef class Model:
             "indices": copy_array(info.indices, (info.nnz,), np.int32),
             "data": copy_array(info.data, (info.nnz,), np.float32),
             "bias": copy_array(info.bias, (info.outputs,), np.float32),
-            "low": info.low,
-            "high": info.high,
+            "attributes": (info.low, info.high),
         }
 
 
@@ -576,11 +578,12 @@ cdef int expect_state(int64_t count, const float[::1] gradient, const float[::1]
 
 
 cdef class Activation:
-    """An activation as the core fuses it: one of the NODE_ constants but NODE_SOFTMAX."""
+    """An activation as the core fuses it: an op of OPS on one value at a time; linear is none."""
 
-    def __init__(self, int node_type, float low=0, float high=0):
+    def __init__(self, str op not None, float low=0, float high=0):
+        """low and high: the op's attributes, in their order."""
         memset(&self.value, 0, sizeof(self.value))
-        self.value.type = <snn_node_type>node_type
+        self.value.type = <snn_node_type><int>OPS[op]
         self.value.low, self.value.high = low, high
 
 

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import scipy.sparse
 
 from . import _core
-from .model import ELU, GELU, ClippedReLU, Linear, Model, ReLU, Sigmoid, Softmax, Tanh
+from .layers import LAYER_TYPES, Linear
+from .model import Model
 from .weights import core_indices
 
-NODE_TYPES = {
-    ReLU: _core.NODE_RELU,
-    ClippedReLU: _core.NODE_CLIP,
-    Tanh: _core.NODE_TANH,
-    Sigmoid: _core.NODE_SIGMOID,
-    GELU: _core.NODE_GELU,
-    ELU: _core.NODE_ELU,
-    Softmax: _core.NODE_SOFTMAX,
-}
-LAYERS = {node_type: layer for layer, node_type in NODE_TYPES.items()}
+_LAYERS = {kind.op: kind for kind in LAYER_TYPES}
 
 
 def to_core(model: Model) -> _core.Model:
@@ -32,13 +25,8 @@ def to_core(model: Model) -> _core.Model:
         elif isinstance(layer, Linear):
             handle.add_dense(layer.weight, layer.bias)
         else:
-            handle.add_activation(NODE_TYPES[type(layer)], *node_limits(layer))
+            handle.add_op(layer.op, np.array(layer.attribute_values, np.float32))
     return handle
-
-
-def node_limits(layer) -> tuple[float, float]:
-    """What the core keeps of an activation as its low and high; 0 where it has none."""
-    return getattr(layer, "low", getattr(layer, "alpha", 0)), getattr(layer, "high", 0)
 
 
 def from_core(handle: _core.Model) -> Model:
@@ -47,12 +35,9 @@ def from_core(handle: _core.Model) -> Model:
 
 
 def _layer(node: dict):
-    if node["type"] == _core.NODE_CLIP:
-        return ClippedReLU(low=node["low"], high=node["high"])
-    if node["type"] == _core.NODE_ELU:
-        return ELU(alpha=node["low"])
-    if node["type"] != _core.NODE_LINEAR:
-        return LAYERS[node["type"]]()
+    kind = _LAYERS[node["op"]]
+    if kind is not Linear:
+        return kind(**dict(zip(kind.attributes, node["attributes"], strict=False)))
     if not node["sparse"]:
         return Linear(node["weight"], node["bias"])
     shape = (node["outputs"], node["inputs"])

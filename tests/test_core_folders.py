@@ -13,7 +13,7 @@ ALLOWED = {
     "graph": {"base"},
     "ops": {"base", "graph"},
     "file": {"base", "graph"},
-    "kernels": set(),
+    "kernels": {"graph"},
     "isa": {"kernels"},
     "pack": {"base", "kernels"},
     "plan": {"base", "graph", "pack", "kernels"},

@@ -6,7 +6,6 @@ import scipy.sparse
 from gradient_oracle import LAYERS, activate, finite_differences, gradient_bounds, kink_distance
 
 import sparsenn as snn
-from sparsenn.activations import activation_of
 
 SIZES = (5, 7, 4, 3)
 BATCH = 6
@@ -156,7 +155,7 @@ def test_l2_adds_its_strength_times_the_weights_but_not_the_biases(rng):
 
 @pytest.mark.parametrize("name", list(LAYERS))
 def test_activations_agree_with_their_definition_and_its_slope(rng, name):
-    activation = activation_of(LAYERS[name])
+    activation = LAYERS[name]
     z = rng.standard_normal((6, 50)) * 2  # (features, batch)
     da = rng.standard_normal(z.shape)
     a = activation.value(z)
@@ -172,14 +171,9 @@ def test_activations_agree_with_their_definition_and_its_slope(rng, name):
 
 @pytest.mark.parametrize("name", list(LAYERS))
 def test_activations_keep_float32_and_stay_finite_far_out(name):
-    activation = activation_of(LAYERS[name])
+    activation = LAYERS[name]
     z = np.array([[-1e4], [-90], [0], [90], [1e4]], np.float32)
     a = activation.value(z)
     slope = activation.gradient(z, a, np.ones_like(z))
     assert a.dtype == slope.dtype == np.float32
     assert np.isfinite(a).all() and np.isfinite(slope).all()
-
-
-def test_activation_of_an_unknown_layer():
-    with pytest.raises(TypeError, match="layer must be Linear or one of .*ReLU.*got int"):
-        activation_of(3)

@@ -28,7 +28,7 @@ def inspect_file(path: str | os.PathLike) -> dict:
     format, nnz, sparsity and bias.
     """
     from .. import load
-    from ..model import Linear
+    from ..layers import Linear
 
     model = load(path)
     sizes = tensor_bytes(path)

@@ -8,7 +8,8 @@ import numpy as np
 
 from ..errors import ArgumentError, UnsupportedError
 from ..importers._require import require
-from ..model import Linear, Model, ReLU, Sigmoid, Softmax, Tanh
+from ..layers import Linear, ReLU, Sigmoid, Softmax, Tanh
+from ..model import Model
 from ._check import check_model, dense_weight
 
 HIDDEN = {ReLU: "relu", Tanh: "tanh", Sigmoid: "logistic"}

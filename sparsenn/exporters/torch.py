@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..importers._require import require
-from ..model import ELU, GELU, ClippedReLU, Linear, Model, ReLU, Sigmoid, Softmax, Tanh
+from ..layers import ELU, GELU, ClippedReLU, Linear, ReLU, Sigmoid, Softmax, Tanh
+from ..model import Model
 from ._check import check_model, dense_weight
 
 

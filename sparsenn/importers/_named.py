@@ -8,7 +8,8 @@ import numpy as np
 import scipy.sparse
 
 from ..errors import ArgumentError
-from ..model import ACTIVATIONS, LAYER_TYPES, Linear, Model
+from ..layers import ACTIVATIONS, LAYER_TYPES, Linear
+from ..model import Model
 from ._steps import Affine, Scale, build_model
 
 LAYERS_HELP = "names of layers among the tensors, names of activations, or activation layers such as ReLU()"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..errors import FormatError
-from ..model import ELU, GELU, ClippedReLU, ReLU, Sigmoid, Softmax, Tanh
+from ..layers import ELU, GELU, ClippedReLU, ReLU, Sigmoid, Softmax, Tanh
 from ._named import batch_norm
 from ._onnx_shapes import SHAPE_OPS, flatten, reshape, transpose
 from ._onnx_values import BatchAxisError, Data, Erf, Node

@@ -14,7 +14,8 @@ import numpy as np
 import scipy.sparse
 
 from ..errors import ArgumentError, UnsupportedError
-from ..model import Linear, Model, ReLU
+from ..layers import Linear, ReLU
+from ..model import Model
 
 # Share of zeros from which a weight is stored as CSR: about where the sparse kernels overtake the dense one.
 BREAK_EVEN = 0.6

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.utils.prune import BasePruningMethod
 
 from ..errors import ArgumentError, UnsupportedError
-from ..model import ELU, GELU, ClippedReLU, ReLU, Sigmoid, Softmax, Tanh
+from ..layers import ELU, GELU, ClippedReLU, ReLU, Sigmoid, Softmax, Tanh
 from ._named import batch_norm
 from ._steps import Affine, Leaky
 from ._torch_tensor import to_array

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import numpy as np
 
 from ..errors import ArgumentError, UnsupportedError
-from ..model import ELU, GELU, ClippedReLU, Model, ReLU, Sigmoid, Softmax, Tanh
+from ..layers import ELU, GELU, ClippedReLU, ReLU, Sigmoid, Softmax, Tanh
+from ..model import Model
 from ._named import batch_norm
 from ._require import require
 from ._steps import Affine, Leaky, Scale, build_model

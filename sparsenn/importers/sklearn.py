@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..errors import ArgumentError, UnsupportedError
-from ..model import Model, ReLU, Sigmoid, Softmax, Tanh
+from ..layers import ReLU, Sigmoid, Softmax, Tanh
+from ..model import Model
 from ._require import require
 from ._steps import Affine, build_model
 

@@ -15,7 +15,8 @@ import numpy as np
 
 from ..checks import check_flag, check_integer
 from ..errors import ArgumentError
-from ..model import Linear, Model
+from ..layers import Linear
+from ..model import Model
 from .amount import Amount, check_amount, check_keep
 from .criteria import criteria, find_criterion
 from .csr import stored_values

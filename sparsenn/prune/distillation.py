@@ -6,7 +6,8 @@ import numpy as np
 from scipy.special import expit
 
 from ..checks import check_real
-from ..model import Model, Softmax
+from ..layers import Softmax
+from ..model import Model
 from ..training.losses import CrossEntropy, Loss
 from .slopes import forward
 

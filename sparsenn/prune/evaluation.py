@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..model import Model, Softmax
+from ..layers import Softmax
+from ..model import Model
 from .slopes import check_data, forward
 
 

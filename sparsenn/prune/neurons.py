@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..activations import activation_of
-from ..model import Linear, Model, Softmax
+from ..layers import Linear
+from ..model import Model
 from .csr import stored_positions, stored_values
 from .recorder import carry_range
 from .slopes import layer_inputs
@@ -66,7 +66,7 @@ def constant_outputs(model: Model) -> dict[int, np.ndarray]:
         bias = np.zeros(layer.shape[0]) if layer.bias is None else layer.bias.astype(np.float64)
         a = bias[:, np.newaxis]
         for activation in activations_after(model, index):
-            a = activation_of(activation).value(a)
+            a = activation.value(a)
         outputs[index] = np.where(_without_inputs(layer), a[:, 0], 0.0)
     return outputs
 
@@ -94,7 +94,7 @@ def activations_after(model: Model, index: int) -> list:
 
 def mixes_features(activations: list) -> bool:
     """Whether an output of these depends on more than its own neuron."""
-    return any(isinstance(activation, Softmax) for activation in activations)
+    return any(activation.mixes_features for activation in activations)
 
 
 def _dead_neurons(model: Model) -> dict[int, np.ndarray]:

@@ -7,7 +7,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from ..errors import ArgumentError
-from ..model import Linear, Model
+from ..layers import Linear
+from ..model import Model
 from .csr import stored_values
 
 _ranges: WeakKeyDictionary[Linear, tuple[np.ndarray, np.ndarray]] = WeakKeyDictionary()

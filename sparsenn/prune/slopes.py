@@ -11,10 +11,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from .. import ops
-from ..activations import activation_of
 from ..checks import as_features, check_same_length
 from ..errors import ArgumentError
-from ..model import Linear, Model, Softmax
+from ..layers import Linear, Softmax
+from ..model import Model
 from ..training.losses import choose_loss
 
 _BATCH = 1024  # samples at a time: bounds the memory
@@ -65,7 +65,7 @@ def layer_slopes(model: Model, data, criterion: str) -> Iterator[list[tuple[np.n
                 pairs.append((x, slope))
                 slope = _transposed(layer, slope)
             else:
-                slope = activation_of(layer).gradient(x, y, slope)
+                slope = layer.gradient(x, y, slope)
         yield pairs[::-1]
 
 
@@ -120,7 +120,7 @@ def check_data(model: Model, data, wanted_by: str):
 
 def _forward(layer, x: np.ndarray) -> np.ndarray:
     if not isinstance(layer, Linear):
-        return activation_of(layer).value(x)
+        return layer.value(x)
     if layer.sparse:
         return ops.spmm(layer.weight, x, layer.bias)
     y = layer.weight @ x

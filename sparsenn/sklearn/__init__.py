@@ -19,7 +19,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..importers._require import require
-from ..model import Sigmoid, Softmax
+from ..layers import Sigmoid, Softmax
 
 require("sklearn", extra="sklearn", caller="sparsenn.sklearn")
 

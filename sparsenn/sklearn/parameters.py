@@ -11,7 +11,9 @@ from sklearn.utils import check_random_state
 from ..checks import check_integer, check_real
 from ..errors import ArgumentError
 from ..importers.sklearn import ACTIVATIONS
-from ..model import Linear, Model, mlp
+from ..layers import Linear
+from ..mlp import mlp
+from ..model import Model
 from .fitting import Settings, make_optimizer
 
 

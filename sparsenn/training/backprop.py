@@ -9,23 +9,14 @@ from __future__ import annotations
 import numpy as np
 
 from .. import _core
-from ..activations import activation_of
-from ..bridge import node_limits
 from ..errors import ArgumentError
-from ..model import ELU, GELU, ClippedReLU, Linear, Model, ReLU, Sigmoid, Softmax, Tanh
+from ..layers import Activation, Linear, Softmax
+from ..model import Model
 from ..weights import core_indices
 from .parameters import Parameter
 from .tiles import Buffer, Layout
 
 _SMALL = 2**20  # weights of a dense layer that goes through the sparse kernels beside sparse layers
-_FUSED = {
-    ReLU: _core.NODE_RELU,
-    ClippedReLU: _core.NODE_CLIP,
-    Tanh: _core.NODE_TANH,
-    Sigmoid: _core.NODE_SIGMOID,
-    GELU: _core.NODE_GELU,
-    ELU: _core.NODE_ELU,
-}
 
 
 def make_sparse_operator(weight, threads: int) -> _core.Sparse:
@@ -120,11 +111,11 @@ class KernelStep(_LinearStep):
         """follower: the activation behind the layer where the kernels can fuse it, else None."""
         self.operator = make_sparse_operator(layer.weight, threads)
         super().__init__(index, layer, self.operator)
-        self.activation = None if follower is None else activation_of(follower)
-        node = _core.NODE_LINEAR if follower is None else _FUSED[type(follower)]
-        self.fused = _core.Activation(node, *node_limits(follower))
+        self.activation = follower
+        op, attributes = (layer.op, ()) if follower is None else (follower.op, follower.attribute_values)
+        self.fused = _core.Activation(op, *attributes)
         self._y, self._dx = Buffer(self.outputs, layout), Buffer(self.inputs, layout)
-        self._z = Buffer(self.outputs, layout) if isinstance(follower, GELU) else None
+        self._z = Buffer(self.outputs, layout) if follower is not None and follower.reads_input else None
 
     def use(self, values: np.ndarray | None) -> None:
         """Other weights (size,) for the time being; None: the layer's own."""
@@ -163,7 +154,7 @@ class ActivationStep:
     parameters = ()
 
     def __init__(self, layer, features: int, layout: Layout):
-        self.activation, self.features = activation_of(layer), features
+        self.activation, self.features = layer, features
         self._a, self._dz = Buffer(features, layout), Buffer(features, layout)
 
     def check_unchanged(self) -> None:
@@ -254,7 +245,7 @@ def _make_steps(model: Model, layout: Layout, threads: int, *, beside_sparse: bo
             continue
         features = layer.shape[0]
         if layer.sparse or (beside_sparse and layer.weight.size <= _SMALL):
-            fused = type(follower) in _FUSED
+            fused = isinstance(follower, Activation) and not follower.mixes_features
             steps.append(KernelStep(index, layer, follower if fused else None, layout, threads))
         else:
             steps.append(BlasStep(index, layer, layout))

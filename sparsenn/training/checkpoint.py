@@ -13,9 +13,9 @@ from collections.abc import Iterator
 import numpy as np
 import scipy.sparse
 
-from .. import model as models
 from ..errors import ArgumentError, FormatError, VersionError
-from ..model import ELU, ClippedReLU, Linear, Model
+from ..layers import ACTIVATIONS, Linear
+from ..model import Model
 
 VERSION = 1
 _DOCUMENT = "document"
@@ -90,10 +90,8 @@ def write_model(model: Model) -> tuple[dict, dict[str, np.ndarray]]:
                 arrays[f"{index}.weight"] = layer.weight
             if layer.bias is not None:
                 arrays[f"{index}.bias"] = layer.bias
-        elif isinstance(layer, ClippedReLU):
-            entry.update(low=layer.low, high=layer.high)
-        elif isinstance(layer, ELU):
-            entry.update(alpha=layer.alpha)
+        else:
+            entry.update(zip(layer.attributes, layer.attribute_values, strict=True))
         layers.append(entry)
     return {"layers": layers}, arrays
 
@@ -107,8 +105,8 @@ def read_model(document: dict, arrays: dict[str, np.ndarray]) -> Model:
 def _read_layer(index: int, entry: dict, arrays: dict[str, np.ndarray]):
     kind = entry["type"]
     if kind != "Linear":
-        types = {layer.__name__: layer for layer in models.ACTIVATIONS.values()}
-        return types[kind](**{name: entry[name] for name in ("low", "high", "alpha") if name in entry})
+        types = {layer.__name__: layer for layer in ACTIVATIONS.values()}
+        return types[kind](**{name: entry[name] for name in types[kind].attributes})
     bias = arrays.get(f"{index}.bias")
     if f"{index}.weight" in arrays:
         return Linear(arrays[f"{index}.weight"], bias)

@@ -12,8 +12,8 @@ import numpy as np
 
 from ..checks import as_features, check_integer, check_real, check_same_length
 from ..errors import ArgumentError, DivergedError
+from ..layers import Sigmoid, Softmax
 from ..limits import Limits
-from ..model import Sigmoid, Softmax
 from ..ops import check_threads
 from . import checkpoint
 from .backprop import Network

@@ -47,8 +47,8 @@ static int read_value(snn_json *json, unsigned key, raw_node *raw)
 /* The name of an attribute that some op has; NULL for any other key. */
 static const char *find_attribute(snn_json_string key)
 {
-    for (int type = 0; type < snn_op_count(); type++) {
-        const snn_op *op = snn_op_of((snn_node_type)type);
+    for (int type = 0; type < SNN_OP_COUNT; type++) {
+        const snn_op *op = snn_op_of(type);
         for (int i = 0; i < op->attribute_count; i++)
             if (snn_json_equals(key, op->attributes[i]))
                 return op->attributes[i];
@@ -117,9 +117,9 @@ static snn_status read_object(snn_json *json, int64_t index, int minor, raw_node
 /* The op by name; NULL where no such op is known. */
 static const snn_op *find_op(snn_json_string name)
 {
-    for (int type = 0; type < snn_op_count(); type++)
-        if (snn_json_equals(name, snn_op_of((snn_node_type)type)->name))
-            return snn_op_of((snn_node_type)type);
+    for (int type = 0; type < SNN_OP_COUNT; type++)
+        if (snn_json_equals(name, snn_op_of(type)->name))
+            return snn_op_of(type);
     return NULL;
 }
 
@@ -137,7 +137,7 @@ static snn_status fail_surplus(int64_t index, const snn_op *op, const char *key)
 /* Whether the node has the keys of its op, all of them and no others. */
 static snn_status check_keys(int64_t index, const snn_op *op, const raw_node *raw)
 {
-    const unsigned wanted = TYPE | INPUTS | OUTPUTS | (op->kind == SNN_OP_MATRIX ? WEIGHT | BIAS : 0);
+    const unsigned wanted = TYPE | INPUTS | OUTPUTS | (op->kind == SNN_KIND_MATRIX ? WEIGHT | BIAS : 0);
     for (unsigned i = 0; i < KEY_COUNT; i++) {
         const unsigned bit = 1U << i;
         if ((wanted & bit) && !(raw->seen & bit))
@@ -170,7 +170,7 @@ static snn_status check_widths(int64_t index, const raw_node *raw, const snn_op 
                         "node %" PRId64 ": inputs must be the outputs of the node before, %" PRId64
                         ", got %" PRId64,
                         index, previous, raw->inputs);
-    if (op->kind != SNN_OP_MATRIX && raw->inputs != raw->outputs)
+    if (op->kind != SNN_KIND_MATRIX && raw->inputs != raw->outputs)
         return snn_fail(SNN_ERROR_FORMAT,
                         "node %" PRId64 ": an activation has as many outputs as inputs, got %" PRId64
                         " inputs and %" PRId64 " outputs",
@@ -204,7 +204,7 @@ static snn_status read_node(snn_json *json, int64_t index, int minor, int64_t pr
         out->node.attributes[i] = raw.attributes[find_value(&raw, op->attributes[i])].value;
     if (snn_op_check(op, out->node.attributes) != SNN_OK)
         return snn_fail(SNN_ERROR_FORMAT, "node %" PRId64 ": %s", index, snn_last_error());
-    if (op->kind != SNN_OP_MATRIX)
+    if (op->kind != SNN_KIND_MATRIX)
         return SNN_OK;
     out->node.sparse = snn_json_equals(raw.weight, "csr");
     out->has_bias = raw.bias;

@@ -141,10 +141,9 @@ static snn_status read_tensor(snn_json *json, snn_json_string key, snn_layout *l
     snn_format_node *target = &layout->nodes[index];
     const snn_node *node = &target->node;
     const snn_op *op = snn_op_of(node->type);
-    if (op->kind != SNN_OP_MATRIX || !snn_part_wanted(part, node->sparse, target->has_bias))
+    if (op->kind != SNN_KIND_MATRIX || !snn_part_wanted(part, node->sparse, target->has_bias))
         return snn_fail(SNN_ERROR_FORMAT, "tensor %s: node %" PRId64 " (%s%s%s) has no such tensor", name,
-                        index, op->name, node->sparse ? ", csr" : "",
-                        target->has_bias ? "" : ", no bias");
+                        index, op->name, node->sparse ? ", csr" : "", target->has_bias ? "" : ", no bias");
     if (target->spans[part].present)
         return snn_fail(SNN_ERROR_FORMAT, "header: tensor %s stands twice", name);
     const snn_status status = read_object(json, name, &raw);
@@ -156,7 +155,7 @@ static snn_status check_complete(const snn_layout *layout)
 {
     for (int64_t i = 0; i < layout->count; i++) {
         const snn_format_node *target = &layout->nodes[i];
-        if (snn_op_of(target->node.type)->kind != SNN_OP_MATRIX)
+        if (snn_op_of(target->node.type)->kind != SNN_KIND_MATRIX)
             continue;
         for (int part = 0; part < SNN_PART_COUNT; part++)
             if (snn_part_wanted((snn_part)part, target->node.sparse, target->has_bias) &&

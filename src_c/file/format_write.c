@@ -54,7 +54,7 @@ static void add_node(snn_text *text, const snn_node *node)
     const snn_op *op = snn_op_of(node->type);
     snn_text_add(text, "{\"type\":\"%s\",\"inputs\":%" PRId64 ",\"outputs\":%" PRId64, op->name, node->inputs,
                  node->outputs);
-    if (op->kind == SNN_OP_MATRIX)
+    if (op->kind == SNN_KIND_MATRIX)
         snn_text_add(text, ",\"weight\":\"%s\",\"bias\":%s", node->sparse ? "csr" : "dense",
                      node->bias != NULL ? "true" : "false");
     for (int i = 0; i < op->attribute_count; i++) {

@@ -121,7 +121,7 @@ snn_status snn_model_add_dense(snn_model *model, int64_t rows, int64_t cols, con
         return status;
     if (weight == NULL)
         return snn_fail(SNN_ERROR_ARGUMENT, "weight must not be NULL");
-    snn_node node = {.type = SNN_NODE_LINEAR, .inputs = cols, .outputs = rows, .nnz = rows * cols};
+    snn_node node = {.type = SNN_OP_LINEAR, .inputs = cols, .outputs = rows, .nnz = rows * cols};
     node.weight = copy_array(weight, node.nnz, sizeof *weight);
     return finish_layer(model, &node, node.weight != NULL, bias);
 }
@@ -137,7 +137,7 @@ snn_status snn_model_add_csr(snn_model *model, int64_t rows, int64_t cols, const
     const int64_t nnz = indptr[rows];
     if (data == NULL && nnz > 0)
         return snn_fail(SNN_ERROR_ARGUMENT, "data must not be NULL with %" PRId64 " stored weights", nnz);
-    snn_node node = {.type = SNN_NODE_LINEAR, .inputs = cols, .outputs = rows, .sparse = 1, .nnz = nnz};
+    snn_node node = {.type = SNN_OP_LINEAR, .inputs = cols, .outputs = rows, .sparse = 1, .nnz = nnz};
     node.indptr = copy_array(indptr, rows + 1, sizeof *indptr);
     node.indices = copy_array(indices, nnz, sizeof *indices);
     node.data = copy_array(data, nnz, sizeof *data);
@@ -145,21 +145,44 @@ snn_status snn_model_add_csr(snn_model *model, int64_t rows, int64_t cols, const
     return finish_layer(model, &node, complete, bias);
 }
 
+/* Appends an op without weights; attributes (op->attribute_count). */
+static snn_status add_op(snn_model *model, const snn_op *op, const float *attributes)
+{
+    const snn_status status = snn_op_check(op, attributes);
+    if (status != SNN_OK)
+        return status;
+    snn_node node = {.type = op->type, .inputs = model->outputs, .outputs = model->outputs};
+    memcpy(node.attributes, attributes, (size_t)op->attribute_count * sizeof *attributes);
+    return snn_model_take(model, &node);
+}
+
 snn_status snn_model_add_activation(snn_model *model, snn_node_type type, float low, float high)
 {
     if (model == NULL)
         return snn_fail(SNN_ERROR_ARGUMENT, "model must not be NULL");
     const snn_op *op = snn_op_of(type);
-    if (op == NULL || op->kind == SNN_OP_MATRIX)
-        return snn_fail(SNN_ERROR_ARGUMENT, "type must be an activation, %d to %d, got %d", SNN_NODE_RELU,
-                        snn_op_count() - 1, (int)type);
-    const float given[SNN_MAX_ATTRIBUTES] = {low, high};
-    const snn_status status = snn_op_check(op, given);
-    if (status != SNN_OK)
-        return status;
-    snn_node node = {.type = type, .inputs = model->outputs, .outputs = model->outputs};
-    memcpy(node.attributes, given, (size_t)op->attribute_count * sizeof *given);
-    return snn_model_take(model, &node);
+    if (op == NULL || op->kind == SNN_KIND_MATRIX)
+        return snn_fail(SNN_ERROR_ARGUMENT, "type must be an activation, %d to %d, got %d", SNN_OP_RELU,
+                        SNN_OP_COUNT - 1, (int)type);
+    const float attributes[SNN_MAX_ATTRIBUTES] = {low, high};
+    return add_op(model, op, attributes);
+}
+
+snn_status snn_model_add_op(snn_model *model, const char *name, const float *attributes, size_t count)
+{
+    if (model == NULL || name == NULL)
+        return snn_fail(SNN_ERROR_ARGUMENT, "%s must not be NULL", model ? "op" : "model");
+    const snn_op *op = snn_op_find(name);
+    if (op == NULL || op->kind == SNN_KIND_MATRIX)
+        return snn_fail(SNN_ERROR_ARGUMENT, "op must be the name of an op without weights, got \"%.40s\"",
+                        name);
+    if (count != (size_t)op->attribute_count)
+        return snn_fail(SNN_ERROR_ARGUMENT, "%s has %d attributes, got %zu", op->name, op->attribute_count,
+                        count);
+    if (attributes == NULL && count > 0)
+        return snn_fail(SNN_ERROR_ARGUMENT, "attributes must not be NULL, %s has %zu", op->name, count);
+    const float none[SNN_MAX_ATTRIBUTES] = {0};
+    return add_op(model, op, count ? attributes : none);
 }
 
 int64_t snn_model_inputs(const snn_model *model) { return model == NULL ? 0 : model->inputs; }
@@ -179,7 +202,7 @@ snn_status snn_model_node(const snn_model *model, int64_t index, snn_node_info *
                         index);
     const snn_node *node = &model->nodes[index];
     *info = (snn_node_info){
-        .type = node->type,
+        .type = (snn_node_type)node->type,
         .inputs = node->inputs,
         .outputs = node->outputs,
         .sparse = node->sparse,

@@ -15,17 +15,17 @@ enum {
 };
 
 typedef struct snn_node {
-    snn_node_type type;
+    int type; /* SNN_OP_... */
     int64_t inputs, outputs;
     int sparse;
     int64_t nnz;
-    float *weight;    /* (outputs, inputs) or NULL */
-    int64_t *indptr;  /* (outputs + 1) or NULL */
-    int32_t *indices; /* (nnz) or NULL */
-    float *data;      /* (nnz) or NULL */
-    float *bias;      /* (outputs) or NULL */
+    float *weight;                        /* (outputs, inputs) or NULL */
+    int64_t *indptr;                      /* (outputs + 1) or NULL */
+    int32_t *indices;                     /* (nnz) or NULL */
+    float *data;                          /* (nnz) or NULL */
+    float *bias;                          /* (outputs) or NULL */
     float attributes[SNN_MAX_ATTRIBUTES]; /* in the order of the op's table */
-    unsigned mapped;  /* SNN_MAPPED_ bits: these arrays are not freed, and never written */
+    unsigned mapped; /* SNN_MAPPED_ bits: these arrays are not freed, and never written */
 } snn_node;
 
 struct snn_model {

@@ -1,23 +1,24 @@
 /* What the core knows of an op, and the list of all of them.
  *
- * An op is one file, ops/NAME.c, and one line of ops.def. The reader, the writer, the checks, the plan and the
- * report go through this table; none of them names an op. */
+ * An op is one file, ops/NAME.c, and one line of ops.def. The reader, the writer, the checks, the plan and
+ * the report go through this table; none of them names an op. */
 #ifndef SNN_OP_H
 #define SNN_OP_H
 
+#include "graph/op_types.h"
 #include "sparsenn.h"
 
 #define SNN_MAX_ATTRIBUTES 2
 
 /* How a plan computes an op. */
 typedef enum snn_op_kind {
-    SNN_OP_MATRIX,    /* W x + b; an op of kind SNN_OP_POINTWISE behind it is fused into it */
-    SNN_OP_POINTWISE, /* a value for a value: kernels/activation.inl */
-    SNN_OP_SOFTMAX    /* over the features of a position */
+    SNN_KIND_MATRIX,    /* W x + b; an op of kind SNN_KIND_POINTWISE behind it is fused into it */
+    SNN_KIND_POINTWISE, /* a value for a value: kernels/activation.inl */
+    SNN_KIND_SOFTMAX    /* over the features of a position */
 } snn_op_kind;
 
 typedef struct snn_op {
-    snn_node_type type;
+    int type;         /* SNN_OP_... */
     const char *name; /* in files and reports */
     snn_op_kind kind;
     int minor;                                  /* the minor version of the file format that brought it */
@@ -28,10 +29,10 @@ typedef struct snn_op {
     snn_status (*check)(const float *attributes);
 } snn_op;
 
-/* The op of a type; NULL where there is none of that number. */
-const snn_op *snn_op_of(snn_node_type type);
-/* How many there are; their types are 0 to this less 1. */
-int snn_op_count(void);
+/* The op of a type; NULL where there is none of that number. Types are 0 to SNN_OP_COUNT - 1. */
+const snn_op *snn_op_of(int type);
+/* The op of that name; NULL where there is none. */
+const snn_op *snn_op_find(const char *name);
 
 /* SNN_OK when the attributes are in the op's range. */
 static inline snn_status snn_op_check(const snn_op *op, const float *attributes)

@@ -114,7 +114,8 @@ SNN_API snn_status snn_cpu_query(snn_cpu_info *info);
 
 /* ---- model ------------------------------------------------------------------------------------- */
 
-/* A model is a list of nodes in execution order; a node's input is the output of the node before it. */
+/* A model is a list of nodes in execution order; a node's input is the output of the node before it. These
+ * are the types that had a number before ops had names; later ones have a name alone (snn_model_add_op). */
 typedef enum snn_node_type {
     SNN_NODE_LINEAR = 0, /* y = W x + b, W dense or CSR */
     SNN_NODE_RELU = 1,   /* max(x, 0) */
@@ -125,6 +126,10 @@ typedef enum snn_node_type {
     SNN_NODE_SOFTMAX = 6, /* over the features of one sample */
     SNN_NODE_ELU = 7      /* x for x > 0, else alpha (exp(x) - 1); alpha is kept in low */
 } snn_node_type;
+
+/* The name of a node type, "linear" and so on, as in model files (src_c/FORMAT.md lists them); NULL for any
+ * other value. Types are numbered from 0 without gaps. */
+SNN_API const char *snn_node_type_name(snn_node_type type);
 
 typedef struct snn_model snn_model;
 
@@ -139,7 +144,7 @@ typedef struct snn_node_info {
     const int32_t *indices;  /* CSR (nnz), or NULL */
     const float *data;       /* CSR (nnz), or NULL */
     const float *bias;       /* (outputs), or NULL when the layer has none */
-    float low, high;         /* clip; low is elu's alpha */
+    float low, high;         /* the node's attributes, in their order */
 } snn_node_info;
 
 /* An empty model of the given input width (in [1, 2^31)). */
@@ -155,6 +160,10 @@ SNN_API snn_status snn_model_add_csr(snn_model *model, int64_t rows, int64_t col
 /* Appends an activation. SNN_NODE_CLIP reads low and high (low < high, both finite), SNN_NODE_ELU low alone:
  * its alpha (finite, above 0). */
 SNN_API snn_status snn_model_add_activation(snn_model *model, snn_node_type type, float low, float high);
+
+/* Appends an op without weights by its name, with its attributes (count) in the order of src_c/FORMAT.md, of
+ * which it must have all; NULL where it has none. */
+SNN_API snn_status snn_model_add_op(snn_model *model, const char *op, const float *attributes, size_t count);
 
 SNN_API int64_t snn_model_inputs(const snn_model *model);
 SNN_API int64_t snn_model_outputs(const snn_model *model);

@@ -1,7 +1,7 @@
 /* Bias and activation on a vector, fused at the end of a row; activations and their slopes on whole arrays. */
 
 #define SNN_CASE(NAME, name) \
-    case SNN_NODE_##NAME: return vf_value_##name(v, e);
+    case SNN_OP_##NAME: return vf_value_##name(v, e);
 
 static __attribute__((noinline)) vf SNN_NAME(activate_long)(vf v, const snn_epilogue *e) {
     switch (e->activation) {
@@ -13,7 +13,7 @@ static __attribute__((noinline)) vf SNN_NAME(activate_long)(vf v, const snn_epil
 /* The activation of one vector. The branch goes the same way for a whole layer. */
 static inline vf vf_activate(vf v, const snn_epilogue *e) {
     switch (e->activation) {
-        case SNN_NODE_LINEAR: return v;
+        case SNN_OP_LINEAR: return v;
         SNN_SHORT_ACTIVATIONS(SNN_CASE)
         default: return SNN_NAME(activate_long)(v, e);
     }
@@ -33,7 +33,7 @@ static void SNN_NAME(slope)(const float *restrict y, const float *restrict z, fl
                             const snn_epilogue *e) {
     switch (e->activation) {
 #define SNN_CASE(NAME, name)                                                                            \
-    case SNN_NODE_##NAME:                                                                               \
+    case SNN_OP_##NAME:                                                                               \
         for (int64_t i = 0; i < count; i += VF_LANES)                                                   \
             vf_store(dy + i, vf_slope_##name(vf_load(dy + i), vf_load(y + i), z ? z + i : z, e));        \
         break;

@@ -10,15 +10,16 @@
 #ifndef SNN_KERNEL_H
 #define SNN_KERNEL_H
 
+#include "graph/op_types.h"
 #include "sparsenn.h"
 
 /* Floats from one sample to the next in the column layout: whole cache lines. */
 static inline int64_t snn_column_stride(int64_t features) { return (features + 15) / 16 * 16; }
 
-/* Fused at the end of a row: bias, then activation (SNN_NODE_LINEAR, which is 0, means none). */
+/* Fused at the end of a row: bias, then activation (0, SNN_OP_LINEAR, means none). */
 typedef struct snn_epilogue {
     const float *bias; /* (rows) */
-    snn_node_type activation;
+    int activation;
     float low, high; /* the activation's attributes, in order */
 } snn_epilogue;
 

@@ -14,9 +14,9 @@ static snn_status check(const float *attributes)
 }
 
 const snn_op snn_op_clip = {
-    .type = SNN_NODE_CLIP,
+    .type = SNN_OP_CLIP,
     .name = "clip",
-    .kind = SNN_OP_POINTWISE,
+    .kind = SNN_KIND_POINTWISE,
     .attribute_count = 2,
     .attributes = {"low", "high"},
     .check = check,

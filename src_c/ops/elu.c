@@ -1,4 +1,5 @@
-/* x for x > 0, else alpha (exp(x) - 1). Source: Clevert, Unterthiner and Hochreiter 2016, arXiv:1511.07289. */
+/* x for x > 0, else alpha (exp(x) - 1). Source: Clevert, Unterthiner and Hochreiter 2016, arXiv:1511.07289.
+ */
 #include "base/status.h"
 #include "graph/op.h"
 
@@ -13,9 +14,9 @@ static snn_status check(const float *attributes)
 }
 
 const snn_op snn_op_elu = {
-    .type = SNN_NODE_ELU,
+    .type = SNN_OP_ELU,
     .name = "elu",
-    .kind = SNN_OP_POINTWISE,
+    .kind = SNN_KIND_POINTWISE,
     .minor = 1,
     .attribute_count = 1,
     .attributes = {"alpha"},

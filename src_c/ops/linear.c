@@ -1,4 +1,4 @@
 /* y = W x + b, W dense or CSR. */
 #include "graph/op.h"
 
-const snn_op snn_op_linear = {.type = SNN_NODE_LINEAR, .name = "linear", .kind = SNN_OP_MATRIX};
+const snn_op snn_op_linear = {.type = SNN_OP_LINEAR, .name = "linear", .kind = SNN_KIND_MATRIX};

@@ -1,4 +1,4 @@
 /* max(x, 0). */
 #include "graph/op.h"
 
-const snn_op snn_op_relu = {.type = SNN_NODE_RELU, .name = "relu", .kind = SNN_OP_POINTWISE};
+const snn_op snn_op_relu = {.type = SNN_OP_RELU, .name = "relu", .kind = SNN_KIND_POINTWISE};

@@ -1,4 +1,4 @@
 /* The hyperbolic tangent. */
 #include "graph/op.h"
 
-const snn_op snn_op_tanh = {.type = SNN_NODE_TANH, .name = "tanh", .kind = SNN_OP_POINTWISE};
+const snn_op snn_op_tanh = {.type = SNN_OP_TANH, .name = "tanh", .kind = SNN_KIND_POINTWISE};

@@ -67,8 +67,8 @@ static int64_t make_step(const snn_model *model, int64_t index, int shares, snn_
     step->inputs = node->inputs;
     step->outputs = node->outputs;
     const snn_op_kind kind = snn_op_of(node->type)->kind;
-    if (kind != SNN_OP_MATRIX) {
-        step->type = kind == SNN_OP_SOFTMAX ? SNN_STEP_SOFTMAX : SNN_STEP_ACTIVATE;
+    if (kind != SNN_KIND_MATRIX) {
+        step->type = kind == SNN_KIND_SOFTMAX ? SNN_STEP_SOFTMAX : SNN_STEP_ACTIVATE;
         step->epilogue = epilogue_of(node, NULL);
         return 1;
     }
@@ -85,7 +85,7 @@ static int64_t make_step(const snn_model *model, int64_t index, int shares, snn_
         return 0;
     step->nnz = csr->indptr[csr->rows];
     const snn_node *after = index + 1 < model->count ? &model->nodes[index + 1] : NULL;
-    const int fused = after && snn_op_of(after->type)->kind == SNN_OP_POINTWISE;
+    const int fused = after && snn_op_of(after->type)->kind == SNN_KIND_POINTWISE;
     step->epilogue = fused ? epilogue_of(after, step->bias) : (snn_epilogue){.bias = step->bias};
     return 1 + fused;
 }

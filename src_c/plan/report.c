@@ -28,8 +28,8 @@ static void put(text *t, const char *format, ...)
 /* The op that ends the step, beside its product. */
 static const char *activation_name(const snn_step *step)
 {
-    const snn_node_type type = step->epilogue.activation;
-    return type == SNN_NODE_LINEAR ? "none" : snn_op_of(type)->name;
+    const int type = step->epilogue.activation;
+    return type == SNN_OP_LINEAR ? "none" : snn_op_of(type)->name;
 }
 
 static void put_choice(text *t, const snn_choice *choice)
@@ -94,8 +94,7 @@ snn_status snn_plan_report(const snn_plan *plan, char *buffer, size_t capacity, 
             "%s{\"node\": %lld, \"type\": \"%s\", \"inputs\": %lld, \"outputs\": %lld, \"activation\": "
             "\"%s\"",
             i ? ", " : "", (long long)step->node, types[step->type], (long long)step->inputs,
-            (long long)step->outputs,
-            activation_name(step));
+            (long long)step->outputs, activation_name(step));
         if (step->type == SNN_STEP_LINEAR)
             put_linear(&t, plan, step);
         put(&t, "}");

@@ -125,7 +125,7 @@ static const snn_activation none = {.type = SNN_NODE_LINEAR};
 static snn_status check_activation(const snn_activation *a, int64_t count, int64_t features, int spare)
 {
     const snn_op *op = snn_op_of(a->type);
-    if (!op || op->kind == SNN_OP_SOFTMAX)
+    if (!op || op->kind == SNN_KIND_SOFTMAX)
         return snn_fail(SNN_ERROR_ARGUMENT, "activation must work on one value at a time, got type %d",
                         (int)a->type);
     if (op->reads_input || a->z.values)
@@ -152,7 +152,7 @@ snn_status snn_sparse_forward_tiles(snn_sparse *sparse, const float *bias, snn_t
     else
         memset(d->bias, 0, (size_t)d->rows * sizeof *bias);
     product p = {.sparse = sparse, .direction = d, .from = x, .to = y, .activation = *a};
-    p.epilogue = (snn_epilogue){d->bias, a->z.values ? SNN_NODE_LINEAR : a->type, a->low, a->high};
+    p.epilogue = (snn_epilogue){d->bias, a->z.values ? SNN_OP_LINEAR : (int)a->type, a->low, a->high};
     if (!a->z.values)
         p.activation.type = SNN_NODE_LINEAR; // the kernel's own epilogue does it
     snn_parallel(sparse->threads, multiply, &p);
@@ -176,7 +176,7 @@ snn_status snn_sparse_backward_input_tiles(snn_sparse *sparse, snn_tiles dy, snn
     if (status)
         return status;
     product p = {.sparse = sparse, .direction = d, .from = dy, .to = dx, .activation = *a, .made = &x};
-    p.epilogue = (snn_epilogue){.bias = d->bias, .activation = SNN_NODE_LINEAR};
+    p.epilogue = (snn_epilogue){.bias = d->bias, .activation = SNN_OP_LINEAR};
     snn_parallel(sparse->threads, multiply, &p);
     return SNN_OK;
 }

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...model import Linear, Model
+from ...layers import Linear
+from ...model import Model
 from ..amount import Amount
 from ..csr import stored_values, to_csr
 from ..recorder import carry_range

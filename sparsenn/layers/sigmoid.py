@@ -1,0 +1,26 @@
+"""The logistic function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit
+
+from .layer import Activation
+
+
+@dataclass(frozen=True)
+class Sigmoid(Activation):
+    """1 / (1 + exp(-x))."""
+
+    op = word = "sigmoid"
+    slope = 0.25
+
+    def value(self, z: np.ndarray) -> np.ndarray:
+        """Without overflow."""
+        return expit(z)
+
+    def gradient(self, z: np.ndarray, a: np.ndarray, da: np.ndarray) -> np.ndarray:
+        """da a (1 - a)."""
+        return da * (a * (1 - a))
