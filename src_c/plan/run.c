@@ -159,17 +159,43 @@ static int64_t part(int64_t features, int member, int members)
     return first < features ? first : features;
 }
 
+/* A bucket's last packing, where the rows that each thread computes of it are a run; else NULL. */
+static const snn_packing *last_rows(const snn_plan *plan, int bucket)
+{
+    const snn_step *last = &plan->steps[plan->step_count - 1];
+    const snn_packing *packing = last->type == SNN_STEP_LINEAR ? last->chosen[bucket].packing : NULL;
+    return packing && packing->bounds ? packing : NULL;
+}
+
+/* What comes before a split tile in the same run, and may keep other threads busy in the buffers. */
+typedef enum before { NOTHING, SAME_SEGMENT, OTHER_SEGMENT } before;
+
+/* Whether a split tile begins with a barrier. Several steps, or x made in parts, write where others may be
+ * busy. One step writes into y, which is nobody else's, or its thread's own rows of a buffer: those were its own
+ * in the tile before as well, if that had the same bounds and used the buffer at all. */
+static int must_wait(const run *r, const tile *t, before before, int shared)
+{
+    if (before == NOTHING)
+        return 0;
+    if (r->plan->step_count > 1 || shared)
+        return 1;
+    if (t->direct)
+        return 0;
+    const int direct_before = t->bucket->layout == SNN_LAYOUT_COLUMN && r->y_order == SNN_SAMPLES_FIRST;
+    return before == OTHER_SEGMENT || direct_before ||
+           !last_rows(r->plan, (int)(t->bucket - r->plan->buckets));
+}
+
 /* A tile through all steps by all threads, each taking some rows of every layer. Threads wait for each other
- * between steps alone: what a thread stores of y is what it computed where its rows are a run. alone: no
- * thread is still busy with what came before. */
-static void run_split_tile(const run *r, int bucket, int64_t first, int thread, int threads, int alone)
+ * between steps alone: what a thread stores of y is what it computed where its rows are a run. */
+static void run_split_tile(const run *r, int bucket, int64_t first, int thread, int threads, before before)
 {
     const snn_plan *plan = r->plan;
     const int64_t steps = plan->step_count;
     const tile t = begin_tile(r, bucket, first, 0);
     const int shared = !t.in_place && t.bucket->layout == SNN_LAYOUT_TILE && threads > OWN_COPY_THREADS;
-    if (!alone && (steps > 1 || shared))
-        snn_barrier(); // others may still read the buffers
+    if (must_wait(r, &t, before, shared))
+        snn_barrier();
     const float *x = t.in_place ? r->x : t.buffers[0];
     if (shared) {
         load_tile(r, &t, part(plan->inputs, thread, threads), part(plan->inputs, thread + 1, threads),
@@ -189,12 +215,11 @@ static void run_split_tile(const run *r, int bucket, int64_t first, int thread, 
     }
     if (t.direct)
         return;
-    const snn_step *last = &plan->steps[steps - 1];
-    const snn_packing *packing = last->type == SNN_STEP_LINEAR ? last->chosen[bucket].packing : NULL;
+    const snn_packing *rows = last_rows(plan, bucket);
     const float *out = t.buffers[steps % 2];
-    if (packing && packing->bounds) {
-        for (int share = thread; share < packing->share_count; share += threads)
-            store_tile(r, &t, out, packing->bounds[share], packing->bounds[share + 1]);
+    if (rows) {
+        for (int share = thread; share < rows->share_count; share += threads)
+            store_tile(r, &t, out, rows->bounds[share], rows->bounds[share + 1]);
     } else {
         snn_barrier();
         store_tile(r, &t, out, part(plan->outputs, thread, threads),
@@ -211,7 +236,7 @@ static void run_thread(void *argument, int thread, int threads)
         if (segment->split) {
             for (int64_t t = 0; t < segment->tiles; t++)
                 run_split_tile(r, segment->bucket, segment->first_sample + t * width, thread, threads,
-                               s == 0 && t == 0);
+                               t > 0 ? SAME_SEGMENT : s > 0 ? OTHER_SEGMENT : NOTHING);
         } else {
             // Tiles next to each other go to one thread: their samples are next to each other in x and y.
             const int64_t share = segment->tiles / (8 * (int64_t)threads), together = share > 1 ? share : 1;
