@@ -15,6 +15,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# What the package installed here, or its extra $*, needs: others' packages alone, never the package itself.
+INSTALL_REQUIREMENTS = needed=$$($(BIN)/python tools/requirements.py $*) && $(PIP) install --quiet $$needed
 SOURCES := pyproject.toml setup.py MANIFEST.in README.md $(shell find src_c sparsenn -type f \
 	-not -path '*/__pycache__/*' -not -name '*.so' -not -path 'sparsenn/lib/*' -not -path 'sparsenn/include/*')
 # Python's headers, where make_environment.py had to fetch them; not there otherwise.
@@ -55,8 +57,8 @@ cython: $(VENV)/.installed
 	@$(PYTHON) tools/make_environment.py build/cython/venv
 	@CPATH="$(INCLUDES)" $(PIP) wheel --quiet --no-deps --wheel-dir build/cython .
 	@cp -r examples/cython_package build/cython/source
-	cd build/cython && venv/bin/python -m pip install --quiet sparsenn-*.whl 'cython>=3.0.8' 'setuptools>=77'
-	cd build/cython && CPATH="$(INCLUDES)" venv/bin/python -m pip install --quiet --no-build-isolation ./source
+	cd build/cython && venv/bin/python -m pip install --quiet sparsenn_cpu-*.whl 'cython>=3.0.8' 'setuptools>=77'
+	cd build/cython && CPATH="$(INCLUDES)" venv/bin/python -m pip install --quiet --no-build-isolation --no-deps ./source
 	cd build/cython && venv/bin/python -c "import numpy, tally; \
 		print(tally.count('../../tests/golden/csr.safetensors', numpy.eye(6, dtype='float32')))"
 
@@ -85,11 +87,11 @@ $(VENV)/.installed: $(VENV)/.created $(SOURCES)
 	@echo "==> building the core and installing sparsenn into $(VENV)"
 	@rm -rf build/lib* build/bdist*
 	@CPATH="$(INCLUDES)" $(PIP) install --quiet --force-reinstall --no-deps .
-	@$(PIP) install --quiet sparsenn
+	@$(INSTALL_REQUIREMENTS)
 	@touch $@
 
-# The environment with the extras of that name; the package itself is installed already.
+# The environment with the extra of that name.
 $(VENV)/.installed-%: $(VENV)/.installed
 	@echo "==> installing what '$*' needs into $(VENV)"
-	@$(PIP) install --quiet "sparsenn[$*]"
+	@$(INSTALL_REQUIREMENTS)
 	@touch $@

@@ -43,7 +43,7 @@ def build_core(build_folder: Path, prefix: Path) -> dict:
     """Builds the core in build_folder and installs header and archive under prefix; returns core.json."""
     cmake = find_tool("cmake")
     if cmake is None:
-        raise RuntimeError("building sparsenn needs cmake: pip install cmake ninja")
+        raise RuntimeError("building sparsenn-cpu needs cmake: pip install cmake ninja")
     configure = [
         *(cmake, "-S", str(CORE), "-B", str(build_folder)),
         f"-DCMAKE_INSTALL_PREFIX={prefix}",

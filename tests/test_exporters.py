@@ -24,7 +24,7 @@ def other_near(model: snn.Model, x: np.ndarray, other: np.ndarray) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("sparse", [False, True])
 def test_onnx(tmp_path, seed, sparse):
-    onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'sparsenn[onnx]'")
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'sparsenn-cpu[onnx]'")
     model = random_model(np.random.default_rng(seed))
     path = tmp_path / "model.onnx"
     proto = snn.to_onnx(model, path, sparse=sparse)
@@ -38,7 +38,7 @@ def test_onnx(tmp_path, seed, sparse):
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("sparse", [False, True])
 def test_onnx_runtime_agrees(seed, sparse):
-    pytest.importorskip("onnx", reason="onnx is not installed: pip install 'sparsenn[onnx]'")
+    pytest.importorskip("onnx", reason="onnx is not installed: pip install 'sparsenn-cpu[onnx]'")
     from test_import_onnx import run_elsewhere
 
     model = random_model(np.random.default_rng(seed))
@@ -47,7 +47,7 @@ def test_onnx_runtime_agrees(seed, sparse):
 
 
 def test_sparse_onnx_is_smaller_and_keeps_the_pattern(tmp_path):
-    pytest.importorskip("onnx", reason="onnx is not installed: pip install 'sparsenn[onnx]'")
+    pytest.importorskip("onnx", reason="onnx is not installed: pip install 'sparsenn-cpu[onnx]'")
     model = snn.prune(snn.mlp([100, 200, 10]), sparsity=0.95)
     dense_size, sparse_size = (len(snn.to_onnx(model, sparse=s).SerializeToString()) for s in (False, True))
     assert sparse_size < 0.3 * dense_size
@@ -58,7 +58,7 @@ def test_sparse_onnx_is_smaller_and_keeps_the_pattern(tmp_path):
 
 
 def test_onnx_leaves_nothing_behind(tmp_path):
-    pytest.importorskip("onnx", reason="onnx is not installed: pip install 'sparsenn[onnx]'")
+    pytest.importorskip("onnx", reason="onnx is not installed: pip install 'sparsenn-cpu[onnx]'")
     with pytest.raises(FileNotFoundError):
         snn.to_onnx(snn.mlp([2, 2]), tmp_path / "none" / "m.onnx")
     (tmp_path / "folder").mkdir()
@@ -70,7 +70,7 @@ def test_onnx_leaves_nothing_behind(tmp_path):
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("sparse", [False, True])
 def test_torch(seed, sparse):
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'sparsenn[torch]'")
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'sparsenn-cpu[torch]'")
     model = random_model(np.random.default_rng(seed))
     module = snn.to_torch(model, sparse=sparse)
     assert not module.training
@@ -97,7 +97,9 @@ def test_scipy(seed):
     ("outputs", "output"), [(4, "softmax"), (1, "sigmoid"), (3, "sigmoid"), (1, None), (3, None)]
 )
 def test_sklearn(activation, outputs, output):
-    pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'sparsenn[sklearn]'")
+    pytest.importorskip(
+        "sklearn", reason="scikit-learn is not installed: pip install 'sparsenn-cpu[sklearn]'"
+    )
     layers = snn.mlp([7, 9, 8, outputs], activation=activation or "relu", output=output, seed=3).layers
     if activation is None:
         layers = [layer for layer in layers if isinstance(layer, snn.Linear) or layer is layers[-1]]
@@ -115,7 +117,9 @@ def test_sklearn(activation, outputs, output):
 
 
 def test_sklearn_goes_on_learning():
-    pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'sparsenn[sklearn]'")
+    pytest.importorskip(
+        "sklearn", reason="scikit-learn is not installed: pip install 'sparsenn-cpu[sklearn]'"
+    )
     rng = np.random.default_rng(0)
     x = rng.standard_normal((90, 3)).astype(np.float32)
     labels = np.array(["low", "middle", "top"])[x.argmax(axis=1)]
@@ -128,7 +132,9 @@ def test_sklearn_goes_on_learning():
 
 
 def test_what_sklearn_has_no_place_for():
-    pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'sparsenn[sklearn]'")
+    pytest.importorskip(
+        "sklearn", reason="scikit-learn is not installed: pip install 'sparsenn-cpu[sklearn]'"
+    )
     for model, message in (
         (snn.mlp([3, 4, 2], activation="gelu"), "must have one hidden activation, .* got GELU"),
         (snn.mlp([3, 4, 2], output="relu"), "must end in Softmax, Sigmoid or a Linear, got ReLU"),

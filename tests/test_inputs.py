@@ -233,10 +233,10 @@ def test_print_is_a_table_and_repr_a_line():
 def test_a_missing_framework_names_its_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(
-        ImportError, match=r"to_onnx needs the package onnx, .*: pip install 'sparsenn\[onnx\]'"
+        ImportError, match=r"to_onnx needs the package onnx, .*: pip install 'sparsenn-cpu\[onnx\]'"
     ):
         snn.to_onnx(snn.mlp([2, 2]))
-    with pytest.raises(snn.MissingPackageError, match=r"pip install 'sparsenn\[onnx\]'"):
+    with pytest.raises(snn.MissingPackageError, match=r"pip install 'sparsenn-cpu\[onnx\]'"):
         snn.from_onnx(b"")
 
 

@@ -10,7 +10,7 @@ import scipy.sparse
 
 import sparsenn as snn
 
-pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'sparsenn[sklearn]'")
+pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'sparsenn-cpu[sklearn]'")
 
 import joblib
 from sklearn.base import clone

@@ -11,7 +11,7 @@ import scipy.sparse
 
 import sparsenn as snn
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'sparsenn[torch]'")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'sparsenn-cpu[torch]'")
 
 from torch import nn  # noqa: E402
 from torch.nn.utils import prune  # noqa: E402

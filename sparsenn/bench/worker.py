@@ -37,6 +37,15 @@ def load_baselines():
     return package
 
 
+def version(module: str) -> str:
+    """What the imported module says, or else the distribution of that name."""
+    found = getattr(sys.modules.get(module), "__version__", None)
+    try:
+        return found or importlib.metadata.version(module)
+    except importlib.metadata.PackageNotFoundError:  # without metadata
+        return "unknown"
+
+
 class Worker:
     """Holds one runner between commands."""
 
@@ -48,11 +57,8 @@ class Worker:
         self.runner = self.baselines.create(runner)
         available, reason = self.runner.available()
         versions = {"python": sys.version.split()[0]}
-        for module in self.runner.modules:
-            try:
-                versions[module] = importlib.metadata.version(module)
-            except importlib.metadata.PackageNotFoundError:  # used from its source folder
-                versions[module] = getattr(sys.modules.get(module), "__version__", "unknown")
+        if available:
+            versions |= {module: version(module) for module in self.runner.modules}
         return {"available": available, "reason": reason, "versions": versions}
 
     def prepare(self, *, layers: str, threads: int, output: str) -> dict:

@@ -17,5 +17,5 @@ def require(package: str, *, extra: str, caller: str) -> ModuleType:
             raise
         raise MissingPackageError(
             f"{caller} needs the package {package.split('.')[0]}, which is not installed: "
-            f"pip install 'sparsenn[{extra}]'"
+            f"pip install 'sparsenn-cpu[{extra}]'"
         ) from None

@@ -2,7 +2,7 @@
 
 An adapter module is named after its runner and defines `class Runner`:
 
-    modules                  distributions whose versions go into the report
+    modules                  modules or distributions whose versions go into the report
     available()              -> (bool, reason when not)
     prepare(layers, x, threads)   packs layers for x (batch, inputs) float32; everything here is untimed
     run()                    the timed call
