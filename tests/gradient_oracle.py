@@ -5,42 +5,17 @@ A network here is a list of (weight, bias or None, activation name); x is (batch
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
-from scipy.special import erf
-
-import sparsenn as snn
+from op_cases import OPS
 
 EPS = float(np.finfo(np.float32).eps)
 
-# Largest |f''| of each activation; the kinks of relu, clip and elu are kept away from.
-CURVATURES = {"none": 0.0, "relu": 0.0, "clip": 0.0, "tanh": 0.77, "sigmoid": 0.1, "gelu": 0.8, "elu": 0.75}
-LAYERS = {
-    "relu": snn.ReLU(),
-    "clip": snn.ClippedReLU(-0.5, 0.9),
-    "tanh": snn.Tanh(),
-    "sigmoid": snn.Sigmoid(),
-    "gelu": snn.GELU(),
-    "elu": snn.ELU(0.75),
-    "softmax": snn.Softmax(),
-}
+LAYERS = {name: cases.layers[0] for name, cases in OPS.items()}
 
 
 def activate(name: str, z: np.ndarray) -> np.ndarray:
-    """The activation of z (batch, features), each written from its definition."""
-    if name == "softmax":
-        powers = np.exp(z)
-        return powers / powers.sum(axis=1, keepdims=True)
-    return {
-        "none": lambda: z,
-        "relu": lambda: np.where(z > 0, z, 0),
-        "clip": lambda: np.where(z < -0.5, -0.5, np.where(z > 0.9, 0.9, z)),
-        "tanh": lambda: (np.exp(z) - np.exp(-z)) / (np.exp(z) + np.exp(-z)),
-        "sigmoid": lambda: 1 / (1 + np.exp(-z)),
-        "gelu": lambda: z / 2 * (1 + erf(z / math.sqrt(2))),
-        "elu": lambda: np.where(z > 0, z, 0.75 * (np.exp(z) - 1)),
-    }[name]()
+    """The activation of z (batch, features) by its definition; "none" is none."""
+    return z if name == "none" else OPS[name].exact(LAYERS[name], z)
 
 
 def loss64(network, x, targets, loss: str) -> float:
@@ -77,7 +52,7 @@ def kink_distance(network, x) -> float:
     distance, a = np.inf, x
     for weight, bias, name in network:
         z = a @ weight.T + (0 if bias is None else bias)
-        for kink in {"relu": (0,), "clip": (-0.5, 0.9), "elu": (0,)}.get(name, ()):
+        for kink in () if name == "none" else OPS[name].kinks:
             distance = min(distance, np.abs(z - kink).min())
         a = activate(name, z)
     return float(distance)
@@ -145,7 +120,7 @@ def _slope_error(name: str, z, z_error, back, back_error) -> tuple[np.ndarray, n
     """back through the activation, and its error."""
     if name != "softmax":
         slope = _slope(name, z)
-        own = np.abs(back) * (CURVATURES[name] * z_error + 8 * EPS)
+        own = np.abs(back) * (_curvature(name) * z_error + 8 * EPS)
         return back * slope, back_error * np.abs(slope) + own
     a, a_error = _activation_error(name, z, z_error)
     centred = back - (a * back).sum(axis=1, keepdims=True)
@@ -155,6 +130,10 @@ def _slope_error(name: str, z, z_error, back, back_error) -> tuple[np.ndarray, n
     return a * centred, a_error * np.abs(centred) + a * (back_error + mean_error) + own
 
 
-def _slope(name: str, z, h: float = 1e-6) -> np.ndarray:
+def _slope(name: str, z) -> np.ndarray:
     """The derivative of an activation that works element by element."""
-    return (activate(name, z + h) - activate(name, z - h)) / (2 * h)
+    return np.ones_like(z) if name == "none" else OPS[name].slope(z)
+
+
+def _curvature(name: str) -> float:
+    return 0.0 if name == "none" else OPS[name].curvature

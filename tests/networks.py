@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from op_cases import POINTWISE
 
 import sparsenn as snn
 from sparsenn.reference import reference_with_bound
 
-ACTIVATIONS = (snn.ReLU(), snn.ClippedReLU(-1.0, 2.0), snn.Tanh(), snn.Sigmoid(), snn.GELU(), snn.ELU(0.75))
+ACTIVATIONS = tuple(layer for cases in POINTWISE.values() for layer in cases.layers)
 
 
 def random_model(rng: np.random.Generator, *, widest: int = 40, sparse: bool = True) -> snn.Model:

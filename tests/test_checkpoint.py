@@ -5,6 +5,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from op_cases import POINTWISE
 
 import sparsenn as snn
 
@@ -82,13 +83,8 @@ def test_a_loaded_trainer_goes_on_as_the_saved_one(rng, tmp_path, sparsity):
 
 
 def test_every_kind_of_layer_and_loss_comes_back(rng, tmp_path):
-    layers = [
-        snn.Linear(np.eye(3)),
-        snn.ClippedReLU(-1.5, 2.5),
-        snn.Linear(np.ones((3, 3)), [1, 2, 3]),
-        snn.GELU(),
-        snn.ELU(0.5),
-    ]
+    layers = [snn.Linear(np.eye(3)), snn.Linear(np.ones((3, 3)), [1, 2, 3])]
+    layers += [layer for cases in POINTWISE.values() for layer in cases.layers]
     loss = snn.losses.CrossEntropy(class_weights=[1.0, 2.0, 4.0])
     trainer = snn.Trainer(snn.Model(layers), loss=loss)
     X, y = rng.standard_normal((9, 3)), np.arange(9) % 3

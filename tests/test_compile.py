@@ -4,16 +4,13 @@ import threading
 
 import numpy as np
 import pytest
+from op_cases import ALL
 
 import sparsenn as snn
 from sparsenn.reference import reference_with_bound
 
 BATCHES = [0, 1, 2, 3, 7, 15, 16, 17, 31, 64, 65, 130]
 SIZES = [(1, 1), (1, 16, 1), (7, 33, 5), (16, 16, 16), (17, 31, 13), (64, 127, 129, 10), (300, 257, 3)]
-ACTIVATIONS = [
-    *(snn.ReLU(), snn.ClippedReLU(-0.25, 1.5), snn.Tanh(), snn.Sigmoid(), snn.GELU(), snn.ELU(1.5)),
-    snn.Softmax(),
-]
 
 
 @pytest.fixture(params=snn.cpu_info()["isas_built"])
@@ -57,7 +54,7 @@ def test_every_shape_batch_and_sparsity(isa, sizes, sparsity, make_model, rng):
         assert_matches(plan, model, rng.standard_normal((batch, sizes[0])))
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS, ids=lambda layer: type(layer).__name__)
+@pytest.mark.parametrize("activation", [layer for _, layer in ALL], ids=repr)
 @pytest.mark.parametrize("sparsity", [None, 0.8])
 def test_every_activation(isa, activation, sparsity, make_model, rng):
     model = make_model((19, 37, 21), sparsity, activation)

@@ -4,18 +4,14 @@ import numpy as np
 import pytest
 import scipy.sparse
 from gradient_oracle import EPS
+from op_cases import POINTWISE
 
 import sparsenn as snn
 
 torch = pytest.importorskip("torch", reason="NOT TESTED: PyTorch is not installed")
 
 ACTIVATIONS = {
-    "relu": (snn.ReLU(), torch.nn.ReLU()),
-    "clip": (snn.ClippedReLU(-0.5, 0.9), torch.nn.Hardtanh(-0.5, 0.9)),
-    "tanh": (snn.Tanh(), torch.nn.Tanh()),
-    "sigmoid": (snn.Sigmoid(), torch.nn.Sigmoid()),
-    "gelu": (snn.GELU(), torch.nn.GELU()),
-    "elu": (snn.ELU(0.75), torch.nn.ELU(0.75)),
+    name: (cases.layers[0], cases.torch(torch.nn, cases.layers[0])) for name, cases in POINTWISE.items()
 }
 LOSSES = {
     "cross_entropy": torch.nn.functional.cross_entropy,

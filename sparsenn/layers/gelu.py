@@ -23,10 +23,12 @@ class GELU(Activation):
     rectifies = reads_input = True
 
     def value(self, z: np.ndarray) -> np.ndarray:
-        """z Phi(z), Phi the normal distribution function.
+        """z Phi(z), Phi the normal distribution function; 0 at -inf, the limit.
 
-        Phi is computed as erfc(-z / sqrt 2) / 2, which keeps its relative accuracy for very negative z.
+        Phi is computed as erfc(-z / sqrt 2) / 2, which keeps its relative accuracy for very negative z; below
+        -40 it is 0.
         """
+        z = np.maximum(z, -40)
         return z * (0.5 * erfc(z * -math.sqrt(0.5)))
 
     def gradient(self, z: np.ndarray, a: np.ndarray, da: np.ndarray) -> np.ndarray:
