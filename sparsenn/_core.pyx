@@ -52,6 +52,13 @@ cdef int check(snn_status status) except -1:
     raise EXCEPTIONS.get(status, errors.SparsennError)(message)
 
 
+cdef const char *c_string(bytes text, str name) except NULL:
+    """The characters of text, which must hold no NUL: the core would stop reading there."""
+    if b"\0" in text:
+        raise errors.ArgumentError(f"{name} must not hold a NUL character, got {text!r}")
+    return text
+
+
 cdef snn_status plan_run(const snn_plan *plan, const float *x, int64_t batch, float *y) noexcept nogil:
     return snn_plan_run(plan, x, batch, y)
 
@@ -170,7 +177,7 @@ cdef class Model:
     def load(bytes path not None):
         """Reads a model file; path as os.fsencode gives it."""
         cdef Model model = Model.__new__(Model)
-        cdef const char *file_path = path
+        cdef const char *file_path = c_string(path, "path")
         cdef snn_status status
         with nogil:
             status = snn_model_load(file_path, &model.handle)
@@ -191,7 +198,7 @@ cdef class Model:
 
     def save(self, bytes path not None):
         """Writes a model file, atomically."""
-        cdef const char *file_path = path
+        cdef const char *file_path = c_string(path, "path")
         cdef snn_status status
         with nogil:
             status = snn_model_save(self.handle, file_path)
@@ -322,8 +329,8 @@ cdef class Plan:
         memset(&options, 0, sizeof(options))
         options.threads = threads
         options.tune = <snn_tune><int>TUNE[tune]
-        options.isa = NULL if isa is None else <char *>isa
-        options.cache_path = NULL if cache_path is None else <char *>cache_path
+        options.isa = NULL if isa is None else c_string(isa, "isa")
+        options.cache_path = NULL if cache_path is None else c_string(cache_path, "cache")
         if batch_sizes is not None and batch_sizes.shape[0]:
             options.batch_sizes = &batch_sizes[0]
             options.batch_size_count = batch_sizes.shape[0]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from pathlib import Path
 
+from .file_replace import replace_file
 from .io import load
+from .paths import as_path
 
 HEADER = """\
 /* {name}: a sparsenn model of {size} bytes, {inputs} inputs and {outputs} outputs, for
@@ -74,15 +75,15 @@ def write_c_array(path: str | os.PathLike, name: str, *, folder: str | os.PathLi
     replaced whole or not at all. Raises ValueError for a bad name, and what load raises.
     """
     check_name(name)
-    folder = Path(folder)
+    folder = Path(as_path(folder, "folder"))
     if not folder.is_dir():
-        raise NotADirectoryError(f"--out must be a folder that exists, got {os.fspath(folder)}")
+        raise NotADirectoryError(f"--out must be a folder that exists, got {folder}")
     model = load(path)
-    content = Path(os.fsdecode(path)).read_bytes()
+    content = Path(as_path(path)).read_bytes()
     fields = {"name": name, "size": len(content), "inputs": model.inputs, "outputs": model.outputs}
     source, header = folder / f"{name}.c", folder / f"{name}.h"
-    replace_text(source, SOURCE.format(rows=format_rows(content), **fields))
-    replace_text(header, HEADER.format(**fields))
+    replace_file(source, SOURCE.format(rows=format_rows(content), **fields))
+    replace_file(header, HEADER.format(**fields))
     return {
         "source": str(source),
         "header": str(header),
@@ -93,6 +94,8 @@ def write_c_array(path: str | os.PathLike, name: str, *, folder: str | os.PathLi
 
 
 def check_name(name: str) -> None:
+    if not isinstance(name, str):
+        raise TypeError(f"--c-array must be a str, got {type(name).__name__}")
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or name in RESERVED.split():
         raise ValueError(f"--c-array must be a C identifier that is not reserved, got {name!r}")
 
@@ -101,18 +104,3 @@ def format_rows(content: bytes) -> str:
     """The bytes as decimal numbers, 24 a row."""
     rows = (content[at : at + BYTES_A_ROW] for at in range(0, len(content), BYTES_A_ROW))
     return ",\n".join(",".join(map(str, row)) for row in rows)
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Writes a text file under a temporary name and renames it into place."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(text)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

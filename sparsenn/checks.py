@@ -26,11 +26,19 @@ def check_real(
     """value as a finite float in [minimum, below), or (minimum, below) with open_minimum."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {type(value).__name__}")
-    value = float(value)
+    value = as_float(value)
     if not minimum <= value < below or (open_minimum and value == minimum):
         interval = f"{'(' if open_minimum else '['}{minimum:g}, {below:g})"
         raise ArgumentError(f"{name} must be in {interval}, got {value:g}")
     return value
+
+
+def as_float(value: numbers.Real) -> float:
+    """value as a float; infinite where it is a whole number that no float holds."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def check_flag(name: str, value) -> bool:

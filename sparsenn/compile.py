@@ -16,6 +16,7 @@ from .checks import check_integer
 from .explain import explain_report
 from .model import Model
 from .ops import check_threads
+from .paths import as_path
 from .reference import as_batch
 
 SMALL_LAYER = 4096  # weights; below, whether sparse or dense is faster tells nothing
@@ -122,7 +123,7 @@ def compile(
         threads=check_threads(threads),
         batch_sizes=np.array(sizes, np.int64),
         tune=tune,
-        isa=None if isa is None else isa.encode(),
+        isa=None if isa is None else isa.encode("utf-8", "surrogatepass"),
         cache_path=_cache_path(cache),
     )
     compiled = Plan(plan)
@@ -140,7 +141,7 @@ def _cache_path(cache: bool | str | os.PathLike) -> bytes | None:
     """The folder as bytes, made where it is missing; None when nothing is to be kept or can be."""
     if cache is False:
         return None
-    folder = cache_folder() if cache is True else Path(cache)
+    folder = cache_folder() if cache is True else Path(as_path(cache, "cache"))
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:

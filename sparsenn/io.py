@@ -8,12 +8,14 @@ import os
 from . import _core
 from .bridge import from_core, to_core
 from .model import Model
+from .paths import as_path
 
 
 def save(model: Model, path: str | os.PathLike) -> None:
     """Writes model as one .safetensors file, atomically: path holds the old file or the whole new one.
 
-    Raises FileNotFoundError when the folder does not exist, OSError when it cannot be written.
+    Raises FileNotFoundError when the folder does not exist, OSError when it cannot be written, ArgumentError
+    for a path that holds a NUL character.
 
     >>> import tempfile, os, sparsenn as snn
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -23,12 +25,12 @@ def save(model: Model, path: str | os.PathLike) -> None:
     Model(4 -> 3 -> 2, 3 layers, sparsity=0.5000)
     """
     handle = to_core(model)
-    path = os.fspath(path)
+    path = as_path(path)
     folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder):
-        raise FileNotFoundError(errno.ENOENT, "path must be in a folder that exists", _text(path))
+        raise FileNotFoundError(errno.ENOENT, "path must be in a folder that exists", path)
     if os.path.isdir(path):
-        raise IsADirectoryError(errno.EISDIR, "path must be a file, not a folder", _text(path))
+        raise IsADirectoryError(errno.EISDIR, "path must be a file, not a folder", path)
     handle.save(os.fsencode(path))
 
 
@@ -38,13 +40,9 @@ def load(path: str | os.PathLike) -> Model:
     Raises FileNotFoundError, OSError when it cannot be read, FormatError when it is truncated, altered or
     no model file, VersionError when it is of a newer format, CSRError when a layer is no valid CSR matrix.
     """
-    path = os.fspath(path)
+    path = as_path(path)
     if not os.path.exists(path):
-        raise FileNotFoundError(errno.ENOENT, "path must be a model file, and there is none", _text(path))
+        raise FileNotFoundError(errno.ENOENT, "path must be a model file, and there is none", path)
     if os.path.isdir(path):
-        raise IsADirectoryError(errno.EISDIR, "path must be a file, not a folder", _text(path))
+        raise IsADirectoryError(errno.EISDIR, "path must be a file, not a folder", path)
     return from_core(_core.Model.load(os.fsencode(path)))
-
-
-def _text(path: str | bytes) -> str:
-    return os.fsdecode(path)

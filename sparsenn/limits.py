@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .checks import check_integer
+from .checks import as_float, check_integer
 from .errors import ArgumentError
 
 
@@ -19,7 +19,7 @@ def check_range(name: str, value) -> tuple[float, float] | None:
     pair = isinstance(value, (tuple, list)) and len(value) == 2
     if not pair or not all(isinstance(v, numbers.Real) and not isinstance(v, bool) for v in value):
         raise TypeError(f"{name} must be a pair of numbers (low, high), got {value!r}")
-    low, high = float(value[0]), float(value[1])
+    low, high = as_float(value[0]), as_float(value[1])
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise ArgumentError(f"{name} must be finite with low below high, got ({low:g}, {high:g})")
     return low, high

@@ -168,17 +168,6 @@ def integers(option: str, text: str) -> list[int]:
         raise ValueError(f"{option} must be whole numbers separated by commas, got {text!r}") from None
 
 
-def write_text(path, text: str) -> None:
-    """Writes a file so that it is never seen half-written."""
-    import os
-    from pathlib import Path
-
-    path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
-
-
 def check_folder(option: str, path: str) -> None:
     """ValueError unless the folder that path is to be written in exists."""
     from pathlib import Path

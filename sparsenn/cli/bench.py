@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
+
+from ..file_replace import replace_file
 
 
 def add_parser(subparsers) -> None:
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         if args.json == "-":
             print(text)
         else:
-            Path(args.json).write_text(text + "\n", encoding="utf-8")
+            replace_file(args.json, text + "\n", name="--json")
     if args.json != "-":
         print(report.as_text(cells, runs))
     return 0 if all(baselines.LIBRARY in cell.times for cell in cells) else 1

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from pathlib import Path
+
+from ..file_replace import replace_file
 
 
 def add_parser(subparsers) -> None:
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"sparsenn demo: {error}", file=sys.stderr)
         return 1
     text = json.dumps(report, indent=2)
-    write_whole(folder / "report.json", text + "\n")
+    replace_file(folder / "report.json", text + "\n")
     if args.json:
         print(text)
     else:
@@ -98,10 +99,3 @@ def collect(args: argparse.Namespace, folder: Path) -> dict:
     result["seconds"] = time.perf_counter() - start
     picture.draw_report(result, folder / "report.png")
     return result
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Writes a file so that it is never seen half-written."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)

@@ -7,6 +7,7 @@ import functools
 import json
 from pathlib import Path
 
+from ..file_replace import replace_file
 from . import _data
 
 
@@ -60,8 +61,8 @@ def run(args: argparse.Namespace) -> int:
     text = json.dumps(report, indent=2)
     display = SparsityDisplay.from_results(report)
     display.save(folder / "sweep.png")
-    _data.write_text(folder / "sweep.json", text + "\n")
-    _data.write_text(folder / "sweep.html", display.to_html())
+    replace_file(folder / "sweep.json", text + "\n")
+    replace_file(folder / "sweep.html", display.to_html())
     save(selection.model, folder / "model.safetensors")
     print(text if args.json else format_report(report, folder))
     return 0

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from ..file_replace import save_figure
+
 
 def draw_report(report: dict, path: Path) -> None:
     """Writes report.png: accuracy with the dense line, speed-up with a line per batch and the 1.0 line."""
@@ -39,4 +41,4 @@ def draw_report(report: dict, path: Path) -> None:
         axes.set_xlabel("sparsity of the hidden layers")
         axes.grid(alpha=0.3)
         axes.legend(fontsize=9)
-    figure.savefig(path)
+    save_figure(figure, path)

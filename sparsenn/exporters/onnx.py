@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from pathlib import Path
 
 import numpy as np
 
 from .. import _core
+from ..file_replace import replace_file
 from ..importers._require import require
 from ..layers import ELU, GELU, ClippedReLU, Linear, ReLU, Sigmoid, Softmax, Tanh
 from ..model import Model
@@ -80,7 +79,7 @@ def to_onnx(model: Model, path: str | os.PathLike | None = None, *, sparse: bool
         producer_version=_core.version(),
     )
     if path is not None:
-        _write(Path(os.fsdecode(path)), proto.SerializeToString())
+        replace_file(path, proto.SerializeToString())
     return proto
 
 
@@ -92,20 +91,3 @@ def _sparse_tensor(onnx, weight, name: str):
     return onnx.helper.make_sparse_tensor(
         values, onnx.numpy_helper.from_array(positions, f"{name}.positions"), [rows, columns]
     )
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Writes a file under a temporary name beside path and renames it into place."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

@@ -8,6 +8,7 @@ import io
 import os
 from collections.abc import Sequence
 
+from ..file_replace import save_figure
 from .selection import SparsitySelection
 
 
@@ -59,7 +60,7 @@ class SparsityDisplay:
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes the picture; the name's ending says the format, .png for example."""
-        self.figure_.savefig(path)
+        save_figure(self.figure_, path)
 
     def to_html(self) -> str:
         """A page that needs no other file: the choice, the picture and the figures as a table."""

@@ -1,68 +1,113 @@
-"""Checkpoint files: plain data as JSON beside arrays, in one .npz without pickle, replaced atomically."""
+"""Checkpoint files: plain data as JSON beside arrays, in one .npz without pickle, replaced atomically.
+
+Reading builds everything anew and checks it; whoever reads changes nothing before Parts.finish has returned.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
-import tempfile
-import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
 import scipy.sparse
 
 from ..errors import ArgumentError, FormatError, VersionError
+from ..file_replace import replace_file
 from ..layers import ACTIVATIONS, Linear
 from ..model import Model
+from ..paths import as_path, open_regular
+from ..weights import check_csr
+from .archive import pack_arrays, unpack_arrays
 
 VERSION = 1
-_DOCUMENT = "document"
+_FORMAT, _DOCUMENT = "sparsenn-checkpoint", "document"
+# A sparse weight needs memory for its columns, however few values it has: at most this many of them for each
+# byte of the file, and some more.
+_COLUMNS_A_BYTE, _SPARE_COLUMNS = 16, 1 << 24
+
+
+@dataclass
+class Parts:
+    """What a checkpoint file holds: plain data, and arrays by name."""
+
+    document: dict
+    arrays: dict[str, np.ndarray]
+    most_columns: int
+    taken: set[str] = field(default_factory=set)
+
+    def take(self, name: str, *dtypes, shape: tuple[int | None, ...]) -> np.ndarray:
+        """The array of that name, of one of those dtypes and of that shape; None: any size. Read-only."""
+        if name not in self.arrays:
+            raise FormatError(f"checkpoint's model is incomplete: it has no array {name!r}")
+        array = self.arrays[name]
+        same = len(shape) == array.ndim and all(
+            wanted in (None, got) for wanted, got in zip(shape, array.shape, strict=True)
+        )
+        if array.dtype not in dtypes or not same:
+            wanted = " or ".join(str(np.dtype(dtype)) for dtype in dtypes)
+            raise FormatError(
+                f"checkpoint's array {name!r} must be {wanted} of shape {shape}, "
+                f"got {array.dtype} of shape {array.shape}"
+            )
+        self.taken.add(name)
+        return array
+
+    def take_weight(self, name: str, shape: tuple[int, int], *, sparse: bool):
+        """A weight (out, in) float32: an ndarray, or a csr_array that is valid."""
+        if not sparse:
+            return self.take(name, np.float32, shape=shape)
+        data = self.take(f"{name}.data", np.float32, shape=(None,))
+        indices = self.take(f"{name}.indices", np.int32, shape=data.shape)
+        indptr = self.take(f"{name}.indptr", np.int32, np.int64, shape=(shape[0] + 1,))
+        if shape[1] > self.most_columns:
+            raise FormatError(
+                f"checkpoint's {name} must have at most {self.most_columns} columns, got {shape}"
+            )
+        weight = scipy.sparse.csr_array(shape, dtype=np.float32)
+        weight.data, weight.indices, weight.indptr = data, indices, indptr
+        with reading("model"):
+            check_csr(weight, name)  # before any of scipy's routines trusts the arrays
+        return weight
+
+    def finish(self, *, beside: str | None = None) -> None:
+        """Raises for an array that nobody took; those that begin with beside may stay."""
+        for name in self.arrays.keys() - self.taken:
+            if beside is None or not name.startswith(beside):
+                raise FormatError(f"checkpoint has an array {name[:80]!r} that belongs to nothing in it")
 
 
 def write(path: str | os.PathLike, document: dict, arrays: dict[str, np.ndarray]) -> None:
     """path then holds either what it held or the whole new file. OSError when it cannot be written."""
-    path = os.path.abspath(os.fspath(path))
-    text = json.dumps({"format": "sparsenn-checkpoint", "version": VERSION, **document})
-    buffer = io.BytesIO()
-    np.savez(buffer, **{_DOCUMENT: np.frombuffer(text.encode(), np.uint8)}, **arrays)
-    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".checkpoint-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(buffer.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-    if hasattr(os, "O_DIRECTORY"):
-        folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    text = json.dumps({"format": _FORMAT, "version": VERSION, **document})
+    content = pack_arrays({_DOCUMENT: np.frombuffer(text.encode(), np.uint8), **arrays})
+    columns = max(entry["shape"][1] for entry in document["layers"] if "shape" in entry)
+    if columns > _most_columns(len(content)):
+        raise ArgumentError(
+            f"model must have layers of at most {_most_columns(len(content))} inputs for a checkpoint of "
+            f"{len(content)} bytes, got {columns}"
+        )
+    replace_file(path, content)
 
 
-def read(path: str | os.PathLike) -> tuple[dict, dict[str, np.ndarray]]:
+def read(path: str | os.PathLike) -> Parts:
     """What write was given. FormatError for any other file, OSError when it cannot be read."""
-    with open(path, "rb") as file:
-        content = io.BytesIO(file.read())
+    path = as_path(path)
+    with open_regular(path) as file:
+        content = file.read()
     try:
-        with np.load(content, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        arrays = unpack_arrays(content)
         document = json.loads(arrays.pop(_DOCUMENT).tobytes())
-        known = document["format"] == "sparsenn-checkpoint"
-        version = document["version"]
-    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
-        raise FormatError(f"{os.fspath(path)} is not a checkpoint: {error}") from None
+        known, version = document["format"] == _FORMAT, document["version"]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise FormatError(f"{path} is not a checkpoint: {error}") from None
     if not known:
-        raise FormatError(f"{os.fspath(path)} is not a checkpoint: format {document['format']!r}")
-    if version != VERSION:
-        raise VersionError(f"checkpoint must be of version {VERSION}, got {version!r}")
-    return document, arrays
+        raise FormatError(f"{path} is not a checkpoint: format {str(document['format'])[:80]!r}")
+    if version != VERSION or type(version) is not int:
+        raise VersionError(f"checkpoint must be of version {VERSION}, got {str(version)[:80]}")
+    return Parts(document, arrays, _most_columns(len(content)))
 
 
 @contextlib.contextmanager
@@ -70,10 +115,26 @@ def reading(part: str) -> Iterator[None]:
     """Turns what an altered file causes into a FormatError."""
     try:
         yield
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, FormatError):
-            raise
-        raise FormatError(f"checkpoint's {part} is incomplete or altered: {error!r}") from error
+    except FormatError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise FormatError(f"checkpoint's {part} is incomplete or altered: {error!r:.400}") from None
+
+
+def whole(name: str, value, *, most: int) -> int:
+    """value, which must be an int in [0, most]."""
+    if type(value) is not int or not 0 <= value <= most:
+        raise FormatError(f"checkpoint's {name} must be a whole number from 0 to {most}, got {value!r:.80}")
+    return value
+
+
+def generator_state(state: dict) -> dict:
+    """The state of a PCG64 generator, which must come back from one as it went in."""
+    bits = np.random.PCG64(0)
+    bits.state = state
+    if bits.state != state or state["state"]["inc"] % 2 == 0:
+        raise FormatError("checkpoint's generator must hold the state of a PCG64")
+    return bits.state
 
 
 def write_model(model: Model) -> tuple[dict, dict[str, np.ndarray]]:
@@ -82,7 +143,7 @@ def write_model(model: Model) -> tuple[dict, dict[str, np.ndarray]]:
     for index, layer in enumerate(model.layers):
         entry: dict = {"type": type(layer).__name__}
         if isinstance(layer, Linear):
-            entry["shape"] = list(layer.shape)
+            entry |= {"shape": list(layer.shape), "sparse": layer.sparse, "bias": layer.bias is not None}
             if layer.sparse:
                 for part in ("data", "indices", "indptr"):
                     arrays[f"{index}.weight.{part}"] = getattr(layer.weight, part)
@@ -96,29 +157,39 @@ def write_model(model: Model) -> tuple[dict, dict[str, np.ndarray]]:
     return {"layers": layers}, arrays
 
 
-def read_model(document: dict, arrays: dict[str, np.ndarray]) -> Model:
-    """The model that write_model described."""
+def read_model(parts: Parts) -> Model:
+    """The model that write_model described, with arrays of its own."""
     with reading("model"):
-        return Model(_read_layer(index, entry, arrays) for index, entry in enumerate(document["layers"]))
+        entries = parts.document["layers"]
+        model = Model(_read_layer(index, entry, parts) for index, entry in enumerate(entries))
+    if write_model(model)[0]["layers"] != entries:
+        raise FormatError("checkpoint's model is altered: its layers come back as others")
+    return model
 
 
-def _read_layer(index: int, entry: dict, arrays: dict[str, np.ndarray]):
+def _read_layer(index: int, entry: dict, parts: Parts):
     kind = entry["type"]
     if kind != "Linear":
         types = {layer.__name__: layer for layer in ACTIVATIONS.values()}
-        return types[kind](**{name: entry[name] for name in types[kind].attributes})
-    bias = arrays.get(f"{index}.bias")
-    if f"{index}.weight" in arrays:
-        return Linear(arrays[f"{index}.weight"], bias)
-    parts = tuple(arrays[f"{index}.weight.{part}"] for part in ("data", "indices", "indptr"))
-    return Linear(scipy.sparse.csr_array(parts, shape=tuple(entry["shape"])), bias)
+        return types[kind](**{name: value for name, value in entry.items() if name != "type"})
+    rows, columns = (whole(f"layer {index}", size, most=2**62) for size in entry["shape"])
+    weight = parts.take_weight(f"{index}.weight", (rows, columns), sparse=entry["sparse"])
+    return Linear(weight, parts.take(f"{index}.bias", np.float32, shape=(rows,)) if entry["bias"] else None)
 
 
-def put_model(source: Model, target: Model) -> None:
-    """Gives target the arrays of source, a model of the same layers."""
+def check_same_layers(source: Model, target: Model) -> None:
+    """Raises unless put_model can give target the arrays of source."""
     same = [type(a) for a in source.layers] == [type(b) for b in target.layers]
     pairs = list(zip(source.linear_layers, target.linear_layers, strict=False))
     if not same or any(a.shape != b.shape or a.sparse != b.sparse for a, b in pairs):
         raise ArgumentError("model must have the layers of the checkpoint, got others")
-    for a, b in pairs:
+
+
+def put_model(source: Model, target: Model) -> None:
+    """Gives target the arrays of source, a model of the same layers."""
+    for a, b in zip(source.linear_layers, target.linear_layers, strict=True):
         b.weight, b.bias = a.weight, a.bias
+
+
+def _most_columns(file_bytes: int) -> int:
+    return _COLUMNS_A_BYTE * file_bytes + _SPARE_COLUMNS

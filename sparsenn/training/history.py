@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, dataclass, field
 
+from ..file_replace import save_figure
+
 
 @dataclass
 class History:
@@ -57,5 +59,5 @@ class History:
             if axes.lines:
                 axes.legend()
         if path is not None:
-            figure.savefig(path, dpi=120)
+            save_figure(figure, path, dpi=120)
         return figure

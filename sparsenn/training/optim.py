@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from .. import _core
-from ..checks import check_real
+from ..checks import as_float, check_real
 from ..errors import ArgumentError
 
 State = dict[str, np.ndarray]
@@ -188,5 +188,5 @@ def _check_fraction(name: str, value: float) -> None:
 
 
 def _check_epsilon(value: float) -> None:
-    if not (math.isfinite(value) and value > 0):
+    if not 0 < as_float(value) < math.inf:
         raise ArgumentError(f"epsilon must be positive and finite, got {value!r}")

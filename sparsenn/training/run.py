@@ -14,6 +14,7 @@ from . import checkpoint
 from .history import History
 from .rates import Schedule
 from .regrow import Regrow, regrow
+from .saved import read_progress, read_run
 from .snapshot import Snapshot
 from .tally import Tally
 from .trainer import Trainer
@@ -116,16 +117,20 @@ class Run:
         checkpoint.write(path, document, arrays)
 
     def resume(self, path: str | os.PathLike) -> None:
-        """Goes back to where save was called; the model gets the checkpoint's arrays."""
-        document, arrays = checkpoint.read(path)
-        checkpoint.put_model(checkpoint.read_model(document, arrays), self.trainer.model)
-        self.trainer.take_parts(document, arrays)
-        with checkpoint.reading("run"):
-            saved = document["run"]
-            self.epoch, self.since_best = saved["epoch"], saved["since_best"]
-            self.generator.bit_generator.state = saved["generator"]
-            for name, value in saved["history"].items():
-                setattr(self.history, name, value)
-            if saved["best_loss"] is not None:
-                self.best_loss = saved["best_loss"]
-                self.best = Snapshot.from_arrays(self.trainer.model, arrays, "best")
+        """Goes back to where save was called; the model gets the checkpoint's arrays.
+
+        FormatError for a damaged file, ArgumentError for one of another model or optimizer; nothing has
+        changed then.
+        """
+        parts = checkpoint.read(path)
+        model = checkpoint.read_model(parts)
+        checkpoint.check_same_layers(model, self.trainer.model)
+        progress = read_progress(parts, model, self.trainer.optimizer)
+        saved = read_run(parts, model)
+        parts.finish()
+        # Nothing has changed until here, and nothing of the file can fail from here on.
+        checkpoint.put_model(model, self.trainer.model)
+        self.trainer.take_progress(progress)
+        self.epoch, self.since_best = saved.epoch, saved.since_best
+        self.best, self.best_loss, self.history = saved.best, saved.best_loss, saved.history
+        self.generator.bit_generator.state = saved.generator

@@ -41,17 +41,15 @@ class Snapshot:
         return arrays
 
     @classmethod
-    def from_arrays(cls, model, arrays: dict[str, np.ndarray], prefix: str) -> Snapshot:
-        """Of a model with the same layers."""
+    def from_parts(cls, model, parts, prefix: str) -> Snapshot:
+        """What to_arrays gave for a model with the same layers, out of a checkpoint's parts."""
         snapshot = cls(model)
         for index, layer in enumerate(model.linear_layers):
             name = f"{prefix}.{index}.weight"
-            if layer.sparse:
-                parts = tuple(arrays[f"{name}.{part}"] for part in ("data", "indices", "indptr"))
-                weight = scipy.sparse.csr_array(parts, shape=layer.shape)
-            else:
-                weight = arrays[name]
-            snapshot._layers[index] = (weight, arrays.get(f"{prefix}.{index}.bias"))
+            weight, bias = parts.take_weight(name, layer.shape, sparse=layer.sparse), None
+            if layer.bias is not None:
+                bias = parts.take(f"{prefix}.{index}.bias", np.float32, shape=layer.bias.shape)
+            snapshot._layers[index] = (weight, bias)
         return snapshot
 
 

@@ -12,6 +12,8 @@ import numpy as np
 
 from ..checks import check_flag, check_integer, check_real
 from ..errors import ArgumentError, DivergedError
+from ..file_replace import check_replaceable
+from ..paths import as_path
 from .history import History
 from .losses import Loss
 from .optim import Optimizer
@@ -86,6 +88,9 @@ def train(
         raise ArgumentError("validation_split and validation_data must not both be given")
     if patience and not split and validation_data is None:
         raise ArgumentError("early_stopping needs validation_split or validation_data, got neither")
+    if checkpoint is not None:
+        checkpoint = as_path(checkpoint, "checkpoint")
+        check_replaceable(checkpoint, name="checkpoint")
     if check_flag("resume", resume) and checkpoint is None:
         raise ArgumentError("resume needs checkpoint, the file to go on from")
     if regrow is not None and not isinstance(regrow, Regrow):

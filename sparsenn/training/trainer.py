@@ -17,11 +17,12 @@ from ..limits import Limits
 from ..ops import check_threads
 from . import checkpoint
 from .backprop import Network
-from .losses import LOSSES, Loss, check_loss, choose_loss
+from .losses import Loss, check_loss, choose_loss
 from .optim import Optimizer, make_optimizer
 from .parameters import Parameter
 from .penalties import Penalties
 from .rules import Rules
+from .saved import Progress, read_options, read_progress
 from .tally import Tally
 
 _EVALUATION_BATCH = 512  # samples: bounds the memory of an evaluation
@@ -225,8 +226,14 @@ class Trainer:
     @classmethod
     def load(cls, path: str | os.PathLike, *, threads: int | None = None) -> Trainer:
         """The Trainer that save wrote, with a model of its own (the attribute model)."""
-        document, arrays = checkpoint.read(path)
-        return cls.from_parts(document, arrays, checkpoint.read_model(document, arrays), threads=threads)
+        check_threads(threads)
+        parts = checkpoint.read(path)
+        options, model = read_options(parts), checkpoint.read_model(parts)
+        progress = read_progress(parts, model, options["optimizer"])
+        parts.finish(beside="best." if "run" in parts.document else None)
+        trainer = cls(model, threads=threads, **options)
+        trainer.take_progress(progress)
+        return trainer
 
     def to_parts(self) -> tuple[dict, dict[str, np.ndarray]]:
         """Plain data and arrays, as checkpoint.write takes them."""
@@ -247,36 +254,11 @@ class Trainer:
                 arrays[f"state.{parameter.name}.{slot}"] = array
         return document, arrays
 
-    @classmethod
-    def from_parts(cls, document: dict, arrays: dict, model, *, threads: int | None = None) -> Trainer:
-        """A Trainer of model, whose arrays are those of the parts already."""
-        with checkpoint.reading("trainer"):
-            saved = document["trainer"]
-            constants = dict(saved["optimizer"])
-            loss = saved["loss"]
-            trainer = cls(
-                model,
-                optimizer=make_optimizer(constants.pop("name"), **constants),
-                learning_rate=saved["learning_rate"],
-                loss=loss if loss == "auto" else LOSSES[loss](**saved["loss_options"]),
-                threads=threads,
-                **saved["penalties"],
-                **saved["rules"],
-            )
-        trainer.take_parts(document, arrays)
-        return trainer
-
-    def take_parts(self, document: dict, arrays: dict) -> None:
-        """The progress that the parts hold, for the model's present arrays."""
-        self.rebuild()
-        with checkpoint.reading("trainer"):
-            saved = document["trainer"]
-            self.step_count = saved["step_count"]
-            self.learning_rate = saved["learning_rate"]
-            self.generator.bit_generator.state = saved["generator"]
-            for parameter in self.network.parameters:
-                for slot, array in parameter.state.items():
-                    array[...] = arrays[f"state.{parameter.name}.{slot}"]
+    def take_progress(self, progress: Progress) -> None:
+        """Goes on from progress, with the model's present arrays."""
+        self.rebuild(progress.states)
+        self.step_count, self.learning_rate = progress.step_count, progress.learning_rate
+        self.generator.bit_generator.state = progress.generator
 
 
 def _split_options(options: dict) -> tuple[Penalties, Rules]:
