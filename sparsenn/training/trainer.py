@@ -207,7 +207,12 @@ class Trainer:
         return sum(self.penalties.value(p.flat, p.rows) for p in weights)
 
     def rebuild(self, states: dict[str, dict[str, np.ndarray]] | None = None) -> None:
-        """A new network for the model's present arrays; states of the optimizer by parameter, None: new."""
+        """A new network for the model's present arrays; states of the optimizer by parameter, None: new.
+
+        Read-only arrays of the model are replaced by copies first.
+        """
+        for layer in getattr(self.model, "linear_layers", ()):
+            layer.make_writable()
         self.network = Network(self.model, threads=self._threads)
         for parameter in self.network.parameters:
             fresh = states is None
@@ -266,6 +271,10 @@ class Trainer:
         trainer.take_parts(document, arrays)
         return trainer
 
+    def __reduce__(self):
+        """Pickles as save does, with the model as an object of its own."""
+        return _from_pickle, (type(self), *self.to_parts(), self.model, self._threads or None)
+
     def take_parts(self, document: dict, arrays: dict) -> None:
         """The progress that the parts hold, for the model's present arrays."""
         self.rebuild()
@@ -277,6 +286,10 @@ class Trainer:
             for parameter in self.network.parameters:
                 for slot, array in parameter.state.items():
                     array[...] = arrays[f"state.{parameter.name}.{slot}"]
+
+
+def _from_pickle(kind: type[Trainer], document: dict, arrays: dict, model, threads: int | None) -> Trainer:
+    return kind.from_parts(document, arrays, model, threads=threads)
 
 
 def _split_options(options: dict) -> tuple[Penalties, Rules]:
