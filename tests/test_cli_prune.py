@@ -96,6 +96,27 @@ def test_prune_a_model_file(folder, tmp_path, capsys, options):
         assert sum(layer.nnz for layer in hidden) == pytest.approx((1 - wanted) * size, abs=16)
 
 
+@pytest.mark.parametrize(
+    ("values", "options", "words"),
+    [
+        ("0 1 2", [], "classification with 3 classes, 0 to 2"),
+        ("0 1 2", ["--task", "regression"], "regression"),
+        ("oak elm ash", [], "classification with 3 classes: ash, elm, oak"),
+        ("-1 1 1", [], "regression"),
+        ("-1 1 1", ["--task", "classification"], "classification with 2 classes: -1, 1"),
+        ("1 2 3", ["--header", "no"], "classification with 4 classes, 0 to 3"),
+    ],
+)
+def test_what_the_target_is_taken_for_is_printed(tmp_path, capsys, values, options, words):
+    data = tmp_path / "data.csv"
+    data.write_text("\n".join(f"{i},{i % 3}.5,{value}" for i, value in enumerate(values.split() * 10)) + "\n")
+    arguments = ["train", data, "--hidden", 4, "--epochs", 1, *options, "--out", tmp_path / "m.safetensors"]
+    code, text, _ = run(capsys, *arguments)
+    assert code == 0 and f"{data}, column 2: 30 samples, {words}\n" in text
+    code, text, _ = run(capsys, *arguments, "--json")
+    assert json.loads(text)["data"] == f"{data}, column 2: 30 samples, {words}"
+
+
 def test_sweep_writes_json_png_html_and_the_model(folder, tmp_path, capsys):
     out = tmp_path / "sweep"
     code, text, _ = run(
@@ -118,9 +139,10 @@ def test_sweep_writes_json_png_html_and_the_model(folder, tmp_path, capsys):
         (["train", "none.csv"], "path must be a data file"),
         (["train", "digits.npz", "--test", "1.5"], "--test must be in (0, 1), got 1.5"),
         (["train", "digits.npz", "--out", "nowhere/model"], "--out must be in a folder that exists"),
-        (["train", "digits", "--target", "y"], "--target must not be given with digits"),
+        (["train", "one.csv"], "column 1 must hold at least 2 classes, got 1"),
+        (["train", "digits", "--target", "y"], "--target and --header must not be given with digits"),
         (["train", "digits.npz", "--hidden", "a"], "--hidden must be whole numbers separated by commas"),
-        (["train", "curve.csv", "--task", "classification"], "--task classification needs"),
+        (["train", "curve.csv", "--task", "classification"], "line 2, column 'c': classes must be whole"),
         (["prune", "model.safetensors", "curve.csv"], "--model must take the 3 features of the data"),
         ([*PRUNE_FILE, "--sparsity", "0.9"], "--sparsity must be per cent"),
         ([*PRUNE_FILE, "--sparsity", "100"], "--sparsity must be per cent"),
@@ -136,5 +158,6 @@ def test_sweep_writes_json_png_html_and_the_model(folder, tmp_path, capsys):
 )  # fmt: skip
 def test_bad_input_is_one_line_and_exit_code_2(folder, capsys, monkeypatch, arguments, words):
     monkeypatch.chdir(folder)
+    (folder / "one.csv").write_text("1,3\n2,3\n5,3\n4,3\n")
     code, out, err = run(capsys, *arguments)
     assert code == 2 and out == "" and words in err and err.count("\n") == 1, err

@@ -95,7 +95,7 @@ GOOD_IDX = struct.pack(">BBBBI", 0, 0, 8, 1, 3) + b"\1\2\3"
         ("data.csv", b"", None, "holds no lines"),
         ("data.csv", b"1\n2\n", None, "must hold a feature and a target at least, got 1 column"),
         ("data.csv", b"1,2\n3,4,5\n", None, "line 2 must hold 2 values like the first, got 3"),
-        ("data.csv", b"1,2\nx,4\n", None, "features must be numbers, got 'x' in sample 2"),
+        ("data.csv", b"1,2\nx,4\n", None, "data.csv: line 2, column 0: features must be numbers, got 'x'"),
         ("data.csv", b"a,b\n1,2\n", "c", "target must be a column of data.csv, got 'c'; there are a, b"),
         ("data.csv", b"1,2\n3,4\n", "c", "target must be a column of data.csv, got 'c', and no header"),
         ("data.csv", b"1,2\n3,4\n", "2", "target must be a column of data.csv with 2 columns, got 2"),
@@ -128,8 +128,12 @@ def test_bad_files(tmp_path, monkeypatch, name, content, target, message):
         ({"a": np.ones(3)}, None, "must hold the arrays X and y, got a"),
         ({"X": np.ones((3, 1)), "y": np.ones(2)}, None, "as many samples, got 3 and 2"),
         ({"X": np.ones((3, 1)), "y": np.ones(3)}, "z", "target must be one of the arrays X, y"),
-        ({"X": np.ones((3, 1)), "y": np.array(["a"] * 3)}, None, "y must be an array of numbers"),
-        ({"X": np.ones((3, 1)), "y": np.array([object()] * 3)}, None, "not a .npz file of plain arrays"),
+        (
+            {"X": np.ones((3, 1)), "y": np.array(["a", "", "b"])},
+            None,
+            "sample 1: the target must not be empty",
+        ),
+        ({"X": np.ones((3, 1)), "y": np.array([object()] * 3)}, None, "y must be a plain array"),
     ],
 )
 def test_bad_npz(tmp_path, arrays, target, message):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,13 +11,14 @@ import numpy as np
 
 @dataclass
 class Data:
-    """Training and test samples; regression: the target is no class."""
+    """Training and test samples; regression: the target is no class; description: what was read, in words."""
 
     X: np.ndarray
     y: np.ndarray
     X_test: np.ndarray
     y_test: np.ndarray
     regression: bool
+    description: str
 
     @property
     def outputs(self) -> int:
@@ -37,7 +39,11 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", help="what to predict: a column, an array or a file of labels")
     parser.add_argument(
         "--task", choices=("auto", "classification", "regression"), default="auto",
-        help="auto: classification where the target holds whole numbers from 0 up",
+        help="auto: classification where the target holds text or whole numbers from 0 up",
+    )  # fmt: skip
+    parser.add_argument(
+        "--header", choices=("auto", "yes", "no"), default="auto",
+        help="of a .csv file; auto: there is one where no cell of the first line is a number",
     )  # fmt: skip
     parser.add_argument(
         "--scale", choices=("none", "standard"), default="none",
@@ -79,14 +85,23 @@ def add_pruning_options(parser: argparse.ArgumentParser) -> None:
 
 def load_data(args: argparse.Namespace) -> Data:
     """The samples of the options. ValueError or OSError for bad input."""
-    from ..datasets import digits, read_data
+    from ..datasets import digits
+    from ..datasets.files import read_samples
+    from ..datasets.target import Target
 
+    task = None if args.task == "auto" else args.task
     if args.data == "digits":
-        if args.target is not None:
-            raise ValueError("--target must not be given with digits")
+        if args.target is not None or args.header != "auto":
+            raise ValueError("--target and --header must not be given with digits")
         X, y, X_test, y_test = digits()
+        regression = task == "regression"
+        description = _describe(
+            "digits", len(X) + len(X_test), Target(y, task or "classification").describe()
+        )
     else:
-        features, targets = read_data(args.data, target=args.target)
+        header = None if args.header == "auto" else args.header == "yes"
+        samples = read_samples(args.data, target=args.target, task=task, header=header)
+        features, targets = samples.X, samples.target.values
         if not 0 < args.test < 1:
             raise ValueError(f"--test must be in (0, 1), got {args.test:g}")
         held_out = round(args.test * len(targets))
@@ -95,16 +110,27 @@ def load_data(args: argparse.Namespace) -> Data:
         order = np.random.default_rng(args.seed).permutation(len(targets))
         test, rest = order[:held_out], order[held_out:]
         X, y, X_test, y_test = features[rest], targets[rest], features[test], targets[test]
-    regression = args.task == "regression" or (args.task == "auto" and y.dtype.kind == "f")
-    if not regression and y.dtype.kind != "i":
-        raise ValueError("--task classification needs a target of whole numbers from 0 up, got others")
+        regression = samples.target.task == "regression"
+        description = _describe(
+            f"{args.data}, {samples.target_name}", len(targets), samples.target.describe()
+        )
+        if not regression and targets.min() == targets.max():
+            raise ValueError(f"{args.data}: {samples.target_name} must hold at least 2 classes, got 1")
     if regression:
         y, y_test = y.astype(np.float32), y_test.astype(np.float32)
     if args.scale == "standard":
         mean, deviation = X.mean(axis=0), X.std(axis=0)
         deviation[deviation == 0] = 1
         X, X_test = (X - mean) / deviation, (X_test - mean) / deviation
-    return Data(X, y, X_test, y_test, regression)
+    return Data(X, y, X_test, y_test, regression, description)
+
+
+def _describe(what: str, samples: int, task: str) -> str:
+    """What was read; on a terminal it is seen before the training."""
+    text = f"{what}: {samples} samples, {task}"
+    if sys.stderr.isatty():
+        print(text, file=sys.stderr)
+    return text
 
 
 def training_options(args: argparse.Namespace) -> dict:

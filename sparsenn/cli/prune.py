@@ -42,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
     save(pruned, args.out)
     before, after = (score(one, data.X_test, data.y_test, loss=data.loss) for one in (model, pruned))
     report = {
+        "data": data.description,
         "file": args.out,
         "network": [pruned.inputs, *(layer.shape[0] for layer in pruned.linear_layers)],
         "metric": "R^2" if data.regression else "accuracy",
@@ -54,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(report, indent=2))
         return 0
+    print(data.description)
     for row in trace:
         accuracy = "" if row["accuracy"] is None else f", accuracy {row['accuracy']:.4f}"
         print(

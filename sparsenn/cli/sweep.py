@@ -57,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
     )  # fmt: skip
     report = selection.to_dict()
     report["held_out_score"] = score(selection.model, data.X_test, data.y_test, loss=data.loss)
+    report["data"] = data.description
     report["held_out_samples"] = len(data.X_test)
     text = json.dumps(report, indent=2)
     display = SparsityDisplay.from_results(report)
@@ -84,6 +85,7 @@ def format_report(report: dict, folder: Path) -> str:
         )
     return "\n".join(
         [
+            report["data"],
             *lines,
             "",
             f"sparsity {report['sparsity']:.4g}: {report['reason']}",

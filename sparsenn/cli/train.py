@@ -36,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
     save(model, args.out)
     loss, _ = evaluate(model, data.X_test, data.y_test, loss=data.loss)
     report = {
+        "data": data.description,
         "file": args.out,
         "network": [model.inputs, *(layer.shape[0] for layer in model.linear_layers)],
         "metric": "R^2" if data.regression else "accuracy",
@@ -48,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(report, indent=2))
     else:
+        print(data.description)
         widths = "-".join(map(str, report["network"]))
         print(
             f"{args.out}: {widths}, {report['metric']} {report['score']:.4f}, loss {loss:.4f} on "

@@ -68,6 +68,14 @@ class Linear(Layer):
         rows, columns = self.shape
         return 1.0 - self.nnz / (rows * columns)
 
+    def make_writable(self) -> None:
+        """Replaces arrays that cannot be written, as those that joblib maps into its workers, by copies."""
+        values = self._weight.data if self.sparse else self._weight
+        if not values.flags.writeable:
+            self._weight = self._weight.copy()
+        if self._bias is not None and not self._bias.flags.writeable:
+            self._bias = self._bias.copy()
+
     def value(self, z: np.ndarray) -> np.ndarray:
         """W z + b; z (in, batch)."""
         a = self._weight.astype(z.dtype) @ z

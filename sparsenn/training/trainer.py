@@ -5,6 +5,7 @@ Nearly all of the time is in backprop's forward and backward and in the optimize
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import asdict, fields
 
@@ -210,7 +211,12 @@ class Trainer:
         return sum(self.penalties.value(p.flat, p.rows) for p in weights)
 
     def rebuild(self, states: dict[str, dict[str, np.ndarray]] | None = None) -> None:
-        """A new network for the model's present arrays; states of the optimizer by parameter, None: new."""
+        """A new network for the model's present arrays; states of the optimizer by parameter, None: new.
+
+        Read-only arrays of the model are replaced by copies first.
+        """
+        for layer in getattr(self.model, "linear_layers", ()):
+            layer.make_writable()
         self.network = Network(self.model, threads=self._threads, isa=self._isa)
         for parameter in self.network.parameters:
             fresh = states is None
@@ -230,7 +236,11 @@ class Trainer:
         """The Trainer that save wrote, with a model of its own (the attribute model)."""
         check_threads(threads)
         parts = checkpoint.read(path)
-        options, model = read_options(parts), checkpoint.read_model(parts)
+        return cls._from_parts(parts, checkpoint.read_model(parts), threads)
+
+    @classmethod
+    def _from_parts(cls, parts: checkpoint.Parts, model, threads: int | None) -> Trainer:
+        options = read_options(parts)
         progress = read_progress(parts, model, options["optimizer"])
         parts.finish(beside="best." if "run" in parts.document else None)
         trainer = cls(model, threads=threads, **options)
@@ -261,6 +271,17 @@ class Trainer:
         self.rebuild(progress.states)
         self.step_count, self.learning_rate = progress.step_count, progress.learning_rate
         self.generator.bit_generator.state = progress.generator
+
+    def __reduce__(self):
+        """Pickles as save does, with the model as an object of its own."""
+        document, arrays = self.to_parts()
+        states = {name: array for name, array in arrays.items() if name.startswith("state.")}
+        return _from_pickle, (type(self), json.dumps(document), states, self.model, self._threads or None)
+
+
+def _from_pickle(kind: type[Trainer], document: str, states: dict, model, threads: int | None) -> Trainer:
+    parts = checkpoint.Parts(json.loads(document), states, most_columns=0)
+    return kind._from_parts(parts, model, threads)
 
 
 def _split_options(options: dict) -> tuple[Penalties, Rules]:
