@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import scipy.sparse
 
+from .. import _core
 from ..errors import ArgumentError, FormatError, VersionError
 from ..file_replace import replace_file
 from ..layers import ACTIVATIONS, Linear
 from ..model import Model
 from ..paths import as_path, open_regular
-from ..weights import check_csr
 from .archive import pack_arrays, unpack_arrays
 
 VERSION = 1
@@ -66,10 +66,10 @@ class Parts:
             raise FormatError(
                 f"checkpoint's {name} must have at most {self.most_columns} columns, got {shape}"
             )
+        with reading("model"):
+            _core.csr_check(*shape, indptr.astype(np.int64), indices)  # before scipy trusts the arrays
         weight = scipy.sparse.csr_array(shape, dtype=np.float32)
         weight.data, weight.indices, weight.indptr = data, indices, indptr
-        with reading("model"):
-            check_csr(weight, name)  # before any of scipy's routines trusts the arrays
         return weight
 
     def finish(self, *, beside: str | None = None) -> None:
