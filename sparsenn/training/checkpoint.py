@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import scipy.sparse
 
+from .. import _core
 from ..errors import ArgumentError, FormatError, VersionError
 from ..file_replace import replace_file
 from ..layers import ACTIVATIONS, Linear
 from ..model import Model
 from ..paths import as_path, open_regular
-from ..weights import check_csr
 from .archive import pack_arrays, unpack_arrays
 
 VERSION = 1
@@ -66,11 +66,9 @@ class Parts:
             raise FormatError(
                 f"checkpoint's {name} must have at most {self.most_columns} columns, got {shape}"
             )
-        weight = scipy.sparse.csr_array(shape, dtype=np.float32)
-        weight.data, weight.indices, weight.indptr = data, indices, indptr
-        with reading("model"):
-            check_csr(weight, name)  # before any of scipy's routines trusts the arrays
-        return weight
+        with reading("model"):  # before any of scipy's routines trusts the arrays
+            _core.csr_check(*shape, np.ascontiguousarray(indptr, np.int64), indices)
+        return scipy.sparse.csr_array((data, indices, indptr), shape=shape)
 
     def finish(self, *, beside: str | None = None) -> None:
         """Raises for an array that nobody took; those that begin with beside may stay."""
