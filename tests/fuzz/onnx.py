@@ -191,4 +191,11 @@ def alter_file(random: Random, folder: Path) -> Path:
     return path
 
 
-TARGETS = [Target("onnx", alter_file, snn.from_onnx, run_model)]
+def read(path: Path) -> snn.Model:
+    try:
+        return snn.from_onnx(path)
+    except FileNotFoundError as error:  # external data that is not there
+        raise snn.FormatError(str(error)) from None
+
+
+TARGETS = [Target("onnx", alter_file, read, run_model)]
