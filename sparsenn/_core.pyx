@@ -235,7 +235,7 @@ cdef class Model:
     def add_op(self, str op not None, const float[::1] attributes not None):
         """Appends an op without weights by its name in OPS, with its attributes in their order."""
         name = op.encode()
-        check(snn_model_add_op(self.handle, name, first(attributes), attributes.shape[0]))
+        check(snn_model_add_op(self.handle, c_string(name, "op"), first(attributes), attributes.shape[0]))
 
     @property
     def inputs(self):

@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+from .errors import ArgumentError
 from .file_replace import replace_file
 from .io import load
 from .paths import as_path
@@ -97,7 +98,7 @@ def check_name(name: str) -> None:
     if not isinstance(name, str):
         raise TypeError(f"--c-array must be a str, got {type(name).__name__}")
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or name in RESERVED.split():
-        raise ValueError(f"--c-array must be a C identifier that is not reserved, got {name!r}")
+        raise ArgumentError(f"--c-array must be a C identifier that is not reserved, got {name!r}")
 
 
 def format_rows(content: bytes) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from . import _core
 from .bridge import to_core
 from .checks import check_integer
+from .errors import ArgumentError
 from .explain import explain_report
 from .model import Model
 from .ops import check_threads
@@ -69,7 +70,7 @@ class Plan:
             _check_out(out, (x.shape[0], self.outputs), x)
         y = self._handle.run(x, None if out is None else np.asarray(out))
         if y is None:
-            raise ValueError("out must be C- or F-contiguous, aligned and writeable")
+            raise ArgumentError("out must be C- or F-contiguous, aligned and writeable")
         return y if out is None else out
 
     def report(self) -> dict:
@@ -113,9 +114,9 @@ def compile(
     handle = to_core(model)
     sizes = [check_integer(f"batch_sizes[{i}]", size, minimum=1) for i, size in enumerate(batch_sizes)]
     if not sizes:
-        raise ValueError("batch_sizes must hold at least one batch size, got none")
+        raise ArgumentError("batch_sizes must hold at least one batch size, got none")
     if tune not in _core.TUNE:
-        raise ValueError(f"tune must be one of {', '.join(_core.TUNE)}, got {tune!r}")
+        raise ArgumentError(f"tune must be one of {', '.join(_core.TUNE)}, got {tune!r}")
     if isa is not None and not isinstance(isa, str):
         raise TypeError(f"isa must be a string or None, got {type(isa).__name__}")
     plan = _core.Plan(
@@ -178,6 +179,6 @@ def _check_out(out: object, shape: tuple[int, int], x: np.ndarray) -> None:
         got = f"dtype {out.dtype}" if isinstance(out, np.ndarray) else type(out).__name__
         raise TypeError(f"out must be a float32 array, got {got}")
     if out.shape != shape:
-        raise ValueError(f"out must have shape {shape}, got {out.shape}")
+        raise ArgumentError(f"out must have shape {shape}, got {out.shape}")
     if np.may_share_memory(out, x):
-        raise ValueError("out must not share memory with x")
+        raise ArgumentError("out must not share memory with x")

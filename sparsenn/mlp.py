@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from .checks import check_integer, check_real
+from .errors import ArgumentError
 from .layers import ACTIVATIONS, Linear
 from .limits import Limits
 from .model import Model
@@ -42,7 +43,7 @@ def mlp(
     """
     sizes = [check_integer(f"sizes[{i}]", size, minimum=1) for i, size in enumerate(sizes)]
     if len(sizes) < 2:
-        raise ValueError(f"sizes must name at least the input and the output, got {len(sizes)} numbers")
+        raise ArgumentError(f"sizes must name at least the input and the output, got {len(sizes)} numbers")
     seed = check_integer("seed", seed, minimum=0)
     hidden = _activation_by_name("activation", activation)
     last = None if output in (None, "linear") else _activation_by_name("output", output)
@@ -72,5 +73,5 @@ def mlp(
 
 def _activation_by_name(argument: str, name: object) -> type:
     if not isinstance(name, str) or name not in ACTIVATIONS:
-        raise ValueError(f"{argument} must be one of {', '.join(ACTIVATIONS)}, got {name!r}")
+        raise ArgumentError(f"{argument} must be one of {', '.join(ACTIVATIONS)}, got {name!r}")
     return ACTIVATIONS[name]

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from .errors import ArgumentError
 from .layers import LAYER_TYPES, Linear
 from .reference import reference
 from .table import model_line, model_table
@@ -32,13 +33,13 @@ class Model:
                 raise TypeError(f"layers[{index}] must be one of {names}, got {_describe(layer)}")
             if isinstance(layer, Linear):
                 if width is not None and layer.shape[1] != width:
-                    raise ValueError(
+                    raise ArgumentError(
                         f"layers[{index}] must take the {width} features that the layer before it gives, "
                         f"got a weight of shape {layer.shape}"
                     )
                 width = layer.shape[0]
         if width is None:
-            raise ValueError(
+            raise ArgumentError(
                 f"layers must hold at least one Linear, got {len(self.layers)} layers without one"
             )
 

@@ -11,6 +11,7 @@ import scipy.sparse
 
 from . import _core
 from .checks import as_numbers, check_integer
+from .errors import ArgumentError
 from .weights import as_bias, as_csr, core_indices
 
 
@@ -57,7 +58,7 @@ def sddmm(weight, dy, x, *, threads: int | None = None) -> np.ndarray:
     dy = _matrix(dy, rows=weight.shape[0], name="dy")
     x = _matrix(x, rows=weight.shape[1], name="x")
     if x.shape[1] != dy.shape[1]:
-        raise ValueError(f"x must hold as many columns as dy ({dy.shape[1]}), got {x.shape[1]}")
+        raise ArgumentError(f"x must hold as many columns as dy ({dy.shape[1]}), got {x.shape[1]}")
     return _sparse(weight, threads).backward_weight(dy, x)[0]
 
 
@@ -75,7 +76,7 @@ def _csr(weight) -> scipy.sparse.csr_array:
 def _matrix(array, *, rows: int, name: str) -> np.ndarray:
     array = as_numbers(array, name)
     if array.ndim != 2 or array.shape[0] != rows:
-        raise ValueError(f"{name} must have shape ({rows}, batch), got {array.shape}")
+        raise ArgumentError(f"{name} must have shape ({rows}, batch), got {array.shape}")
     return np.ascontiguousarray(array, np.float32)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .checks import as_numbers
+from .errors import ArgumentError
 
 
 def as_batch(x, *, inputs: int, dtype=np.float32, name: str = "x", any_order: bool = False) -> np.ndarray:
@@ -17,11 +18,11 @@ def as_batch(x, *, inputs: int, dtype=np.float32, name: str = "x", any_order: bo
         x = np.from_dlpack(x)
     array = as_numbers(x, name)
     if array.ndim == 1:
-        raise ValueError(
+        raise ArgumentError(
             f"{name} must have shape (batch, {inputs}), got {array.shape}: one sample is {name}[None, :]"
         )
     if array.ndim != 2 or array.shape[1] != inputs:
-        raise ValueError(f"{name} must have shape (batch, {inputs}), got {array.shape}")
+        raise ArgumentError(f"{name} must have shape (batch, {inputs}), got {array.shape}")
     if any_order and array.dtype == dtype and array.flags.f_contiguous:
         return array
     return np.ascontiguousarray(array, dtype)

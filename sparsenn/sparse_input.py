@@ -12,7 +12,7 @@ from itertools import chain
 import numpy as np
 import scipy.sparse
 
-from .errors import CSRError
+from .errors import ArgumentError, CSRError
 
 _KINDS = "biuf"  # booleans, integers, reals
 
@@ -28,7 +28,7 @@ def checked(matrix, name: str):
     if check is None:
         raise TypeError(f"{name} must be csr, csc, bsr, coo, dia, lil or dok, got {type(matrix).__name__}")
     if len(matrix.shape) != 2:
-        raise ValueError(f"{name} must have two dimensions, got shape {matrix.shape}")
+        raise ArgumentError(f"{name} must have two dimensions, got shape {matrix.shape}")
     return check(matrix, name)
 
 

@@ -7,7 +7,7 @@ import scipy.sparse
 
 from . import _core
 from .checks import as_numbers
-from .errors import CSRError
+from .errors import ArgumentError, CSRError
 from .sparse_input import checked
 
 
@@ -24,7 +24,7 @@ def as_bias(bias, *, outputs: int) -> np.ndarray:
     """A copy of bias as (outputs,) float32."""
     array = as_numbers(bias, "bias")
     if array.shape != (outputs,):
-        raise ValueError(f"bias must have shape ({outputs},), got {array.shape}")
+        raise ArgumentError(f"bias must have shape ({outputs},), got {array.shape}")
     return np.array(array, np.float32)
 
 
@@ -36,7 +36,7 @@ def as_csr(matrix, name: str) -> scipy.sparse.csr_array:
     sound = checked(matrix, name)
     _check_matrix(sound, name)
     if max(sound.shape) > np.iinfo(np.int32).max:
-        raise ValueError(f"{name} must have less than 2**31 rows and columns, got shape {sound.shape}")
+        raise ArgumentError(f"{name} must have less than 2**31 rows and columns, got shape {sound.shape}")
     csr = scipy.sparse.csr_array(sound, dtype=np.float32, copy=True)
     if matrix.format == "csr":
         csr.sort_indices()
@@ -64,6 +64,6 @@ def _check_rows(csr: scipy.sparse.csr_array, name: str) -> None:
 
 def _check_matrix(array, name: str) -> None:
     if array.ndim != 2:
-        raise ValueError(f"{name} must have two dimensions (out, in), got shape {array.shape}")
+        raise ArgumentError(f"{name} must have two dimensions (out, in), got shape {array.shape}")
     if 0 in array.shape:
-        raise ValueError(f"{name} must have at least one row and one column, got shape {array.shape}")
+        raise ArgumentError(f"{name} must have at least one row and one column, got shape {array.shape}")

@@ -91,6 +91,7 @@ def test_the_binding_refuses_strings_that_c_would_cut():
         ("path", lambda: handle.save(b"good.safetensors\0x")),
         ("isa", lambda: _core.Plan(handle, isa=b"scalar\0x", tune="off")),
         ("cache", lambda: _core.Plan(handle, cache_path=b"\0")),
+        ("op", lambda: handle.add_op("relu\0x", np.zeros(0, np.float32))),
     ]:
         with pytest.raises(snn.ArgumentError, match=f"^{name} must not hold a NUL"):
             call()

@@ -12,6 +12,8 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 
+from ..errors import ArgumentError
+
 
 def formats() -> list[str]:
     """The formats that can be exported to, sorted; each has a function to_NAME."""
@@ -21,7 +23,7 @@ def formats() -> list[str]:
 def find_exporter(name: str) -> Callable:
     """The to_NAME function of a format. ValueError for an unknown one."""
     if name not in formats():
-        raise ValueError(f"name must be one of {', '.join(formats())}, got {name!r}")
+        raise ArgumentError(f"name must be one of {', '.join(formats())}, got {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{name}"), f"to_{name}")
 
 

@@ -17,6 +17,8 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 
+from ..errors import ArgumentError
+
 
 def formats() -> list[str]:
     """The formats that can be imported, sorted; each has a function from_NAME."""
@@ -26,7 +28,7 @@ def formats() -> list[str]:
 def find_importer(name: str) -> Callable:
     """The from_NAME function of a format. ValueError for an unknown one."""
     if name not in formats():
-        raise ValueError(f"name must be one of {', '.join(formats())}, got {name!r}")
+        raise ArgumentError(f"name must be one of {', '.join(formats())}, got {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{name}"), f"from_{name}")
 
 

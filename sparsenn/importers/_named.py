@@ -53,6 +53,9 @@ def batch_norm(mean, variance, gain, offset, *, epsilon: float, name: str) -> Sc
 
     All (features,); gain and offset may be None. Source: Ioffe and Szegedy 2015, arXiv:1502.03167
     """
+    shapes = [np.shape(part) for part in (mean, variance, gain, offset) if part is not None]
+    if len(shapes[0]) != 1 or len(set(shapes)) > 1:
+        raise ArgumentError(f"{name} must have one mean, variance, gain and offset a feature, got {shapes}")
     with np.errstate(all="ignore"):  # what is not finite is refused where the layer is made
         mean, variance = np.asarray(mean, np.float64), np.asarray(variance, np.float64)
         scale = 1 / np.sqrt(variance + epsilon)
@@ -106,6 +109,8 @@ class _Tensors:
                 f"{prefix}.weight.shape must say how many columns the CSR weight has (at least {columns}); "
                 "a file that sparsenn saved is read by sparsenn.load"
             )
+        if shape.shape != (2,) or shape.dtype.kind not in "iu" or min(shape) < 1:
+            raise ArgumentError(f"{prefix}.weight.shape must be two whole numbers from 1 on, got {shape}")
         rows, columns = (int(size) for size in shape)
         if indptr.size != rows + 1:
             raise ArgumentError(f"{prefix}.weight.indptr must hold {rows + 1} entries, got {indptr.size}")

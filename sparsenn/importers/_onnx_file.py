@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import stat
 
 import numpy as np
 import onnx
@@ -12,6 +11,7 @@ import scipy.sparse
 from google.protobuf.message import DecodeError
 
 from ..errors import FormatError, UnsupportedError
+from ..paths import as_path, open_regular
 
 # Tensor types: dtype, and the field that holds the values where raw_data does not.
 TYPES = {
@@ -37,7 +37,7 @@ def read_model(source) -> tuple[onnx.ModelProto, str | None]:
     if isinstance(source, (bytes, bytearray, memoryview)):
         content = bytes(source)
     else:
-        path = os.fsdecode(source)
+        path = as_path(source, "model")
         content = _read_file(path, 0, None)
         folder = os.path.dirname(os.path.abspath(path))
     proto = onnx.ModelProto()
@@ -164,18 +164,20 @@ def _read_external(tensor: onnx.TensorProto, folder: str | None, size: int, wher
     offset, length = map(int, numbers)
     if length != size:
         raise FormatError(f"{where} must hold {size} bytes, got {length}")
-    return _read_file(path, offset, length)
+    try:
+        return _read_file(path, offset, length)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise FormatError(f"{where} must be in a file that can be read: {error}") from None
 
 
 def _read_file(path: str, offset: int, length: int | None) -> bytes:
     """length bytes of a regular file from offset on, or all of it."""
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with os.fdopen(handle, "rb") as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise FormatError(f"{cut(path)} must be a regular file")
-        end = found.st_size if length is None else offset + length
-        if end > found.st_size:
-            raise FormatError(f"{cut(path)} must hold {end} bytes, got {found.st_size}")
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        end = size if length is None else offset + length
+        if end > size:
+            raise FormatError(f"{cut(path)} must hold {end} bytes, got {size}")
         file.seek(offset)
         return file.read(end - offset)

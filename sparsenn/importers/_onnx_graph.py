@@ -100,8 +100,9 @@ class Graph:
                 opset=self.opset,
             )
             result = OPS[DOMAINS[node.domain], node.op_type](view)
-            values[next(name for name in node.output if name)] = result
-        result = values[self.chosen.output]
+            if node.output[0]:  # of the supported ops' outputs only the first can be used
+                values[node.output[0]] = result
+        result = self._value(self.chosen.output, values)
         if not isinstance(result, Data):
             raise UnsupportedError(f"the output {cut(self.chosen.output)} must depend on the input")
         return [] if result.chain is None else result.chain.steps(), data.features

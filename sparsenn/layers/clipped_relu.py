@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..checks import check_real
+from ..errors import ArgumentError
 from .layer import Activation
 
 
@@ -25,7 +26,7 @@ class ClippedReLU(Activation):
         low = check_real("low", self.low, minimum=-math.inf)
         high = check_real("high", self.high, minimum=-math.inf)
         if not (math.isfinite(low) and low < high):
-            raise ValueError(f"low must be finite and less than high, got low={low:g}, high={high:g}")
+            raise ArgumentError(f"low must be finite and less than high, got low={low:g}, high={high:g}")
 
     def value(self, z: np.ndarray) -> np.ndarray:
         return np.clip(z, self.low, self.high)

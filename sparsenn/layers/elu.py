@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..checks import check_real
+from ..errors import ArgumentError
 from .layer import Activation
 
 
@@ -28,7 +29,7 @@ class ELU(Activation):
         with np.errstate(over="ignore", under="ignore"):
             rounded = np.float32(alpha)
         if not 0 < rounded < math.inf:
-            raise ValueError(f"alpha must be in the range of float32, got {alpha:g}")
+            raise ArgumentError(f"alpha must be in the range of float32, got {alpha:g}")
 
     def value(self, z: np.ndarray) -> np.ndarray:
         return np.where(z > 0, z, float(self.alpha) * np.expm1(np.minimum(z, 0)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse
 
+from ..errors import ArgumentError
 from ..weights import as_bias, as_weight
 from .layer import EPS, TINY, Layer
 
@@ -34,7 +35,7 @@ class Linear(Layer):
             return
         weight = as_weight(value)
         if weight.shape != self._weight.shape:
-            raise ValueError(f"weight must keep its shape {self._weight.shape}, got {weight.shape}")
+            raise ArgumentError(f"weight must keep its shape {self._weight.shape}, got {weight.shape}")
         self._weight = weight
 
     @property

@@ -66,11 +66,9 @@ class Parts:
             raise FormatError(
                 f"checkpoint's {name} must have at most {self.most_columns} columns, got {shape}"
             )
-        with reading("model"):
-            _core.csr_check(*shape, indptr.astype(np.int64), indices)  # before scipy trusts the arrays
-        weight = scipy.sparse.csr_array(shape, dtype=np.float32)
-        weight.data, weight.indices, weight.indptr = data, indices, indptr
-        return weight
+        with reading("model"):  # before any of scipy's routines trusts the arrays
+            _core.csr_check(*shape, np.ascontiguousarray(indptr, np.int64), indices)
+        return scipy.sparse.csr_array((data, indices, indptr), shape=shape)
 
     def finish(self, *, beside: str | None = None) -> None:
         """Raises for an array that nobody took; those that begin with beside may stay."""
