@@ -69,6 +69,8 @@ def show_cell(cell) -> None:
         from ..bench.report import label
 
         ratio = f"{cell.ratio['of_medians']:.2f} x {cell.best_peer}" if cell.ratio else "no ratio"
+        if cell.disturbed:
+            ratio = "disturbed, no ratio"
         print(f"{label(cell)}: {ratio}", file=sys.stderr)
 
 
