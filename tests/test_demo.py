@@ -161,7 +161,7 @@ def test_speedups_of_disturbed_cells_are_not_stated(disturbed, cells, believed, 
     assert text.splitlines()[-1].startswith("up to 1.00x" if believed else "no speed-up was measured")
     axes = speedup_axes(report)
     drawn = [y for line in axes.lines for y in np.ma.getdata(line.get_ydata(orig=False)) if np.isfinite(y)]
-    assert drawn and max(drawn) == 1.0 and axes.get_ylim()[1] < 100
+    assert drawn and max(drawn) <= 1.0 and axes.get_ylim()[1] < 100
     hollow = [line for line in axes.lines if line.get_markerfacecolor() == "none"]
     assert sum(len(line.get_xdata()) for line in hollow) == 16 - believed
     draw_report(report, tmp_path / "report.png")

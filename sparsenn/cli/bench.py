@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
+
+from ._json import json_text
 
 
 def add_parser(subparsers) -> None:
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
             )  # fmt: skip
         runs.append(workers)
     if args.json:
-        text = json.dumps(report.as_data(cells, runs, {**vars(args), "threads": threads}), indent=1)
+        text = json_text(report.as_data(cells, runs, {**vars(args), "threads": threads}), indent=1)
         if args.json == "-":
             print(text)
         else:

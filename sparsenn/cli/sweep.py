@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import functools
-import json
 from pathlib import Path
 
 from . import _data
+from ._json import json_text
 
 
 def add_parser(subparsers) -> None:
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     report = selection.to_dict()
     report["held_out_score"] = score(selection.model, data.X_test, data.y_test, loss=data.loss)
     report["held_out_samples"] = len(data.X_test)
-    text = json.dumps(report, indent=2)
+    text = json_text(report)
     display = SparsityDisplay.from_results(report)
     display.save(folder / "sweep.png")
     _data.write_text(folder / "sweep.json", text + "\n")

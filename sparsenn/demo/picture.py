@@ -45,7 +45,7 @@ def draw_report(report: dict, path: Path) -> None:
 
 
 def draw_speedups(axes, entries: list[dict], batches: list[str]) -> None:
-    """A line a batch through the speed-ups that are believed; the others are hollow grey points at the bottom."""
+    """A line a batch through the speed-ups that are believed; the others are hollow points at the bottom."""
     missing = False
     for batch in batches:
         gains = [entry["speedup"][batch] for entry in entries]
