@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 import sparsenn as snn
+from sparsenn.bench.timing import MARK, NOT_BELIEVED
 from sparsenn.prune.evaluation import score
 from sparsenn.search.latency import measure_latency
 
@@ -155,8 +156,10 @@ def run_selection(result: dict, save) -> None:
         X, y, X_test, y_test = load_data(name)
         make_model = functools.partial(snn.mlp, widths, seed=0)
         options = {"batch_size": SELECT_BATCH, "threads": 1}
-        dense_us = measure_latency({"dense": make_model()}, X, **options)["dense"].median_us
-        budget = BUDGET_SHARE * dense_us
+        dense_times = measure_latency({"dense": make_model()}, X, **options)["dense"]
+        if dense_times.disturbed:
+            raise SystemExit(f"the dense network cannot be timed, {dense_times.doubt}: {NOT_BELIEVED}")
+        budget = BUDGET_SHARE * dense_times.median_us
         found = snn.select_sparsity(
             make_model, X, y, candidates=SPARSITIES, cv=5, max_drop=MAX_DROP, max_latency_us=budget,
             fit={"epochs": dense_epochs}, prune={"steps": 4, "epochs_per_step": epochs, "keep": -1},
@@ -170,6 +173,7 @@ def run_selection(result: dict, save) -> None:
             "choice_test": score(found.model, X_test, y_test),
             "dense_us": again["dense"].median_us,
             "choice_us": again["choice"].median_us,
+            "disturbed_us": [name for name, times in again.items() if times.disturbed],
         }
         save()
 
@@ -186,10 +190,14 @@ def selection_lines(result: dict) -> list[str]:
     ]
     for name, row in result["selections"].items():
         chosen = next(one for one in [row["dense"], *row["candidates"]] if one["sparsity"] == row["sparsity"])
+        dense_us, choice_us = (
+            MARK if key in row.get("disturbed_us", ()) else f"{row[f'{key}_us']:.0f}"
+            for key in ("dense", "choice")
+        )
         lines.append(
             f"| {name} | {row['sparsity']:.0%} | {100 * chosen['drop']:+.2f} points | "
             f"{row['dense_test']:.2%} → {row['choice_test']:.2%} | "
-            f"{row['dense_us']:.0f} → {row['choice_us']:.0f} "
+            f"{dense_us} → {choice_us} "
             f"| {row['max_latency_us']:.0f} µs |"
         )
     return [*lines, ""]

@@ -11,6 +11,8 @@ same round. PyTorch's Adam is the faster of its default and its fused form.
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import functools
 import json
 import os
 import sys
@@ -26,6 +28,9 @@ import scipy.sparse  # noqa: E402
 import torch  # noqa: E402
 
 import sparsenn as snn  # noqa: E402
+from sparsenn.bench import timing  # noqa: E402
+from sparsenn.bench.baselines.stopwatch import Burst, Stopwatch  # noqa: E402
+from sparsenn.bench.timing import MARK, Times, shown  # noqa: E402
 
 EPS = float(np.finfo(np.float32).eps)
 IDLE_SECONDS = 0.02  # before a burst: lets the threads of the runner before go to sleep
@@ -111,24 +116,31 @@ def check(model: snn.Model, x, y) -> float:
     return max(errors)
 
 
-def measure(runners: dict, rounds: int, burst: int) -> dict[str, list[float]]:
-    """The best step of each burst in µs, by runner; the runners take turns."""
-    for step in runners.values():
+def measure(runners: dict, threads: int, rounds: int, burst: int) -> dict[str, Times]:
+    """The best step of each burst, by runner; the runners take turns, and again where they were held up."""
+    watch = Stopwatch(threads)
+    bursts = {}
+    for name, step in runners.items():
         step()
         step()
-    times: dict[str, list[float]] = {name: [] for name in runners}
-    for index in range(rounds):
-        names = list(runners)
-        for name in names[index % len(names) :] + names[: index % len(names)]:
-            time.sleep(IDLE_SECONDS)
-            runners[name]()
-            best = float("inf")
-            for _ in range(burst):
-                start = time.perf_counter()
-                runners[name]()
-                best = min(best, time.perf_counter() - start)
-            times[name].append(1e6 * best)
-    return times
+        bursts[name] = functools.partial(
+            best_step, watch, step, 1e-6 * burst * watch.burst(step, seconds=0, warm=0).mean_us
+        )
+    return timing.measure(bursts, rounds=rounds, keep=tuple(runners))
+
+
+def best_step(watch: Stopwatch, step, seconds: float) -> Burst:
+    """A burst that counts with its fastest step, after a pause in which the others' threads fall asleep."""
+    time.sleep(IDLE_SECONDS)
+    found = watch.burst(step, seconds=seconds, warm=0)
+    return dataclasses.replace(found, mean_us=found.fastest_us)
+
+
+def gain(times: dict[str, Times], ratio: dict, name: str) -> str:
+    """How many times faster than that runner, as text: MARK where one of the two is not believed."""
+    if name not in times:
+        return "-"
+    return MARK if times[name].disturbed or times["sparsenn"].disturbed else f"{ratio[name]:.2f}"
 
 
 def measure_cell(sizes: list[int], sparsity: float, batch: int, arguments) -> dict:
@@ -149,23 +161,20 @@ def measure_cell(sizes: list[int], sparsity: float, batch: int, arguments) -> di
     losses = {name: float(step()) for name, step in runners.items()}
     if max(losses.values()) - min(losses.values()) > 1e-4 * losses["sparsenn"]:
         raise SystemExit(f"the first losses differ, nothing was timed: {losses}")
-    times = measure(runners, arguments.rounds, arguments.burst)
-    dense = "torch" if min(times["torch"]) < min(times["torch_fused"]) else "torch_fused"
-    own = np.array(times["sparsenn"])
-    ratio = {name: float(np.median(np.array(values) / own)) for name, values in times.items()}
-    best = {name: min(values) for name, values in times.items()}
-    other = best.get("sparseprop", float("nan"))
+    times = measure(runners, int(arguments.threads), arguments.rounds, arguments.burst)
+    dense = min(("torch", "torch_fused"), key=lambda name: times[name].minimum_us)
+    ratio = {name: timing.ratio(entry, times["sparsenn"])["paired"] for name, entry in times.items()}
+    peer = times.get("sparseprop")
     print(
-        f"{100 * sparsity:7g}% {batch:5d} {best['sparsenn']:9.0f} {best[dense]:5.0f} {other:10.0f}   "
-        f"{ratio[dense]:14.2f} {ratio.get('sparseprop', float('nan')):19.2f}  "
-        f"({best[dense] / best['sparsenn']:.2f}, {other / best['sparsenn']:.2f})",
+        f"{100 * sparsity:7g}% {batch:5d} {shown(times['sparsenn'], 0):>9} {shown(times[dense], 0):>5} "
+        f"{shown(peer, 0):>10}   {gain(times, ratio, dense):>14} {gain(times, ratio, 'sparseprop'):>19}",
         flush=True,
     )
     return {
         "sparsity": sparsity,
         "batch": batch,
         "largest_relative_error": float(error),
-        "us": times,
+        "us": {name: entry.as_dict() | {"rounds_us": entry.rounds_us} for name, entry in times.items()},
         "ratio": ratio,
         "dense": dense,
     }
@@ -184,7 +193,8 @@ def main() -> None:
     torch.set_num_threads(int(arguments.threads))
     sizes = [int(size) for size in arguments.sizes.split("-")]
     print(f"µs a step of {arguments.sizes}, {arguments.threads} threads, {snn.cpu_info()['isa']}")
-    print("sparsity batch  sparsenn torch sparseprop   torch/sparsenn sparseprop/sparsenn  (of the minima)")
+    print("sparsity batch  sparsenn torch sparseprop   torch/sparsenn sparseprop/sparsenn")
+    print(f"µs: median over the bursts of their best step; {MARK}: {timing.NOT_BELIEVED}")
     results = [
         measure_cell(sizes, float(sparsity) / 100, int(batch), arguments)
         for sparsity in arguments.sparsity.split(",")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .bench.peak import share_of_peak
+
 HEADINGS = (
     *("layer", "shape (out x in)", "sparsity", "stored", "batch", "kernel"),
     *("estimate us", "measured us", "GFLOP/s", "of peak", "dense GFLOP/s", "why"),
@@ -13,7 +15,8 @@ def explain_report(report: dict) -> str:
     """The table of plan.explain(). Times are microseconds of one thread for the samples of the batch column.
 
     GFLOP/s counts two operations a stored weight and sample, and its share of this core's measured peak of
-    multiply-adds is beside it; dense GFLOP/s counts as many operations as the dense layer needs.
+    multiply-adds is beside it: a dash where it would be above 1, since one of the two was then measured while
+    the machine was busy. Dense GFLOP/s counts as many operations as the dense layer needs.
     The first kernel of each kind of batch is the one chosen.
     """
     rows = [HEADINGS]
@@ -60,7 +63,8 @@ def _numbers(layer: dict, choice: dict, candidate: dict, peak: float) -> tuple[s
     if time_us > 0:
         dense = layer["outputs"] * layer["inputs"]
         stored_rate, dense_rate = (2e-3 * n * choice["samples"] / time_us for n in (layer["nnz"], dense))
-        rates = [f"{stored_rate:.1f}", f"{stored_rate / peak:.0%}", f"{dense_rate:.1f}"]
+        share = share_of_peak(stored_rate, peak)
+        rates = [f"{stored_rate:.1f}", "-" if share is None else f"{share:.0%}", f"{dense_rate:.1f}"]
     shown = "" if measured is None else f"{measured:.2f}"
     return (candidate["kernel"] + block, f"{candidate['estimate_us']:.2f}", shown, *rates)
 

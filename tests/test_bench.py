@@ -14,6 +14,7 @@ from sparsenn import cli
 from sparsenn.bench import baselines, masks, oracle, processes, report, runner, shapes, timing
 from sparsenn.bench.baselines.layer import Layer, fastest, load_layers, save_layers
 from sparsenn.bench.baselines.onnx_model import from_layout, to_layout
+from sparsenn.bench.baselines.stopwatch import Burst
 
 SHAPE_FILES = sorted((Path(__file__).parents[1] / "bench" / "shapes").glob("*.json"))
 
@@ -143,7 +144,7 @@ def test_rounds_start_with_another_runner_each_and_leave_slow_ones_out():
     calls = []
 
     def make(name, us):
-        return lambda: calls.append(name) or (us, us / 2)
+        return lambda: calls.append(name) or Burst(us, us / 2)
 
     bursts = {
         "a": make("a", 10.0),
@@ -276,20 +277,29 @@ def test_bench_command(tmp_path, capsys, monkeypatch):
         (0.9, 1),
         (0.9, 3),
     }
-    ratios = [cell["ratio"]["of_medians"] for cell in data["cells"]]
+    ratios = [cell["ratio"]["of_medians"] for cell in data["cells"] if not cell["disturbed"]]
     assert ratios == sorted(ratios)
+    assert [cell["disturbed"] for cell in data["cells"]] == sorted(
+        (cell["disturbed"] for cell in data["cells"]), reverse=True
+    )
     for cell in data["cells"]:
         assert cell["failures"] == {} and set(cell["times"]) == {"sparsenn", "numpy", "scipy_csr"}
-        peers = {name: cell["times"][name]["median_us"] for name in ("numpy", "scipy_csr")}
-        assert cell["best_peer"] == min(peers, key=peers.get)
-        expected = peers[cell["best_peer"]] / cell["times"]["sparsenn"]["median_us"]
+        peers = {name: cell["times"][name] for name in ("numpy", "scipy_csr")}
+        peers = {name: times for name, times in peers.items() if not times["disturbed"]} or peers
+        assert cell["best_peer"] == min(peers, key=lambda name: peers[name]["median_us"])
+        expected = peers[cell["best_peer"]]["median_us"] / cell["times"]["sparsenn"]["median_us"]
         assert math.isclose(cell["ratio"]["of_medians"], expected)
     rows = [line.split() for line in printed.out.splitlines() if line.split()[:1] == ["16-24-8"]]
-    assert [row[-3] for row in rows[:4]] == [f"{ratio:.2f}" for ratio in ratios]
     for cell, row in zip(data["cells"], rows, strict=False):
-        ours = cell["times"]["sparsenn"]
+        ours, ratio = cell["times"]["sparsenn"], cell["ratio"]["of_medians"]
+        assert row[-3] == ("?" if cell["disturbed"] else f"{ratio:.2f}")
+        assert row[5] == ("?" if ours["disturbed"] else f"{ours['median_us']:.1f}")
         share = 2e-3 * cell["nnz"] * cell["batch"] / ours["median_us"] / ours["peak_gflops"]
-        assert math.isclose(cell["peak_share"], share) and row[-1] == f"{share:.0%}"
+        if ours["disturbed"] or share > 1:
+            assert cell["peak_share"] is None and row[-1] == "-"
+        else:
+            assert math.isclose(cell["peak_share"], share) and row[-1] == f"{share:.0%}"
+    assert ("try again when nothing else runs" in printed.out) == any(c["disturbed"] for c in data["cells"])
 
 
 def test_bench_without_peers_prints_json_alone(capsys):
@@ -332,3 +342,33 @@ def test_failed_cells_come_first_then_the_losing_ones():
     text = report.as_text(cells, [])
     assert "failed: net 90% uniform batch 3 threads 1: sparsenn: broken" in text
     assert "0.50" in text and "2.00" in text
+
+
+def test_cells_that_are_not_believed_state_no_ratio():
+    def cell(batch, ours, peer):
+        return runner.Cell("net", 0.9, "uniform", batch, 2, 1000, {"sparsenn": ours, "numpy": peer})
+
+    stalled = timing.Times([16012.3] * 5, 15999.0, held_up=set(range(5)), peak_gflops=100.0)
+    steady = timing.Times([25.5] * 5, 25.0, peak_gflops=100.0)
+    cells = [
+        cell(1, steady, stalled),
+        cell(2, stalled, steady),
+        cell(3, steady, timing.Times([51.0] * 5, 50.0)),
+    ]
+    assert [entry.batch for entry in report.losing_first(cells)] == [1, 2, 3]
+    assert [entry.disturbed for entry in cells] == [True, True, False]
+    assert [entry.peak_share is None for entry in cells] == [False, True, False]
+    text = report.as_text(cells, [])
+    assert "16012" not in text and "627" not in text and "2.00" in text
+    assert "? in 2 of 3 cells: measured 3 times and disturbed each time" in text
+    assert "batch 2 threads 2: sparsenn: its threads waited for a core in 5 of 5 rounds" in text
+    data = [report.cell_data(entry) for entry in cells]
+    assert [entry["disturbed"] for entry in data] == [True, True, False]
+    assert "waited for a core" in data[0]["times"]["numpy"]["doubt"]
+
+
+def test_a_share_above_the_peak_is_not_printed():
+    """The peak was measured while the machine was busy: 1000 weights in 0.01 µs are 200 GFLOP/s, of 100."""
+    entry = runner.Cell("net", 0.9, "uniform", 1, 1, 1000, {"sparsenn": timing.Times([0.01] * 5, 0.01)})
+    entry.times["sparsenn"].peak_gflops = 100.0
+    assert entry.peak_share is None and "%" not in report.as_text([entry], []).splitlines()[5].split()[-1]

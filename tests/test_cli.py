@@ -1,6 +1,7 @@
 """The sparsenn command: info, inspect, and what happens on bad input."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 import sparsenn as snn
 from sparsenn import cli
+from sparsenn.cli._json import json_text
 
 
 @pytest.fixture
@@ -107,3 +109,24 @@ def test_import_leaves_the_floating_point_environment_alone():
     code = "import numpy as np, sparsenn; x = np.float32(1e-40); print(float(x * np.float32(0.5)) > 0)"
     done = run_python("-c", code)
     assert done.stdout == "True\n", done.stderr
+
+
+def test_json_has_no_figure_that_json_does_not_know():
+    data = {
+        "a": [1.5, math.nan, (math.inf, -math.inf)],
+        "b": {"c": np.float64("nan"), "d": None, "e": "nan"},
+        "f": 3,
+    }
+    assert json.loads(json_text(data), parse_constant=pytest.fail) == {
+        "a": [1.5, None, [None, None]],
+        "b": {"c": None, "d": None, "e": "nan"},
+        "f": 3,
+    }
+
+
+def test_training_that_runs_away_is_an_error_in_one_line(tmp_path, capsys):
+    np.savez(tmp_path / "data.npz", X=np.full((20, 3), 1e30, np.float32), y=np.arange(20) % 2)
+    arguments = ["train", str(tmp_path / "data.npz"), "--scale", "none", "--learning-rate", "1e30"]
+    assert cli.main([*arguments, "--out", str(tmp_path / "m.safetensors"), "--json"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and "weights must stay finite" in printed.err and printed.err.count("\n") == 1

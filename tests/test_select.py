@@ -11,6 +11,7 @@ import pytest
 
 import sparsenn as snn
 from sparsenn.bench.timing import Times
+from sparsenn.cli import sweep
 from sparsenn.prune.evaluation import evaluate, score
 from sparsenn.search import allocation, latency, select
 from sparsenn.search.cross_validation import make_folds
@@ -32,10 +33,10 @@ def digits():
 
 @pytest.fixture
 def known_times(monkeypatch):
-    """Plans take as many microseconds as they store weights, a tenth of that at the fastest."""
+    """Plans take as many microseconds as they store weights, a little less at the fastest."""
 
     def measure(models, X, *, batch_size, threads=None, rounds=1):
-        times = {name: Times([float(model.nnz)], model.nnz / 10) for name, model in models.items()}
+        times = {name: Times([float(model.nnz)], 0.9 * model.nnz) for name, model in models.items()}
         return times
 
     monkeypatch.setattr(select, "measure_latency", measure)
@@ -114,6 +115,78 @@ def test_a_choice_too_slow_after_the_last_training_gives_way(digits, monkeypatch
     monkeypatch.setattr(select, "measure_latency", measure)
     found = snn.select_sparsity(make_model, *digits[:2], max_drop=1.0, max_latency_us=50, **OPTIONS)
     assert calls == [4, 1, 1] and found.sparsity == 0.9 and "too slow" in found.reason
+
+
+def held_up_above(limit, *, stretch=1000.0):
+    """Plans of more weights than limit take a thousand times as long, and are known to be held up."""
+
+    def measure(models, X, *, batch_size, threads=None, rounds=1):
+        times = {}
+        for name, model in models.items():
+            held_up = model.nnz > limit
+            us = float(model.nnz) * (stretch if held_up else 1)
+            times[name] = Times([us], 0.9 * us, held_up={0} if held_up else set())
+        return times
+
+    return measure
+
+
+def test_a_candidate_that_was_held_up_is_no_reason_to_call_it_slow(digits, monkeypatch):
+    monkeypatch.setattr(select, "measure_latency", held_up_above(500))
+    found = snn.select_sparsity(make_model, *digits[:2], max_drop=1.0, max_latency_us=1400, **OPTIONS)
+    assert found.sparsity == 0.99 and not found.disturbed
+    assert [row.disturbed for row in [found.dense, *found.candidates]] == [True, True, True, False]
+    assert [row["disturbed"] for row in found.to_dict()["candidates"]] == [True, True, False]
+
+
+def test_what_keeps_the_budget_although_held_up_keeps_it(digits, monkeypatch):
+    monkeypatch.setattr(select, "measure_latency", held_up_above(0, stretch=1.0))
+    found = snn.select_sparsity(make_model, *digits[:2], max_drop=1.0, max_latency_us=1400, **OPTIONS)
+    assert found.sparsity == 0.99 and found.disturbed and "and at most " in found.reason
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        (0, "got 10, and nothing was timed that can be believed: the machine was busy"),
+        (1000, r"the fastest, at sparsity 0.99, takes .* \(sparsity 0, 0.5 could not be timed"),
+        (10**9, "the fastest, at sparsity 0.99, takes [0-9.]+ us$"),
+    ],
+)
+def test_the_error_says_what_could_not_be_timed(digits, monkeypatch, limit, words):
+    monkeypatch.setattr(select, "measure_latency", held_up_above(limit))
+    with pytest.raises(ValueError, match=words):
+        snn.select_sparsity(make_model, *digits[:2], max_latency_us=10, **OPTIONS)
+
+
+def test_sweep_and_its_pictures_state_no_time_that_was_held_up(digits, monkeypatch, tmp_path):
+    monkeypatch.setattr(select, "measure_latency", held_up_above(500))
+    options = OPTIONS | {"candidates": (0.5, 0.99)}
+    found = snn.select_sparsity(make_model, *digits[:2], max_drop=1.0, **options)
+    slow = f"{1000.0 * (64 * 16 + 320):.1f}"
+    plain = found.to_dict() | {"held_out_score": 0.9, "held_out_samples": 10}
+    text = sweep.format_report(plain, tmp_path)
+    lines = text.splitlines()
+    assert [line.split()[-1] == "?" for line in lines[1:4]] == [True, True, False]
+    assert slow not in text and "?: measured 3 times" in text and "slow" not in text
+    display = snn.SparsityDisplay.from_results(plain)
+    page = display.to_html()
+    assert slow not in page and page.count("<td>?</td>") == 4 and "?: measured 3 times" in page
+    latency_axes = display.axes_[1]
+    assert latency_axes.get_ylim()[1] < 2 * found.candidates[1].latency_us
+    hollow = [line for line in latency_axes.lines if line.get_markerfacecolor() == "none"]
+    assert hollow[0].get_xdata().tolist() == [0] and hollow[0].get_color() == "0.6"
+    assert "dense" not in [line.get_label() for line in latency_axes.lines]
+
+
+def test_allocation_says_what_could_not_be_timed(trained, digits, monkeypatch):
+    measured = snn.sensitivity(trained, *digits[:2], sparsities=(0.5, 0.9))
+    monkeypatch.setattr(allocation, "measure_latency", held_up_above(0, stretch=1.0))
+    found = snn.allocate(trained, *digits[:2], max_latency_us=2000, measured=measured)
+    assert found.disturbed and found.latency_us <= 2000 and all(row["disturbed"] for row in found.options)
+    monkeypatch.setattr(allocation, "measure_latency", held_up_above(0))
+    with pytest.raises(ValueError, match="the machine was too busy to time some"):
+        snn.allocate(trained, *digits[:2], max_latency_us=2000, measured=measured)
 
 
 def test_plain_data_without_the_model(selection):

@@ -3,9 +3,11 @@
 import os
 import platform
 
+from . import timing
 from .baselines import LIBRARY
 from .processes import IGNORED_VARIABLES
 from .runner import Cell, Workers
+from .timing import MARK, NOT_BELIEVED
 
 
 def machine() -> dict:
@@ -45,6 +47,7 @@ def cell_data(cell: Cell) -> dict:
         "threads": cell.threads,
         "nnz": cell.nnz,
         "best_peer": cell.best_peer,
+        "disturbed": cell.disturbed,
         "ratio": cell.ratio,
         "peak_share": cell.peak_share,
         "times": {name: times.as_dict() for name, times in cell.times.items()},
@@ -53,13 +56,20 @@ def cell_data(cell: Cell) -> dict:
 
 
 def losing_first(cells: list[Cell]) -> list[Cell]:
-    """By rising ratio; those without one, where something failed, before all."""
-    return sorted(cells, key=lambda cell: cell.ratio["of_medians"] if cell.ratio else -1)
+    """By rising ratio; before all those without one, where something failed, then those not believed."""
+
+    def order(cell: Cell) -> tuple[int, float]:
+        if cell.ratio is None:
+            return 0, 0.0
+        return (1, 0.0) if cell.disturbed else (2, cell.ratio["of_medians"])
+
+    return sorted(cells, key=order)
 
 
 def as_text(cells: list[Cell], runs: list[Workers]) -> str:
     """The tables: the library against its best peer, every runner's median, what failed, what is missing."""
     ordered = losing_first(cells)
+    disturbed = [cell for cell in ordered if cell.disturbed]
     lines = [
         "times in µs: median, fastest call (min), interquartile range (iqr);",
         f"ratio = best peer / {LIBRARY}, paired = median of the rounds' own ratios; losing cells first",
@@ -71,6 +81,11 @@ def as_text(cells: list[Cell], runs: list[Workers]) -> str:
         "",
         *table(median_rows(ordered)),
     ]
+    if disturbed:
+        lines += ["", f"{MARK} in {len(disturbed)} of {len(cells)} cells: {NOT_BELIEVED}"]
+    for cell in disturbed:
+        names = timing.doubtful(cell.times, keep=(LIBRARY,))
+        lines += [f"disturbed: {label(cell)}: {name}: {cell.times[name].doubt}" for name in names]
     for cell in ordered:
         lines += [f"failed: {label(cell)}: {name}: {reason}" for name, reason in cell.failures.items()]
     missing = {name: reason for run in runs for name, reason in run.missing.items()}
@@ -94,13 +109,21 @@ def duel_header() -> list[str]:
 def duel_row(cell: Cell) -> list[str]:
     ours, peer = (cell.times.get(name) for name in (LIBRARY, cell.best_peer))
     row = cell_columns(cell) + numbers(ours) + [cell.best_peer or "none"] + numbers(peer)
-    ratios = [f"{cell.ratio[key]:.2f}" for key in ("of_medians", "paired")] if cell.ratio else ["-", "-"]
-    return row + ratios + [f"{cell.peak_share:.0%}" if cell.peak_share else "-"]
+    return row + ratios(cell) + [f"{cell.peak_share:.0%}" if cell.peak_share is not None else "-"]
+
+
+def ratios(cell: Cell) -> list[str]:
+    """Of the medians and paired, as text."""
+    found = cell.ratio or {}
+    values = [found.get(key) for key in ("of_medians", "paired")]
+    return ["-" if value is None else MARK if cell.disturbed else f"{value:.2f}" for value in values]
 
 
 def numbers(times) -> list[str]:
     if times is None:
         return ["-", "-", "-"]
+    if times.disturbed:
+        return [MARK, MARK, MARK]
     return [f"{value:.1f}" for value in (times.median_us, times.minimum_us, times.spread_us)]
 
 
@@ -108,8 +131,7 @@ def median_rows(cells: list[Cell]) -> list[list[str]]:
     names = list(dict.fromkeys(name for cell in cells for name in cell.times))
     rows = [["network", "sparsity", "mask", "batch", "threads", *names]]
     for cell in cells:
-        medians = [f"{cell.times[name].median_us:.1f}" if name in cell.times else "-" for name in names]
-        rows.append(cell_columns(cell) + medians)
+        rows.append(cell_columns(cell) + [timing.shown(cell.times.get(name)) for name in names])
     return rows
 
 

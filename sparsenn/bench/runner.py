@@ -12,6 +12,8 @@ import numpy as np
 from . import oracle, timing
 from .baselines import LIBRARY
 from .baselines.layer import Layer, save_layers
+from .baselines.stopwatch import Burst
+from .peak import share_of_peak
 from .processes import WorkerError, WorkerProcess
 from .shapes import Network
 
@@ -31,8 +33,15 @@ class Cell:
 
     @property
     def best_peer(self) -> str | None:
+        """The fastest of those that are believed, else of all."""
         peers = [name for name in self.times if name != LIBRARY]
-        return min(peers, key=lambda name: self.times[name].median_us, default=None)
+        believed = [name for name in peers if not self.times[name].disturbed]
+        return min(believed or peers, key=lambda name: self.times[name].median_us, default=None)
+
+    @property
+    def disturbed(self) -> bool:
+        """The ratio is not to be believed: the library was disturbed, or one that may be the best peer."""
+        return bool(timing.doubtful(self.times, keep=(LIBRARY,)))
 
     @property
     def ratio(self) -> dict | None:
@@ -43,11 +52,14 @@ class Cell:
 
     @property
     def peak_share(self) -> float | None:
-        """The library's multiply-adds on stored weights, as a share of what its cores do in registers."""
-        if LIBRARY not in self.times or not self.times[LIBRARY].peak_gflops:
+        """The library's multiply-adds on stored weights, as a share of what its cores do in registers.
+
+        None where a time is missing or not believed, or where the peak was: nothing is above it.
+        """
+        ours = self.times.get(LIBRARY)
+        if ours is None or ours.disturbed or not ours.peak_gflops:
             return None
-        gflops = 2e-3 * self.nnz * self.batch / self.times[LIBRARY].median_us
-        return gflops / (self.threads * self.times[LIBRARY].peak_gflops)
+        return share_of_peak(2e-3 * self.nnz * self.batch / ours.median_us, self.threads * ours.peak_gflops)
 
 
 class Workers:
@@ -110,7 +122,7 @@ class Workers:
                     failures[label] = str(error)
                     continue
                 bursts[label] = lambda worker=worker: burst(worker)
-        times = timing.interleave(bursts, rounds=rounds, keep=keep) if bursts else {}
+        times = timing.measure(bursts, rounds=rounds, keep=keep) if bursts else {}
         for label in bursts:
             times[label].variant = answers[label]["variant"]
             times[label].peak_gflops = answers[label]["peak_gflops"]
@@ -169,10 +181,8 @@ def unique(networks: Iterable[list[Layer]]) -> list[list[Layer]]:
     return list({id(layers): layers for layers in networks}.values())
 
 
-def burst(worker: WorkerProcess) -> tuple[float, float]:
-    """-> mean and fastest time of a call in µs."""
-    answer = worker.ask("burst", seconds=timing.BURST_SECONDS, warm=timing.WARM_SECONDS)
-    return answer["us"], answer["fastest_us"]
+def burst(worker: WorkerProcess) -> Burst:
+    return Burst(**worker.ask("burst", seconds=timing.BURST_SECONDS, warm=timing.WARM_SECONDS))
 
 
 def make_input(batch: int, inputs: int, seed: int = 1) -> np.ndarray:

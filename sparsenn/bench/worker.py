@@ -1,10 +1,9 @@
 """The process of one runner: obeys one JSON command a line on stdin, answers with one JSON line on stdout.
 
     {"do": "start", "runner": "numpy"}                    -> available, reason, versions
-    {"do": "prepare", "layers": .npz, "threads": 2, "output": .npy}   -> seconds (one call takes),
-                                                                         variant (the way taken, or null),
+    {"do": "prepare", "layers": .npz, "threads": 2, "output": .npy}   -> variant (the way taken, or null),
                                                                          peak_gflops (or null)
-    {"do": "burst", "seconds": 0.005, "warm": 0.01}   -> us (mean of a call), fastest_us, calls
+    {"do": "burst", "seconds": 0.005, "warm": 0.01}   -> the fields of stopwatch.Burst
     {"do": "release"}
 
 Run as a script, by whatever interpreter has the runner's library: it imports nothing of sparsenn but the
@@ -16,10 +15,8 @@ import importlib
 import importlib.metadata
 import importlib.util
 import json
-import math
 import os
 import sys
-import time
 from pathlib import Path
 
 PACKAGE = "bench_baselines"
@@ -67,36 +64,19 @@ class Worker:
         layer = importlib.import_module(f"{PACKAGE}.layer")
         self.runner = self.baselines.create(self.name)
         self.runner.prepare(*layer.load_layers(layers), threads)
+        self.watch = importlib.import_module(f"{PACKAGE}.stopwatch").Stopwatch(threads)
         gc.collect()
         self.runner.run()
         numpy.save(output, self.runner.output())
-        _, self.seconds = self._time(3)
-        found = {name: getattr(self.runner, name, None) for name in ("variant", "peak_gflops")}
-        return {"seconds": self.seconds, **found}
+        return {name: getattr(self.runner, name, None) for name in ("variant", "peak_gflops")}
 
     def burst(self, *, seconds: float, warm: float) -> dict:
-        calls = max(1, math.ceil(seconds / self.seconds))
-        self._time(max(1, math.ceil(warm / self.seconds)))
-        mean, fastest = self._time(calls)
-        self.seconds = min(self.seconds, fastest)
-        return {"us": mean * 1e6, "fastest_us": fastest * 1e6, "calls": calls}
+        return vars(self.watch.burst(self.runner.run, seconds=seconds, warm=warm))
 
     def release(self) -> dict:
         self.runner = None
         gc.collect()
         return {}
-
-    def _time(self, calls: int) -> tuple[float, float]:
-        """Seconds of a call: their mean and the fastest."""
-        run, clock = self.runner.run, time.perf_counter
-        start = before = clock()
-        fastest = math.inf
-        for _ in range(calls):
-            run()
-            now = clock()
-            fastest = min(fastest, now - before)
-            before = now
-        return (before - start) / calls, fastest
 
 
 def main() -> None:

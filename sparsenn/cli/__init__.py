@@ -40,8 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one sub-command; argv defaults to sys.argv[1:].
 
     Returns its exit code, or 2 after one line on stderr for bad input: a file that is not there or not
-    valid, a value out of range, a kernel set that this processor lacks.
+    valid, a value out of range, a kernel set that this processor lacks, training that diverges.
     """
+    from ..errors import DivergedError
+
     commands = find_commands()
     args = make_parser(commands).parse_args(argv)
     try:
@@ -54,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("sparsenn: interrupted", file=sys.stderr)
         return 130
-    except (ValueError, TypeError, OSError, MemoryError) as error:
+    except (ValueError, TypeError, OSError, MemoryError, DivergedError) as error:
         print(f"sparsenn {args.command}: error: {_one_line(error)}", file=sys.stderr)
         return BAD_INPUT
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 
 from ..file_replace import replace_file
+from ._json import json_text
 
 
 def add_parser(subparsers) -> None:
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
             )  # fmt: skip
         runs.append(workers)
     if args.json:
-        text = json.dumps(report.as_data(cells, runs, {**vars(args), "threads": threads}), indent=1)
+        text = json_text(report.as_data(cells, runs, {**vars(args), "threads": threads}), indent=1)
         if args.json == "-":
             print(text)
         else:
@@ -70,6 +70,8 @@ def show_cell(cell) -> None:
         from ..bench.report import label
 
         ratio = f"{cell.ratio['of_medians']:.2f} x {cell.best_peer}" if cell.ratio else "no ratio"
+        if cell.disturbed:
+            ratio = "disturbed, no ratio"
         print(f"{label(cell)}: {ratio}", file=sys.stderr)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from pathlib import Path
 
 from ..file_replace import replace_file
+from ._json import json_text
 
 
 def add_parser(subparsers) -> None:
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     except RuntimeError as error:
         print(f"sparsenn demo: {error}", file=sys.stderr)
         return 1
-    text = json.dumps(report, indent=2)
+    text = json_text(report)
     replace_file(folder / "report.json", text + "\n")
     if args.json:
         print(text)

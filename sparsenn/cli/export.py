@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
+
+from ._json import json_text
 
 
 def add_parser(subparsers) -> None:
@@ -21,7 +22,7 @@ def run(args: argparse.Namespace) -> int:
 
     report = write_c_array(args.file, args.c_array, folder=args.out)
     if args.json:
-        print(json.dumps(report, indent=2))
+        print(json_text(report))
     else:
         print(f"{report['source']}, {report['header']}: {report['model_bytes']:,} bytes as {args.c_array}")
     return 0

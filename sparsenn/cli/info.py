@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 import platform
+
+from ._json import json_text
 
 
 def add_parser(subparsers) -> None:
@@ -15,7 +16,7 @@ def add_parser(subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     info = collect()
     if args.json:
-        print(json.dumps(info, indent=2))
+        print(json_text(info))
         return 0
     cpu, versions = info["cpu"], info["versions"]
     lines = {

@@ -8,6 +8,8 @@ import os
 import struct
 from pathlib import Path
 
+from ._json import json_text
+
 
 def add_parser(subparsers) -> None:
     parser = subparsers.add_parser("inspect", help="the layers of a model file: shape, nnz, sparsity, bytes")
@@ -17,7 +19,7 @@ def add_parser(subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     report = inspect_file(args.file)
-    print(json.dumps(report, indent=2) if args.json else format_report(report))
+    print(json_text(report) if args.json else format_report(report))
     return 0
 
 

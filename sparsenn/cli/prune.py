@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 from . import _data
+from ._json import json_text
 
 
 def add_parser(subparsers) -> None:
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         "steps": trace,
     }
     if args.json:
-        print(json.dumps(report, indent=2))
+        print(json_text(report))
         return 0
     print(data.description)
     for row in trace:

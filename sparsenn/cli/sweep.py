@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import functools
-import json
 from pathlib import Path
 
 from ..file_replace import replace_file
 from . import _data
+from ._json import json_text
 
 
 def add_parser(subparsers) -> None:
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     report["held_out_score"] = score(selection.model, data.X_test, data.y_test, loss=data.loss)
     report["data"] = data.description
     report["held_out_samples"] = len(data.X_test)
-    text = json.dumps(report, indent=2)
+    text = json_text(report)
     display = SparsityDisplay.from_results(report)
     display.save(folder / "sweep.png")
     replace_file(folder / "sweep.json", text + "\n")
@@ -71,16 +71,26 @@ def run(args: argparse.Namespace) -> int:
 
 def format_report(report: dict, folder: Path) -> str:
     """The figures as a table, the choice and where the files are."""
+    from ..bench.timing import MARK, NOT_BELIEVED
+
+    def latency(row: dict) -> str:
+        return MARK if row["disturbed"] else f"{row['latency_us']:.1f}"
+
+    measured = [report["dense"], *report["candidates"], report]
+    note = [f"{MARK}: {NOT_BELIEVED}"] if any(row["disturbed"] for row in measured) else []
     lines = [f"sparsity  {report['metric']:>8}  {'std':>6}  {'drop':>7}  µs, batch {report['batch_size']}"]
     for row in [report["dense"], *report["candidates"]]:
         name = "dense" if row["sparsity"] == 0 else f"{row['sparsity']:.4g}"
         failed = [
             word
-            for word, holds in (("drops", row["meets_drop"]), ("slow", row["meets_latency"]))
+            for word, holds in (
+                ("drops", row["meets_drop"]),
+                ("slow", row["meets_latency"] or row["disturbed"]),
+            )
             if not holds
         ]
         lines.append(
-            f"{name:<8}  {row['mean']:8.4f}  {row['std']:6.4f}  {row['drop']:+7.4f}  {row['latency_us']:8.1f}"
+            f"{name:<8}  {row['mean']:8.4f}  {row['std']:6.4f}  {row['drop']:+7.4f}  {latency(row):>8}"
             + (f"  {', '.join(failed)}" if failed else "")
         )
     return "\n".join(
@@ -90,7 +100,8 @@ def format_report(report: dict, folder: Path) -> str:
             "",
             f"sparsity {report['sparsity']:.4g}: {report['reason']}",
             f"trained on all training samples: {report['metric']} {report['held_out_score']:.4f} on "
-            f"{report['held_out_samples']} held-out samples, {report['latency_us']:.1f} µs",
+            f"{report['held_out_samples']} held-out samples, {latency(report)} µs",
+            *note,
             f"{folder}: sweep.json, sweep.png, sweep.html, model.safetensors",
         ]
     )

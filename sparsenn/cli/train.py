@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 from . import _data
+from ._json import json_text
 
 
 def add_parser(subparsers) -> None:
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         "seconds": sum(history.seconds),
     }
     if args.json:
-        print(json.dumps(report, indent=2))
+        print(json_text(report))
     else:
         print(data.description)
         widths = "-".join(map(str, report["network"]))

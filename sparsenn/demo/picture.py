@@ -1,8 +1,12 @@
 """The demo's picture: accuracy and speed-up against sparsity."""
 
+from math import nan
 from pathlib import Path
 
 from ..file_replace import save_figure
+
+HOLLOW = {"linestyle": "none", "marker": "o", "markerfacecolor": "none", "color": "0.6"}
+CENTRED = {"ha": "center", "va": "center", "color": "0.4"}
 
 
 def draw_report(report: dict, path: Path) -> None:
@@ -25,9 +29,7 @@ def draw_report(report: dict, path: Path) -> None:
     low = min(report["dense"]["accuracy"], *(entry["accuracy"] for entry in entries))
     left.set_ylim(100 * low - 2, 100)
 
-    for batch in report["baseline"]:
-        gains = [entry["speedup"][batch] for entry in entries]
-        right.plot(places, gains, "o-", label=f"batch {batch}: up to {max(gains):.1f}x")
+    draw_speedups(right, entries, list(report["baseline"]))
     right.axhline(1.0, color="black", linestyle="--", label="1.0: faster of numpy and dense plan")
     right.set_yscale("log")
     right.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -42,3 +44,27 @@ def draw_report(report: dict, path: Path) -> None:
         axes.grid(alpha=0.3)
         axes.legend(fontsize=9)
     save_figure(figure, path)
+
+
+def draw_speedups(axes, entries: list[dict], batches: list[str]) -> None:
+    """A line a batch through the speed-ups that are believed; the others are hollow points at the bottom."""
+    missing = False
+    for batch in batches:
+        gains = [entry["speedup"][batch] for entry in entries]
+        believed = [gain for gain in gains if gain is not None]
+        label = f"batch {batch}: up to {max(believed):.1f}x" if believed else f"batch {batch}: disturbed"
+        axes.plot(range(len(gains)), [nan if gain is None else gain for gain in gains], "o-", label=label)
+        gaps = [place for place, gain in enumerate(gains) if gain is None]
+        if gaps:
+            label = "" if missing else "disturbed: no figure"
+            axes.plot(gaps, [0.03] * len(gaps), **HOLLOW, label=label, transform=axes.get_xaxis_transform())
+            missing = True
+    if all(gain is None for entry in entries for gain in entry["speedup"].values()):
+        axes.set_ylim(0.5, 10)
+        axes.text(
+            0.5,
+            0.6,
+            "the machine was busy:\nno speed-up can be believed",
+            **CENTRED,
+            transform=axes.transAxes,
+        )

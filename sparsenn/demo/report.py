@@ -3,38 +3,56 @@
 import sparsenn as snn
 
 from ..bench.report import ignored_variables, table
-from ..bench.timing import Times
+from ..bench.timing import MARK, NOT_BELIEVED, Times
 from .measure import BASELINES
 from .pipeline import SIZES, Stage
 
 NOTE = "µs: median time of a batch; x: times as fast as the faster of numpy and sparsenn's own dense plan"
+DISTURBED = f"{MARK}: {NOT_BELIEVED}"
+NONE_BELIEVED = "no speed-up was measured that can be believed: the machine was busy"
 
 
 def build_report(stages: list[Stage], times: dict[int, dict[str, Times]], settings: dict) -> dict:
-    """Everything measured. Times are medians in µs; dictionaries by batch have the batch as a string."""
+    """Everything measured. Times are medians in µs; dictionaries by batch have the batch as a string.
+
+    A speed-up is None where its time, or one of those it is counted against, is not believed.
+    """
     medians = {batch: {name: entry.median_us for name, entry in row.items()} for batch, row in times.items()}
-    best = {batch: min(BASELINES, key=row.get) for batch, row in medians.items()}
+    best = {
+        batch: min(BASELINES, key=lambda name: (row[name].disturbed, row[name].median_us))
+        for batch, row in times.items()
+    }
     return {
         "network": "-".join(map(str, SIZES)),
         "cpu": snn.cpu_info() | {"threads": settings["threads"]},
         "version": snn.__version__,
         "settings": settings,
         "ignored_variables": ignored_variables(),
-        "baseline": {str(batch): {"name": name, "us": medians[batch][name]} for batch, name in best.items()},
+        "baseline": {
+            str(batch): {"name": name, "us": medians[batch][name], "disturbed": times[batch][name].disturbed}
+            for batch, name in best.items()
+        },
         "dense": {
             "accuracy": stages[0].accuracy,
             "file_bytes": stages[0].file_bytes,
             **{f"{name.split()[0]}_us": by_batch(medians, name) for name in BASELINES},
+            "disturbed": {
+                str(batch): [name.split()[0] for name in BASELINES if row[name].disturbed]
+                for batch, row in times.items()
+            },
         },
-        "sparse": [sparse_entry(stage, medians, best) for stage in stages[1:]],
+        "sparse": [sparse_entry(stage, times, medians, best) for stage in stages[1:]],
         "times": {
             str(batch): {name: entry.as_dict() for name, entry in row.items()} for batch, row in times.items()
         },
     }
 
 
-def sparse_entry(stage: Stage, medians: dict, best: dict) -> dict:
+def sparse_entry(stage: Stage, times: dict, medians: dict, best: dict) -> dict:
     name = f"plan {stage.name}"
+    believed = {
+        batch: not any(row[one].disturbed for one in (name, *BASELINES)) for batch, row in times.items()
+    }
     return {
         "sparsity": stage.sparsity,
         "accuracy": stage.accuracy,
@@ -42,12 +60,30 @@ def sparse_entry(stage: Stage, medians: dict, best: dict) -> dict:
         "nnz": stage.model.nnz,
         "file": stage.path.name,
         "us": by_batch(medians, name),
-        "speedup": {str(batch): row[best[batch]] / row[name] for batch, row in medians.items()},
+        "disturbed": [str(batch) for batch, row in times.items() if row[name].disturbed],
+        "speedup": {
+            str(batch): row[best[batch]] / row[name] if believed[batch] else None
+            for batch, row in medians.items()
+        },
     }
 
 
 def by_batch(medians: dict, name: str) -> dict[str, float]:
     return {str(batch): row[name] for batch, row in medians.items()}
+
+
+def headline(report: dict) -> str:
+    """The largest speed-up of those that are believed, in words."""
+    found = [
+        (gain, entry["sparsity"], batch)
+        for entry in report["sparse"]
+        for batch, gain in entry["speedup"].items()
+        if gain is not None
+    ]
+    if not found:
+        return NONE_BELIEVED
+    gain, sparsity, batch = max(found)
+    return f"up to {gain:.2f}x, at {sparsity:.0%} and batch {batch}"
 
 
 def format_report(report: dict) -> str:
@@ -57,11 +93,13 @@ def format_report(report: dict) -> str:
     rows = [["network", "accuracy", "file kB", *(f"batch {batch}, µs" for batch in batches)]]
     for name in BASELINES:
         kind = name.split()[0]
-        us = dense[f"{kind}_us"]
-        gains = {batch: report["baseline"][batch]["us"] / us[batch] for batch in batches}
+        us = {b: None if kind in dense["disturbed"][b] else dense[f"{kind}_us"][b] for b in batches}
+        gains = {b: None if dense["disturbed"][b] else report["baseline"][b]["us"] / us[b] for b in batches}
         rows.append(row_of(f"dense, {kind}", dense, us, gains))
     for entry in report["sparse"]:
-        rows.append(row_of(f"{entry['sparsity']:.0%} sparse", entry, entry["us"], entry["speedup"]))
+        us = {b: None if b in entry["disturbed"] else entry["us"][b] for b in batches}
+        rows.append(row_of(f"{entry['sparsity']:.0%} sparse", entry, us, entry["speedup"]))
+    disturbed = any(MARK in cell for row in rows for cell in row)
     return "\n".join(
         [
             f"{report['network']} on the UCI digits; {cpu['model'] or 'unknown processor'}, "
@@ -70,10 +108,17 @@ def format_report(report: dict) -> str:
             *table(rows),
             "",
             NOTE,
+            *([DISTURBED] if disturbed else []),
+            headline(report),
         ]
     )
 
 
 def row_of(name: str, entry: dict, us: dict, gains: dict) -> list[str]:
-    cells = [f"{us[batch]:.1f} {gains[batch]:6.2f}x" for batch in us]
+    """Times and gains by batch; None: not believed."""
+    cells = [
+        (MARK if us[batch] is None else f"{us[batch]:.1f}")
+        + (f" {MARK:>6} " if gains[batch] is None else f" {gains[batch]:6.2f}x")
+        for batch in us
+    ]
     return [name, f"{entry['accuracy']:.2%}", f"{entry['file_bytes'] / 1000:.0f}", *cells]

@@ -7,7 +7,9 @@ import html
 import io
 import os
 from collections.abc import Sequence
+from math import nan
 
+from ..bench.timing import MARK, NOT_BELIEVED
 from ..file_replace import save_figure
 from .selection import SparsitySelection
 
@@ -70,6 +72,8 @@ class SparsityDisplay:
         results = self.results
         metric = html.escape(results["metric"])
         rows = "".join(_row(row, results["sparsity"]) for row in [results["dense"], *results["candidates"]])
+        disturbed = any(map(_disturbed, [results["dense"], *results["candidates"]]))
+        note = f"<p>{MARK}: {NOT_BELIEVED}.</p>\n" if disturbed else ""
         return (
             '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Sparsity</title>'
             "<style>body{font:15px/1.5 sans-serif;max-width:62em;margin:2em auto;padding:0 1em}"
@@ -80,7 +84,7 @@ class SparsityDisplay:
             f"<table><tr><th>sparsity</th><th>{metric}</th><th>std</th><th>drop</th>"
             f"<th>median µs, batch {results['batch_size']}</th><th>fastest µs</th><th>holds</th>"
             "<th>fast</th></tr>\n"
-            f"{rows}</table>\n</body></html>\n"
+            f"{rows}</table>\n{note}</body></html>\n"
         )
 
     def _draw_score(self, axes) -> None:
@@ -102,8 +106,14 @@ class SparsityDisplay:
 
     def _draw_latency(self, axes) -> None:
         candidates, dense = self.results["candidates"], self.results["dense"]
-        axes.plot(range(len(candidates)), [row["latency_us"] for row in candidates], "s-", label="pruned")
-        axes.axhline(dense["latency_us"], color="black", linestyle="--", label="dense")
+        times = [nan if _disturbed(row) else row["latency_us"] for row in candidates]
+        axes.plot(range(len(times)), times, "s-", label="pruned")
+        if not _disturbed(dense):
+            axes.axhline(dense["latency_us"], color="black", linestyle="--", label="dense")
+        gaps = [place for place, row in enumerate(candidates) if _disturbed(row)]
+        if gaps:
+            style = {"linestyle": "none", "marker": "s", "markerfacecolor": "none", "color": "0.6"}
+            axes.plot(gaps, [0.0] * len(gaps), **style, label="disturbed: no figure", clip_on=False)
         budget = self.results["max_latency_us"]
         if budget is not None:
             axes.axhline(budget, color="tab:red", linestyle=":", label=f"budget {budget:g} µs")
@@ -115,17 +125,20 @@ class SparsityDisplay:
     def _mark_choice(self, axes, name: str) -> None:
         for place, row in enumerate(self.results["candidates"]):
             if row["sparsity"] == self.results["sparsity"]:
-                axes.plot(
-                    [place], [row[name]], "o", ms=14, mfc="none", mec="tab:green", mew=2, label="choice"
-                )
+                value = 0.0 if name == "latency_us" and _disturbed(row) else row[name]
+                axes.plot([place], [value], "o", ms=14, mfc="none", mec="tab:green", mew=2, label="choice")
+
+
+def _disturbed(row: dict) -> bool:
+    return row.get("disturbed", False)
 
 
 def _row(row: dict, chosen: float) -> str:
     mark = ' class="chosen"' if row["sparsity"] == chosen else ""
     name = "dense" if row["sparsity"] == 0 else f"{row['sparsity']:.4g}"
     cells = [
-        name, f"{row['mean']:.4f}", f"{row['std']:.4f}", f"{row['drop']:+.4f}", f"{row['latency_us']:.1f}",
-        f"{row['latency_min_us']:.1f}", "yes" if row["meets_drop"] else "no",
-        "yes" if row["meets_latency"] else "no",
+        name, f"{row['mean']:.4f}", f"{row['std']:.4f}", f"{row['drop']:+.4f}",
+        *(MARK if _disturbed(row) else f"{row[key]:.1f}" for key in ("latency_us", "latency_min_us")),
+        "yes" if row["meets_drop"] else "no", "yes" if row["meets_latency"] else "no",
     ]  # fmt: skip
     return f"<tr{mark}>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>\n"

@@ -18,6 +18,7 @@ class Candidate:
     mean, std      of the scores; std is that of the folds (n - 1)
     drop           mean of the dense scores less mean
     latency_us     median time of one compiled call; latency_min_us the fastest
+    disturbed      something else held up every measurement of it: latency_us is at most an upper limit
     meets_drop, meets_latency   whether it stays within max_drop and max_latency_us
     """
 
@@ -25,6 +26,7 @@ class Candidate:
     scores: list[float]
     latency_us: float
     latency_min_us: float
+    disturbed: bool = False
     drop: float = 0.0
     meets_drop: bool = True
     meets_latency: bool = True
@@ -44,7 +46,7 @@ class SparsitySelection:
     dense         the dense network;  candidates  the sparsities tried, in ascending order
     metric        "accuracy" or "R^2"
     model         trained on all of X, y and pruned to the choice; None without refit
-    latency_us    measured median of that model
+    latency_us    measured median of that model; disturbed: not to be believed, as that of a candidate
     """
 
     sparsity: float
@@ -57,6 +59,7 @@ class SparsitySelection:
     max_latency_us: float | None
     model: Model | None = None
     latency_us: float | None = None
+    disturbed: bool = False
 
     def to_dict(self) -> dict:
         """Everything but the model as plain data, fit for json.dumps."""
@@ -71,11 +74,15 @@ def choose(rows, max_drop, max_latency_us, metric) -> list[Candidate]:
     """What meets both limits: the dense network last, else the sparsest first. ArgumentError for nothing."""
     fast = [row for row in rows if row.meets_latency]
     if not fast:
-        best = min(rows, key=lambda row: row.latency_us)
-        raise ArgumentError(
-            f"max_latency_us is met by no candidate: got {max_latency_us:g}, and the fastest, at sparsity "
-            f"{best.sparsity:g}, takes {best.latency_us:.1f} us"
-        )
+        believed = [row for row in rows if not row.disturbed]
+        problem = "nothing was timed that can be believed: the machine was busy"
+        if believed:
+            best = min(believed, key=lambda row: row.latency_us)
+            problem = f"the fastest, at sparsity {best.sparsity:g}, takes {best.latency_us:.1f} us"
+        untimed = ", ".join(f"{row.sparsity:g}" for row in rows if row.disturbed)
+        if believed and untimed:
+            problem += f" (sparsity {untimed} could not be timed: the machine was busy)"
+        raise ArgumentError(f"max_latency_us is met by no candidate: got {max_latency_us:g}, and {problem}")
     good = [row for row in fast if row.meets_drop]
     if not good:
         best = max(fast, key=lambda row: row.mean)
@@ -89,7 +96,8 @@ def choose(rows, max_drop, max_latency_us, metric) -> list[Candidate]:
 
 def reason_for(choice: Candidate, rows, max_drop, max_latency_us, metric) -> str:
     """In one sentence why that candidate was chosen."""
-    budget = "" if max_latency_us is None else f" and {choice.latency_us:.1f} of {max_latency_us:g} us"
+    shown = "at most " * choice.disturbed + f"{choice.latency_us:.1f}"
+    budget = "" if max_latency_us is None else f" and {shown} of {max_latency_us:g} us"
     figures = f"{metric} {choice.mean:.4f}, {choice.drop:+.4f} below dense of {max_drop:g} allowed{budget}"
     if choice.sparsity == 0:
         return f"no candidate stays within max_drop={max_drop:g}: the dense network ({figures})"
@@ -100,7 +108,8 @@ def reason_for(choice: Candidate, rows, max_drop, max_latency_us, metric) -> str
         name
         for name, failed in (
             ("drops too far", any(not row.meets_drop for row in sparser)),
-            ("is too slow", any(not row.meets_latency for row in sparser)),
+            ("is too slow", any(not row.meets_latency and not row.disturbed for row in sparser)),
+            ("could not be timed", any(not row.meets_latency and row.disturbed for row in sparser)),
         )
         if failed
     )

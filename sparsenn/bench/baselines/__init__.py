@@ -11,13 +11,13 @@ An adapter module is named after its runner and defines `class Runner`:
     output()                 -> (batch, outputs): what the last run() computed, in rows
 
 Adapters import their library inside methods only, and nothing of sparsenn but this folder, so that a worker
-in an interpreter that has no sparsenn can load them. `layer.py` and `onnx_model.py` are shared helpers.
+in an interpreter that has no sparsenn can load them. The modules named in HELPERS are shared.
 """
 
 import importlib
 import pkgutil
 
-HELPERS = ("layer", "onnx_model")
+HELPERS = ("layer", "onnx_model", "stopwatch")
 LIBRARY = "sparsenn"  # the runner all others are compared with
 
 
