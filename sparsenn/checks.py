@@ -84,6 +84,19 @@ def as_features(X, *, inputs: int, name: str = "X") -> np.ndarray:
     return features
 
 
+def check_sample_weight(sample_weight, samples: int, name: str = "sample_weight") -> np.ndarray:
+    """sample_weight as (samples,) float64, finite, none negative and not all 0."""
+    weights = as_numbers(sample_weight, name).astype(np.float64)
+    if weights.shape != (samples,):
+        raise ArgumentError(f"{name} must have shape ({samples},), got {weights.shape}")
+    check_finite(weights, name)
+    if (weights < 0).any():
+        raise ArgumentError(f"{name} must not be negative, got {weights.min():g} at [{weights.argmin()}]")
+    if not weights.any():
+        raise ArgumentError(f"{name} must be positive for some sample, got 0 for every one")
+    return weights
+
+
 def check_same_length(features: np.ndarray, targets: np.ndarray, names: tuple[str, str]) -> None:
     """Raises unless both hold as many samples."""
     if len(features) != len(targets):

@@ -148,12 +148,14 @@ def test_zeros_count_and_go_first_whatever_the_criterion(stored):
         np.testing.assert_array_equal(dense_of(layer), weight)
 
 
-def test_everything_may_go():
-    sparse = snn.prune(snn.mlp([2, 2, 2], seed=0), sparsity=0.99)
+@pytest.mark.filterwarnings("ignore:pruned too far")
+def test_everything_may_go_by_a_threshold_but_not_by_rounding():
+    sparse = snn.prune(snn.mlp([2, 2, 2], seed=0), threshold=99)
     assert sparse.nnz == 0
     np.testing.assert_array_equal(sparse.predict(np.ones((3, 2), np.float32)), np.zeros((3, 2)))
+    assert snn.prune(snn.mlp([2, 2, 2], seed=0), sparsity=0.99).nnz == 1
     (layer,) = snn.prune(snn.Model([snn.Linear([[2.0]])]), sparsity=0.6).linear_layers
-    assert layer.nnz == 0
+    assert layer.nnz == 1
 
 
 def test_the_same_call_gives_the_same_model():

@@ -21,6 +21,7 @@ def sparse_version(model, sparsity=0.3):
     return snn.prune(model, sparsity=sparsity, criterion="random")
 
 
+@pytest.mark.filterwarnings("ignore:pruned too far")
 @pytest.mark.parametrize("scope", ["global", "layer"])
 @pytest.mark.parametrize("block", [(16, 1), (1, 16), (4, 4), (8, 2), (1, 1)])
 @pytest.mark.parametrize("sparsity", [0.0, 0.3, 0.5, 0.9, 0.99])
@@ -41,8 +42,8 @@ def test_blocks_go_whole_by_their_mean_importance(scope, block, sparsity):
         else zip(means, kept, strict=True)
     )
     for mean, stays in groups:
-        assert (~stays).sum() == round(sparsity * stays.size)
-        if stays.any() and not stays.all():
+        assert (~stays).sum() == min(round(sparsity * stays.size), stays.size - 1)
+        if not stays.all():
             assert mean[~stays].max() <= mean[stays].min() * (1 + 4 * EPS)
 
 

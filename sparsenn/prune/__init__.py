@@ -22,6 +22,7 @@ from .criteria import criteria, find_criterion
 from .csr import stored_values
 from .lamp import lamp_score
 from .neurons import drop_dead_neurons
+from .reach import warn_of_cuts
 from .recorder import RecordRange
 from .structures import find_structure, structures
 from .structures._request import Request
@@ -83,6 +84,8 @@ def prune(
     Pruned layers come out as csr_array float32 with sorted int32 indices, dense ones at sparsity 0 included;
     with "neuron" each layer stays as it was, dense or sparse. Equal importances go in order of position
     (layer, row, column), so the same call gives the same model.
+    Where rounding would remove every weight, one stays. Warns where a layer is emptied all the same (by the
+    scope global, a threshold), or outputs no longer depend on the inputs.
     Raises ValueError or TypeError for bad input.
 
     >>> import sparsenn as snn
@@ -119,6 +122,7 @@ def prune(
             block=block, nm=nm, data=data,
         )
     )  # fmt: skip
+    warn_of_cuts(model, result, stacklevel=2)
     return drop_dead_neurons(result) if drop_dead else result
 
 

@@ -8,7 +8,7 @@ from scipy.special import expit
 from ..checks import check_real
 from ..layers import Softmax
 from ..model import Model
-from ..training.losses import CrossEntropy, Loss
+from ..training.losses import CrossEntropy, Loss, shares_of
 from .slopes import forward
 
 
@@ -36,18 +36,25 @@ class Distillation(CrossEntropy):
             return y
         return self.hard.targets(y, outputs=outputs, name=name)[:, np.newaxis]
 
-    def __call__(self, logits: np.ndarray, targets: np.ndarray) -> tuple[float, np.ndarray]:
+    def __call__(self, logits: np.ndarray, targets: np.ndarray, weights=None) -> tuple[float, np.ndarray]:
         """logits (classes, batch), targets (batch, 1 + classes or 1) -> loss, gradient (classes, batch)."""
         batch = logits.shape[1]
-        loss, slope = self.hard(logits, targets[:, 0].astype(np.int64))
+        loss, slope = self.hard(logits, targets[:, 0].astype(np.int64), weights)
         if targets.shape[1] == 1:
             return loss, slope
         T = self.temperature
         teacher = np.exp(log_softmax(targets[:, 1:].T / T))
         student = log_softmax(logits / T)
-        soft = -float((teacher * student).sum(dtype=np.float64)) / batch
         # d/dz of T^2 CE(p, softmax(z / T)) is T (softmax(z / T) - p).
-        slope = (1 - self.weight) * slope + self.weight * T / batch * (np.exp(student) - teacher)
+        pull = np.exp(student) - teacher
+        if weights is None:
+            soft = -float((teacher * student).sum(dtype=np.float64)) / batch
+            pull = self.weight * T / batch * pull
+        else:
+            shares = shares_of(weights)
+            soft = -float((teacher * student).sum(axis=0, dtype=np.float64) @ shares)
+            pull = self.weight * T * shares * pull
+        slope = (1 - self.weight) * slope + pull
         return (1 - self.weight) * loss + self.weight * T * T * soft, slope.astype(logits.dtype)
 
     def correct(self, logits: np.ndarray, targets: np.ndarray) -> int:

@@ -40,10 +40,14 @@ def select_kept(
 
 
 def keep_largest(importances: list[np.ndarray], counts: list[int], sparsity: float) -> list[np.ndarray]:
-    """Masks that leave out the least important of all layers together, sparsity of sum(counts) in all."""
+    """Masks that leave out the least important of all layers together, sparsity of sum(counts) in all.
+
+    One that is not zero stays where rounding would remove every one.
+    """
     flat = np.concatenate([importance.reshape(-1) for importance in importances])
     absent = sum(counts) - flat.size
-    removed = smallest(flat, max(0, round(sparsity * sum(counts)) - absent))
+    most = flat.size - 1 if (flat > -np.inf).any() else flat.size
+    removed = smallest(flat, min(most, max(0, round(sparsity * sum(counts)) - absent)))
     parts = np.split(~removed, np.cumsum([importance.size for importance in importances])[:-1])
     return [part.reshape(importance.shape) for part, importance in zip(parts, importances, strict=True)]
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..checks import check_finite
 from ..errors import ArgumentError
 from ..importers._require import require
 from ..layers import Sigmoid, Softmax
@@ -24,8 +25,9 @@ from ..layers import Sigmoid, Softmax
 require("sklearn", extra="sklearn", caller="sparsenn.sklearn")
 
 from sklearn.base import ClassifierMixin, RegressorMixin  # noqa: E402
+from sklearn.utils.multiclass import is_multilabel  # noqa: E402
 
-from .data import as_dense, class_codes, find_classes, read_labels  # noqa: E402
+from .data import as_dense, check_first_classes, class_codes, find_classes, read_labels  # noqa: E402
 from .estimator import SparseMLP  # noqa: E402
 
 __all__ = ["SparseMLPClassifier", "SparseMLPRegressor"]
@@ -58,12 +60,16 @@ class SparseMLPClassifier(ClassifierMixin, SparseMLP):
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
-    def partial_fit(self, X, y, classes=None):
-        """One pass over X (n, features), y (n,), in batches. The first call needs classes, every label.
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """One pass over X (n, features), y (n,), sample_weight (n,) or None, in batches.
 
+        The first call needs classes, every label; later ones may repeat it. A multi-label y (n, labels) of 0
+        and 1 needs none.
         A network that begins here is sparse from the start, with a random pattern of that sparsity.
         """
-        return self._partial_fit(X, y, classes=classes)
+        known = getattr(self, "classes_", None)
+        check_first_classes(classes, known, multilabel=is_multilabel(y))
+        return self._partial_fit(X, y, classes=classes, sample_weight=sample_weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -107,15 +113,17 @@ class SparseMLPRegressor(RegressorMixin, SparseMLP):
         outputs = self._run(X).astype(np.float64)
         return outputs[:, 0] if outputs.shape[1] == 1 else outputs
 
-    def partial_fit(self, X, y):
-        """One pass over X (n, features), y (n,) or (n, outputs), in batches.
+    def partial_fit(self, X, y, sample_weight=None):
+        """One pass over X (n, features), y (n,) or (n, outputs), sample_weight (n,) or None, in batches.
 
         A network that begins here is sparse from the start, with a random pattern of that sparsity.
         """
-        return self._partial_fit(X, y)
+        return self._partial_fit(X, y, sample_weight=sample_weight)
 
     def _encode(self, y, *, first: bool, classes=None) -> np.ndarray:
-        targets = np.asarray(y, np.float32).reshape(len(y), -1)
+        with np.errstate(over="ignore"):
+            targets = np.asarray(y, np.float32).reshape(len(y), -1)
+        check_finite(targets, "y as float32")
         if first:
             self._outputs = targets.shape[1]
         return targets

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.validation import _check_sample_weight, column_or_1d
 
+from ..checks import check_finite, check_sample_weight
 from ..errors import ArgumentError
 from ..sparse_input import checked
 
@@ -17,9 +18,30 @@ def sound(values, name: str):
 
 
 def as_dense(X) -> np.ndarray:
-    """X as a C-contiguous float32 array."""
+    """X as a C-contiguous float32 array; ArgumentError for what is no finite number there."""
     X = X.toarray() if scipy.sparse.issparse(X) else X
-    return np.ascontiguousarray(X, np.float32)
+    with np.errstate(over="ignore"):
+        dense = np.ascontiguousarray(X, np.float32)
+    check_finite(dense, "X as float32")
+    return dense
+
+
+def positive_weights(sample_weight, X) -> np.ndarray | None:
+    """sample_weight as (n,) float64, a number for every sample of X; None stays."""
+    if sample_weight is None:
+        return None
+    return check_sample_weight(_check_sample_weight(sample_weight, X, dtype=np.float64), X.shape[0])
+
+
+def check_first_classes(classes, known, *, multilabel: bool) -> None:
+    """Raises unless partial_fit got classes as its first call needs them, or the same later."""
+    if multilabel:
+        return
+    if known is None:
+        if classes is None:
+            raise ArgumentError("classes must be passed on the first call to partial_fit")
+    elif classes is not None and not np.array_equal(unique_labels(np.asarray(classes)), known):
+        raise ArgumentError(f"classes must be those of the first call, {known}, got {classes!r}")
 
 
 def read_labels(y) -> tuple[np.ndarray, bool]:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..checks import check_real
+from ..checks import check_flag, check_real
+from ..errors import ArgumentError
 from ..importers import from_sklearn
 from ..model import Model
 from . import fitting
-from .data import as_dense, sound
+from .data import as_dense, positive_weights, sound
 from .lazy_plan import LazyPlan
 from .model_bytes import from_bytes, to_bytes
-from .parameters import new_network, training_settings
+from .parameters import check_same_widths, new_network, training_settings
 
 
 class SparseMLP(BaseEstimator):
@@ -86,34 +89,47 @@ class SparseMLP(BaseEstimator):
         self.schedule = schedule
         self.threads = threads
 
-    def fit(self, X, y):
+    def fit(self, X, y, sample_weight=None):
         """Trains, prunes and fine-tunes. X (n, features) array or scipy sparse matrix, y as MLPClassifier's.
 
-        A sparse X is made dense, float32, once.
+        A sparse X is made dense, float32, once. sample_weight (n,) from 0 up: each sample counts so often in
+        the loss; None: once. Where fit raises, the estimator stays as it was.
         """
-        going_on = self.warm_start and hasattr(self, "model_")
-        X, targets = self._validate(X, y, first=not going_on)
+        with self._kept_on_error():
+            return self._fit(X, y, sample_weight)
+
+    def _fit(self, X, y, sample_weight):
+        going_on = check_flag("warm_start", self.warm_start) and hasattr(self, "model_")
+        X, targets, weights = self._validate(X, y, sample_weight, first=not going_on)
         sparsities = fitting.stage_sparsities(self.schedule, self.sparsity)
-        body = self._body() if going_on else new_network(self, features=X.shape[1], outputs=self._outputs)
-        settings = self._settings(len(X))
+        settings = self._settings(len(X), weights)
+        if going_on:
+            body = self._body()
+            check_same_widths(self, body)
+        else:
+            body = new_network(self, features=X.shape[1], outputs=self._outputs)
         record = fitting.Record()
-        fitting.fit_dense(body, X, targets, settings, record)
+        fitting.fit_dense(body, X, targets, settings, record, weights)
         if not record.converged:
             warnings.warn(
                 f"the loss still fell after max_iter={self.max_iter} epochs",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
         body = fitting.fit_sparse(
-            body, X, targets, settings, record, sparsities=sparsities, criterion=self.criterion
+            body, X, targets, settings, record, weights, sparsities=sparsities, criterion=self.criterion
         )
         self.loss_curve_ = record.losses
         return self._finish(body)
 
-    def _partial_fit(self, X, y, *, classes=None):
+    def _partial_fit(self, X, y, *, classes=None, sample_weight=None):
+        with self._kept_on_error():
+            return self._one_pass(X, y, classes, sample_weight)
+
+    def _one_pass(self, X, y, classes, sample_weight):
         first = not hasattr(self, "model_")
-        X, targets = self._validate(X, y, first=first, classes=classes)
-        settings = self._settings(len(X))
+        X, targets, weights = self._validate(X, y, sample_weight, first=first, classes=classes)
+        settings = self._settings(len(X), weights)
         if first:
             sparsity = check_real("sparsity", self.sparsity, below=1.0)
             body = new_network(self, features=X.shape[1], outputs=self._outputs, sparsity=sparsity)
@@ -122,8 +138,8 @@ class SparseMLP(BaseEstimator):
             body = self._body()
         trainer = None if first else getattr(self, "_trainer", None)
         trainer = trainer or fitting.make_trainer(body, settings)
-        losses = fitting.train_once(trainer, X, targets, batch_size=settings.batch_size)
-        self.loss_curve_ = [*self.loss_curve_, float(np.mean(losses))]
+        loss = fitting.train_once(trainer, X, targets, weights, batch_size=settings.batch_size)
+        self.loss_curve_ = [*self.loss_curve_, loss]
         self._finish(body)
         self._trainer = trainer
         return self
@@ -194,9 +210,16 @@ class SparseMLP(BaseEstimator):
         """The network's outputs (n, outputs) float32."""
         check_is_fitted(self)
         X = validate_data(self, sound(X, "X"), accept_sparse=("csr", "csc"), reset=False)
-        return self._compiled.run(as_dense(X))
+        outputs = self._compiled.run(as_dense(X))
+        if not np.isfinite(outputs).all():
+            sample = int(np.isfinite(outputs).all(axis=1).argmin())
+            raise ArgumentError(
+                f"X must be small enough for a network in float32: its outputs overflow for sample {sample}"
+            )
+        return outputs
 
-    def _validate(self, X, y, *, first: bool, classes=None) -> tuple[np.ndarray, np.ndarray]:
+    def _validate(self, X, y, sample_weight, *, first: bool, classes=None) -> tuple:
+        """-> features (n, features) float32, targets, weights (n,) float64 or None."""
         X, y = validate_data(
             self,
             sound(X, "X"),
@@ -206,10 +229,23 @@ class SparseMLP(BaseEstimator):
             y_numeric=isinstance(self, RegressorMixin),
             reset=first,
         )
-        return as_dense(X), self._encode(y, first=first, classes=classes)
+        weights = positive_weights(sample_weight, X)
+        return as_dense(X), self._encode(y, first=first, classes=classes), weights
 
-    def _settings(self, samples: int) -> fitting.Settings:
-        return training_settings(self, samples=samples, loss=self._loss())
+    def _settings(self, samples: int, weights: np.ndarray | None) -> fitting.Settings:
+        mean = 1.0 if weights is None else float(weights.mean())
+        return training_settings(self, samples=samples, mean_weight=mean, loss=self._loss())
+
+    @contextlib.contextmanager
+    def _kept_on_error(self) -> Iterator[None]:
+        """Puts the attributes back where the body raises."""
+        before = dict(vars(self))
+        try:
+            yield
+        except Exception:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
 
     def _body(self) -> Model:
         """The network without its output activation; the layers are the model's own."""

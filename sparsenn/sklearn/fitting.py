@@ -67,21 +67,31 @@ def make_optimizer(
     raise ArgumentError(f"solver must be 'adam' or 'sgd', got {solver!r}")
 
 
-def fit_dense(model: Model, X, y, settings: Settings, record: Record) -> None:
+def fit_dense(model: Model, X, y, settings: Settings, record: Record, weights=None) -> None:
     """Trains model in place for max_iter epochs, or until the loss stops improving."""
-    record.converged = _train(model, X, y, settings, settings.max_iter, record)
+    record.converged = _train(model, X, y, settings, record, weights)
 
 
 def fit_sparse(
-    model: Model, X, y, settings: Settings, record: Record, *, sparsities: list[float], criterion
+    model: Model,
+    X,
+    y,
+    settings: Settings,
+    record: Record,
+    weights=None,
+    *,
+    sparsities: list[float],
+    criterion,
 ) -> Model:
     """model pruned stage by stage, each followed by fine-tuning as long as the dense training may take.
 
-    Every layer gets the stage's sparsity, so that none is emptied.
+    Every layer gets the stage's sparsity, so that none is emptied. A criterion that looks at data sees the
+    samples of positive weight, all alike.
     """
+    seen = slice(None) if weights is None else weights > 0
     for sparsity in sparsities:
-        model = prune(model, sparsity=sparsity, criterion=criterion, scope="layer", data=(X, y))
-        _train(model, X, y, settings, settings.max_iter, record)
+        model = prune(model, sparsity=sparsity, criterion=criterion, scope="layer", data=(X[seen], y[seen]))
+        _train(model, X, y, settings, record, weights)
     return model
 
 
@@ -97,14 +107,23 @@ def make_trainer(model: Model, settings: Settings) -> Trainer:
     )
 
 
-def train_once(trainer: Trainer, X, y, *, batch_size: int) -> list[float]:
-    """One pass over the samples in their order -> the loss of every batch."""
-    starts = range(0, len(X), batch_size)
-    return [trainer.step(X[start : start + batch_size], y[start : start + batch_size]) for start in starts]
+def train_once(trainer: Trainer, X, y, weights, *, batch_size: int) -> float:
+    """One pass over the samples in their order -> the mean of the batches' losses.
+
+    A batch without any weight is left out.
+    """
+    losses = []
+    for start in range(0, len(X), batch_size):
+        part = slice(start, start + batch_size)
+        given = None if weights is None else weights[part]
+        if given is None or given.any():
+            losses.append(trainer.step(X[part], y[part], given))
+    return float(np.mean(losses))
 
 
-def _train(model: Model, X, y, settings: Settings, epochs: int, record: Record) -> bool:
+def _train(model: Model, X, y, settings: Settings, record: Record, weights) -> bool:
     """-> whether the run ended because the loss stopped improving."""
+    epochs = settings.max_iter
     stop = _Stopping(settings, max(1, -(-len(X) // settings.batch_size)))
     held_out = settings.validation_fraction if settings.early_stopping else 0.0
     history = train(
@@ -123,6 +142,7 @@ def _train(model: Model, X, y, settings: Settings, epochs: int, record: Record) 
         l2=settings.l2,
         threads=settings.threads,
         callbacks=[stop],
+        sample_weight=weights,
     )
     record.losses.extend(history.loss)
     return len(history.loss) < epochs

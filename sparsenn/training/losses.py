@@ -1,7 +1,8 @@
 """Losses: value and derivative together, and what targets each takes.
 
 Outputs are feature-major, (outputs, batch); targets keep samples first, as the caller gave them. A loss is
-the mean over the batch, so its gradient already carries 1 / batch.
+the mean over the batch, so its gradient already carries 1 / batch. With weights (batch,) each sample counts
+as often as its weight says: sum(weight * loss) / sum(weight), 0 where all are 0.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class CrossEntropy:
             raise ArgumentError(f"{name} must hold labels in [0, {outputs}), got {y[outside][0]}")
         return y.astype(np.int64)
 
-    def __call__(self, logits: np.ndarray, targets: np.ndarray) -> tuple[float, np.ndarray]:
+    def __call__(self, logits: np.ndarray, targets: np.ndarray, weights=None) -> tuple[float, np.ndarray]:
         """logits (classes, batch), targets (batch,) int64 -> loss, gradient (classes, batch)."""
         batch = np.arange(targets.size)
         shifted = logits - logits.max(axis=0, keepdims=True)
@@ -72,11 +73,11 @@ class CrossEntropy:
         losses = np.log(sums) - shifted[targets, batch]
         gradient = exponentials / sums
         gradient[targets, batch] -= 1
-        if self.class_weights is None:
+        if self.class_weights is None and weights is None:
             gradient /= targets.size
             return float(np.mean(losses, dtype=np.float64)), gradient
-        shares = self.class_weights[targets]
-        shares /= shares.sum()
+        counts = 1.0 if self.class_weights is None else self.class_weights[targets]
+        shares = shares_of(counts if weights is None else counts * weights)
         gradient *= shares.astype(gradient.dtype)
         return float(losses.astype(np.float64) @ shares), gradient
 
@@ -116,12 +117,14 @@ class MeanSquaredError(Regression):
 
     name = "mse"
 
-    def __call__(self, outputs: np.ndarray, targets: np.ndarray) -> tuple[float, np.ndarray]:
+    def __call__(self, outputs: np.ndarray, targets: np.ndarray, weights=None) -> tuple[float, np.ndarray]:
         """outputs (outputs, batch), targets (batch, outputs) -> loss, gradient (outputs, batch)."""
         difference = outputs - targets.T
-        loss = float(np.square(difference, dtype=np.float64).mean())
+        losses = np.square(difference, dtype=np.float64)
+        if weights is not None:
+            return _weighted(losses, 2 * difference, weights)
         difference *= 2 / difference.size
-        return loss, difference
+        return float(losses.mean()), difference
 
 
 class Huber(Regression):
@@ -138,14 +141,16 @@ class Huber(Regression):
     def options(self) -> dict:
         return {"delta": self.delta}
 
-    def __call__(self, outputs: np.ndarray, targets: np.ndarray) -> tuple[float, np.ndarray]:
+    def __call__(self, outputs: np.ndarray, targets: np.ndarray, weights=None) -> tuple[float, np.ndarray]:
         """outputs (outputs, batch), targets (batch, outputs) -> loss, gradient (outputs, batch)."""
         difference = outputs - targets.T
         inner = np.clip(difference, -self.delta, self.delta)
         exact = inner.astype(np.float64)
-        loss = float((exact * (difference - 0.5 * exact)).mean())
+        losses = exact * (difference - 0.5 * exact)
+        if weights is not None:
+            return _weighted(losses, inner, weights)
         inner /= inner.size
-        return loss, inner
+        return float(losses.mean()), inner
 
 
 class BinaryCrossEntropy(Regression):
@@ -166,15 +171,29 @@ class BinaryCrossEntropy(Regression):
             raise ArgumentError(f"{name} must be in [0, 1] for {self.name}, got {targets[outside][0]:g}")
         return targets
 
-    def __call__(self, logits: np.ndarray, targets: np.ndarray) -> tuple[float, np.ndarray]:
+    def __call__(self, logits: np.ndarray, targets: np.ndarray, weights=None) -> tuple[float, np.ndarray]:
         """logits (outputs, batch), targets (batch, outputs) -> loss, gradient (outputs, batch)."""
         wanted = targets.T
         losses = np.logaddexp(0, logits) - wanted * logits  # log(1 + e^z) - t z
+        if weights is not None:
+            return _weighted(losses, expit(logits) - wanted, weights)
         gradient = (expit(logits) - wanted) / np.asarray(logits.size, logits.dtype)
         return float(losses.mean(dtype=np.float64)), gradient
 
     def correct(self, logits: np.ndarray, targets: np.ndarray) -> int:
         return int(((logits > 0) == (targets.T > 0.5)).all(axis=0).sum())
+
+
+def shares_of(weights: np.ndarray) -> np.ndarray:
+    """weights (batch,) as float64 that add up to 1, or all 0."""
+    total = weights.sum(dtype=np.float64)
+    return weights / total if total > 0 else np.zeros(len(weights))
+
+
+def _weighted(losses: np.ndarray, slopes: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
+    """losses and their slopes (outputs, batch) -> weighted mean, its gradient (outputs, batch)."""
+    shares = shares_of(weights) / len(losses)
+    return float((losses @ shares).sum()), (slopes * shares).astype(slopes.dtype)
 
 
 LOSSES = {kind.name: kind for kind in (BinaryCrossEntropy, CrossEntropy, Huber, MeanSquaredError)}

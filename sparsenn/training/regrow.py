@@ -44,18 +44,19 @@ class Regrow:
         return self.fraction * 0.5 * (1 + math.cos(math.pi * epoch / until))
 
 
-def regrow(trainer, X, y, *, fraction: float = 0.3) -> int:
+def regrow(trainer, X, y, *, fraction: float = 0.3, sample_weight=None) -> int:
     """Replaces the smallest weights of every sparse layer of trainer.model by as many new ones.
 
     The fraction of stored weights with the smallest magnitude is removed, and as many missing ones with the
     largest gradient of the loss on X (n, inputs), y are stored, zero with zero optimizer state: nnz stays.
+    sample_weight (n,) or None is as train takes it.
     A layer's dense gradient exists in blocks of rows only. Returns how many weights were replaced.
     Source: RigL, Evci et al. 2020, arXiv:1911.11134
     """
     fraction = check_real("fraction", fraction, below=1.0)
-    features, targets = trainer.prepare(X, y, ("X", "y"))
+    samples = trainer.prepare(X, y, ("X", "y"), sample_weight)
     trainer.refresh()
-    trainer.accumulate(features, targets)
+    trainer.accumulate(*samples)
     states = {p.name: p.state for p in trainer.network.parameters}
     replaced = 0
     for step in trainer.network.linear_steps:

@@ -17,9 +17,13 @@ from .regrow import Regrow, regrow
 from .saved import read_progress, read_run
 from .snapshot import Snapshot
 from .tally import Tally
-from .trainer import Trainer
+from .trainer import Samples, Trainer
 
-Samples = tuple[np.ndarray, np.ndarray]  # features (n, inputs) float32, targets (n, ...) as the loss takes
+
+def take(samples: Samples, part) -> Samples:
+    """Those samples that part, a slice or indices, names."""
+    features, targets, weights = samples
+    return features[part], targets[part], None if weights is None else weights[part]
 
 
 @dataclass
@@ -51,10 +55,10 @@ class Run:
         start = time.perf_counter()
         trainer, tally = self.trainer, Tally()
         steps = -(-len(self.training[0]) // self.batch_size)
-        for step, (features, targets) in enumerate(self._batches()):
+        for step, (features, targets, weights) in enumerate(self._batches()):
             if self.schedule:
                 trainer.learning_rate = self.schedule(self.epoch + step / steps)
-            tally.add(*trainer.update(features, targets), len(features))
+            tally.add(*trainer.update(features, targets, weights), len(features), weights)
         if not all(np.isfinite(parameter.values).all() for parameter in trainer.network.parameters):
             raise DivergedError(
                 f"weights must stay finite: try a learning_rate below {trainer.learning_rate:g}"
@@ -68,7 +72,9 @@ class Run:
         if fraction:
             count = min(self.regrow.samples, len(self.training[0]))
             part = self.generator.choice(len(self.training[0]), count, replace=False)
-            regrow(trainer, self.training[0][part], self.training[1][part], fraction=fraction)
+            features, targets, weights = take(self.training, part)
+            if weights is None or weights.any():
+                regrow(trainer, features, targets, fraction=fraction, sample_weight=weights)
         row = {
             "loss": tally.loss,
             "accuracy": tally.accuracy,
@@ -87,12 +93,11 @@ class Run:
 
     def _batches(self) -> Iterator[Samples]:
         """Every sample once; the last batch may be smaller."""
-        features, targets = self.training
-        order = self.generator.permutation(len(features)) if self.shuffle else None
-        for start in range(0, len(features), self.batch_size):
+        count = len(self.training[0])
+        order = self.generator.permutation(count) if self.shuffle else None
+        for start in range(0, count, self.batch_size):
             end = start + self.batch_size
-            part = slice(start, end) if order is None else order[start:end]
-            yield features[part], targets[part]
+            yield take(self.training, slice(start, end) if order is None else order[start:end])
 
     def _compare(self, loss: float) -> None:
         self.since_best += 1

@@ -19,9 +19,9 @@ from .losses import Loss
 from .optim import Optimizer
 from .rates import Schedule
 from .regrow import Regrow
-from .run import Run, Samples
+from .run import Run, take
 from .snapshot import Snapshot
-from .trainer import Trainer
+from .trainer import Samples, Trainer
 
 Callback = Callable[[Trainer, dict], object]
 
@@ -42,6 +42,7 @@ def train(
     regrow: Regrow | None = None,
     checkpoint: str | os.PathLike | None = None,
     resume: bool = False,
+    sample_weight=None,
     seed: int = 0,
     shuffle: bool = True,
     threads: int | None = None,
@@ -64,6 +65,8 @@ def train(
     checkpoint        a file that is written after each epoch, atomically
     resume            True: go on from checkpoint, if it is there, as if the run had not been interrupted.
                       The other arguments must be those of that run; epochs counts from its beginning.
+    sample_weight     (n,) from 0 up: in the losses each sample counts so often as its weight says, that is
+                      sum(weight * loss) / sum(weight) a batch; None: all alike
     seed              of the split, the shuffling and weight_drop: the same seed gives the same bits, for
                       sparse models on any number of threads
     shuffle           False: batches in the order of X, the same each epoch
@@ -106,7 +109,7 @@ def train(
         seed=seed,
         **options,
     )
-    training = trainer.prepare(X, y, ("X", "y"))
+    training = trainer.prepare(X, y, ("X", "y"), sample_weight)
     validation = None
     if split:
         training, validation = _split(training, split, generator)
@@ -139,15 +142,20 @@ def train(
 
 def _split(samples: Samples, share: float, generator: np.random.Generator) -> tuple[Samples, Samples]:
     """-> training, validation, disjoint; the validation gets share of the samples, rounded."""
-    features, targets = samples
-    count = round(share * len(features))
-    if not 1 <= count < len(features):
+    total = len(samples[0])
+    count = round(share * total)
+    if not 1 <= count < total:
         raise ArgumentError(
-            f"validation_split must leave samples on both sides, got {share:g} of {len(features)} samples"
+            f"validation_split must leave samples on both sides, got {share:g} of {total} samples"
         )
-    order = generator.permutation(len(features))
-    held_out, kept = order[:count], order[count:]
-    return (features[kept], targets[kept]), (features[held_out], targets[held_out])
+    order = generator.permutation(total)
+    training, validation = take(samples, order[count:]), take(samples, order[:count])
+    for name, (_, _, weights) in (("training", training), ("validation", validation)):
+        if weights is not None and not weights.any():
+            raise ArgumentError(
+                f"sample_weight must be positive for some sample of the {name}, got 0 for all"
+            )
+    return training, validation
 
 
 def _epochs(first: int, count: int, progress: bool) -> Iterable[int]:

@@ -12,7 +12,7 @@ from dataclasses import asdict, fields
 import numpy as np
 
 from .. import _core
-from ..checks import as_features, check_integer, check_real, check_same_length
+from ..checks import as_features, check_integer, check_real, check_same_length, check_sample_weight
 from ..errors import ArgumentError, DivergedError
 from ..layers import Sigmoid, Softmax
 from ..limits import Limits
@@ -27,6 +27,8 @@ from .rules import Rules
 from .saved import Progress, read_options, read_progress
 from .tally import Tally
 
+# features (n, inputs) float32, targets (n, ...) as the loss takes them, weights (n,) float64 or None
+Samples = tuple[np.ndarray, np.ndarray, np.ndarray | None]
 _EVALUATION_BATCH = 512  # samples: bounds the memory of an evaluation
 
 
@@ -93,24 +95,28 @@ class Trainer:
     def learning_rate(self, value: float) -> None:
         self._learning_rate = check_real("learning_rate", value, open_minimum=True)
 
-    def step(self, xb, yb) -> float:
+    def step(self, xb, yb, sample_weight=None) -> float:
         """One update from one batch; returns the batch's loss before it (penalties not counted).
 
         xb  (batch, inputs) numbers, finite
         yb  cross_entropy: (batch,) integer labels or (batch, outputs) one-hot; others: (batch, outputs), or
             (batch,) for one output
+        sample_weight  (batch,) from 0 up: each sample counts so often; None: once
         Raises ValueError or TypeError for bad input and DivergedError when the loss is not finite; the
         model and the trainer are then as they were.
         """
-        features, targets = self.prepare(xb, yb, ("xb", "yb"))
+        samples = self.prepare(xb, yb, ("xb", "yb"), sample_weight)
         self.refresh()
-        return self.update(features, targets)[0]
+        return self.update(*samples)[0]
 
-    def evaluate(self, X, y) -> tuple[float, float | None]:
-        """Mean loss and accuracy (None for a regression) on X (n, inputs), y as in step. Changes nothing."""
-        features, targets = self.prepare(X, y, ("X", "y"))
+    def evaluate(self, X, y, sample_weight=None) -> tuple[float, float | None]:
+        """Mean loss and accuracy (None for a regression) on X (n, inputs), y as in step. Changes nothing.
+
+        sample_weight (n,) counts in the loss alone.
+        """
+        samples = self.prepare(X, y, ("X", "y"), sample_weight)
         self.refresh()
-        return self.evaluate_prepared(features, targets)
+        return self.evaluate_prepared(*samples)
 
     def refresh(self) -> None:
         """Takes values that others changed inside the model's arrays into the kernels' packed copies.
@@ -119,8 +125,11 @@ class Trainer:
         """
         self.network.refresh()
 
-    def prepare(self, X, y, names: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
-        """Checked features (n, inputs) float32 and targets (n, ...), n >= 1. Settles an "auto" loss."""
+    def prepare(self, X, y, names: tuple[str, str], sample_weight=None) -> Samples:
+        """Checked features (n, inputs) float32, targets (n, ...) and weights (n,) float64 or None, n >= 1.
+
+        Settles an "auto" loss.
+        """
         network = self.network
         features = as_features(X, inputs=network.inputs, name=names[0])
         loss = self._loss or choose_loss(
@@ -137,25 +146,30 @@ class Trainer:
             )
         targets = loss.targets(y, outputs=network.outputs, name=names[1])
         check_same_length(features, targets, names)
+        weights = None if sample_weight is None else check_sample_weight(sample_weight, len(features))
         self._loss = loss
-        return features, targets
+        return features, targets, weights
 
-    def update(self, features: np.ndarray, targets: np.ndarray) -> tuple[float, int | None]:
+    def update(
+        self, features: np.ndarray, targets: np.ndarray, weights: np.ndarray | None = None
+    ) -> tuple[float, int | None]:
         """One update from checked arrays -> loss, correct predictions, both before it."""
         self.network.check_unchanged()
         with np.errstate(over="ignore", invalid="ignore"):
-            loss, correct = self.accumulate(features, targets)
+            loss, correct = self.accumulate(features, targets, weights)
             self.step_count += 1
             scales = self.rules.gradient_scales([p.gradient for p in self.network.parameters])
             for parameter, scale in zip(self.network.parameters, scales, strict=True):
                 self._move(parameter, scale)
         return loss, correct
 
-    def accumulate(self, features: np.ndarray, targets: np.ndarray) -> tuple[float, int | None]:
+    def accumulate(
+        self, features: np.ndarray, targets: np.ndarray, weights: np.ndarray | None = None
+    ) -> tuple[float, int | None]:
         """Fills every parameter's gradient -> loss, correct predictions. The model does not change."""
         masks = self._drop_weights() if self.rules.weight_drop else []
         try:
-            loss, correct, slope = self._forward(features, targets)
+            loss, correct, slope = self._forward(features, targets, weights)
             if not np.isfinite(loss):
                 raise DivergedError(
                     f"loss must be finite, got {loss} at step {self.step_count + 1}: "
@@ -191,18 +205,23 @@ class Trainer:
                 np.clip(parameter.values, *np.float32(self.rules.weight_range), out=parameter.values)
             parameter.refresh()
 
-    def _forward(self, features: np.ndarray, targets: np.ndarray) -> tuple[float, int | None, np.ndarray]:
+    def _forward(
+        self, features: np.ndarray, targets: np.ndarray, weights: np.ndarray | None
+    ) -> tuple[float, int | None, np.ndarray]:
         """-> loss, correct predictions (None for a regression), gradient of the outputs (outputs, batch)."""
         outputs = self.network.forward(features, logits=self._loss.takes_logits)
-        loss, slope = self._loss(outputs, targets)
+        loss, slope = self._loss(outputs, targets, weights)
         return loss, self._loss.correct(outputs, targets) if self._loss.has_accuracy else None, slope
 
-    def evaluate_prepared(self, features: np.ndarray, targets: np.ndarray) -> tuple[float, float | None]:
+    def evaluate_prepared(
+        self, features: np.ndarray, targets: np.ndarray, weights: np.ndarray | None = None
+    ) -> tuple[float, float | None]:
         tally = Tally()
         for start in range(0, len(features), _EVALUATION_BATCH):
             part = slice(start, start + _EVALUATION_BATCH)
-            loss, correct, _ = self._forward(features[part], targets[part])
-            tally.add(loss, correct, len(features[part]))
+            part_weights = None if weights is None else weights[part]
+            loss, correct, _ = self._forward(features[part], targets[part], part_weights)
+            tally.add(loss, correct, len(features[part]), part_weights)
         return tally.loss, tally.accuracy
 
     def penalty(self) -> float:
