@@ -47,7 +47,9 @@ def read_header(content: bytes, size: int) -> dict[str, Entry]:
     end = 0
     for name, (_dtype, _shape, first, last) in sorted(entries.items(), key=lambda item: item[1][2:]):
         if first != end:
-            raise HeaderError(f"the tensor {name!r} begin where the one before it ends, {end}, got {first}")
+            raise HeaderError(
+                f"the tensor {_cut(name)} begin where the one before it ends, {end}, got {first}"
+            )
         end = last
     if end != size:
         raise HeaderError(f"tensors of all the {size} bytes after its header, got {end}")
@@ -73,12 +75,17 @@ def _parse(content: bytes) -> dict:
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict:
-    values = dict(pairs)
-    if len(values) != len(pairs):
-        names = [name for name, _value in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise HeaderError(f"each name once, got {twice!r} twice")
+    values: dict = {}
+    for name, value in pairs:
+        if name in values:
+            raise HeaderError(f"each name once, got {_cut(name)} twice")
+        values[name] = value
     return values
+
+
+def _cut(name: str) -> str:
+    """A name from a file, fit for a message."""
+    return repr(name if len(name) <= 80 else name[:77] + "...")
 
 
 def _integer(text: str) -> int:
@@ -92,22 +99,22 @@ def _no_constant(text: str) -> NoReturn:
 def _entry(name: str, entry, size: int) -> Entry:
     """dtype, shape, begin and end in bytes, which fit each other and the file."""
     if not isinstance(entry, dict):
-        raise HeaderError(f"a description of the tensor {name!r}")
+        raise HeaderError(f"a description of the tensor {_cut(name)}")
     dtype, shape, offsets = (entry.get(key) for key in ("dtype", "shape", "data_offsets"))
     if not isinstance(dtype, str) or not all(_are_sizes(values) for values in (shape, offsets)):
-        raise HeaderError(f"dtype, shape and data_offsets of the tensor {name!r}")
+        raise HeaderError(f"dtype, shape and data_offsets of the tensor {_cut(name)}")
     if dtype not in DTYPES:
-        raise UnsupportedError(f"tensor {name!r} must be of {', '.join(DTYPES)}, got {dtype!r}")
+        raise UnsupportedError(f"tensor {_cut(name)} must be of {', '.join(DTYPES)}, got {_cut(dtype)}")
     if len(shape) > MOST_DIMENSIONS:
         raise UnsupportedError(
-            f"tensor {name!r} must have at most {MOST_DIMENSIONS} dimensions, got {len(shape)}"
+            f"tensor {_cut(name)} must have at most {MOST_DIMENSIONS} dimensions, got {len(shape)}"
         )
     if len(offsets) != 2 or not 0 <= offsets[0] <= offsets[1] <= size:
-        raise HeaderError(f"the tensor {name!r} within its {size} bytes, got {offsets[:8]}")
+        raise HeaderError(f"the tensor {_cut(name)} within its {size} bytes, got {offsets[:8]}")
     if math.prod(part for part in shape if part) > LARGEST_SIZE:
-        raise HeaderError(f"a tensor {name!r} whose size can be counted, got shape {shape}")
+        raise HeaderError(f"a tensor {_cut(name)} whose size can be counted, got shape {shape}")
     if offsets[1] - offsets[0] != math.prod(shape) * np.dtype(DTYPES[dtype]).itemsize:
-        raise HeaderError(f"as many bytes as the tensor {name!r} of shape {shape} takes, got {offsets}")
+        raise HeaderError(f"as many bytes as the tensor {_cut(name)} of shape {shape} takes, got {offsets}")
     return dtype, tuple(shape), *offsets
 
 

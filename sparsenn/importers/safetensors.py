@@ -55,7 +55,7 @@ class _TensorFile:
             file.seek(self.start + begin)
             content = file.read(end - begin)
         if len(content) != end - begin:
-            raise self._fail(f"all of the tensor {name!r}")
+            raise self._fail(f"all of the tensor {name[:80]!r}")
         if dtype == "BF16":  # the upper half of a float32
             return (np.frombuffer(content, "<u2").astype(np.uint32) << 16).view(np.float32).reshape(shape)
         return np.frombuffer(content, DTYPES[dtype]).reshape(shape)
