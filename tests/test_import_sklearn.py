@@ -191,10 +191,9 @@ def test_the_result_is_compared(scaled, monkeypatch):
 
 
 def test_named_features_give_no_warning(scaled, recwarn):
-    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
     X, y = scaled["iris"]
-    frame = pandas.DataFrame(X, columns=list("abcd"))
-    estimator = MLPClassifier((4,), max_iter=5, random_state=0).fit(frame, y)
+    estimator = MLPClassifier((4,), max_iter=5, random_state=0).fit(X, y)
+    estimator.feature_names_in_ = np.array(list("abcd"), object)  # as one that was fitted on a data frame
     recwarn.clear()
     snn.from_sklearn(estimator)
     assert not [warning for warning in recwarn if "feature names" in str(warning.message)]

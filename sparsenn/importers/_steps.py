@@ -115,8 +115,10 @@ def as_identity(width: int, *, name: str) -> Affine:
 
 
 def _next_is_linear(steps: list, index: int) -> bool:
-    following = next((step for step in steps[index + 1 :] if not isinstance(step, Scale)), None)
-    return isinstance(following, Affine)
+    index += 1
+    while index < len(steps) and isinstance(steps[index], Scale):
+        index += 1
+    return index < len(steps) and isinstance(steps[index], Affine)
 
 
 def _width_before(steps: list, width: int | None) -> int | None:
