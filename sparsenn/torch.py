@@ -69,16 +69,16 @@ class SparseLinear(nn.Module):
         sparsity  None keeps the weights that are not zero; a number in [0, 1) keeps the largest in
                   magnitude, to within one weight (Han et al. 2015, arXiv:1506.02626)
         """
+        from .importers._torch_hooks import current_parameter
         from .importers._torch_tensor import to_array
-        from .importers._torch_trace import _parameter
 
         if not isinstance(linear, nn.Linear):
             raise TypeError(f"linear must be a torch.nn.Linear, got {type(linear).__name__}")
-        weight = to_array(_parameter(linear, "weight"))
+        weight = to_array(current_parameter(linear, "weight"))
         weight = weight.toarray() if scipy.sparse.issparse(weight) else weight
         if sparsity is not None:
             weight = _keep_largest(weight, check_real("sparsity", sparsity, below=1.0))
-        bias = _parameter(linear, "bias")
+        bias = current_parameter(linear, "bias")
         layer = cls(scipy.sparse.csr_array(weight), None if bias is None else to_array(bias), threads=threads)
         return layer.train(linear.training)
 

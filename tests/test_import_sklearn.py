@@ -123,3 +123,85 @@ def test_wrong_estimators(scaled):
         snn.from_sklearn(broken)
     with pytest.raises(TypeError, match="must be an MLPRegressor"):
         SparseMLPRegressor.from_sklearn(MLPClassifier((4,), max_iter=2).fit(X, y))
+
+
+class OwnPredict(MLPClassifier):
+    def predict(self, X):
+        return self.classes_[(self.predict_proba(X)[:, 0] < 0.9).astype(int)]
+
+
+class OwnProbabilities(MLPClassifier):
+    def predict_proba(self, X):
+        return super().predict_proba(X) ** 2
+
+
+class OwnNetwork(MLPRegressor):
+    def _forward_pass_fast(self, X, check_input=True):
+        return 2 * super()._forward_pass_fast(X, check_input)
+
+
+class ScaledRegressor(MLPRegressor):
+    def predict(self, X):
+        return super().predict(X) * 10
+
+
+class Renamed(MLPClassifier):
+    """Changes nothing about the prediction."""
+
+    def fit(self, X, y):
+        return super().fit(X * 2, y)
+
+
+@pytest.mark.parametrize(
+    ("kind", "method"),
+    [
+        (OwnPredict, "predict"),
+        (OwnProbabilities, "predict_proba"),
+        (OwnNetwork, "_forward_pass_fast"),
+        (ScaledRegressor, "predict"),
+    ],
+)
+def test_estimators_that_predict_in_their_own_way(scaled, kind, method):
+    X, y = scaled["iris"]
+    estimator = kind(hidden_layer_sizes=(4,), max_iter=2, random_state=0).fit(X, y)
+    with pytest.raises(snn.UnsupportedError, match=f"{kind.__name__} has a {method} of its own"):
+        snn.from_sklearn(estimator)
+
+
+def test_instances_that_predict_in_their_own_way(scaled):
+    X, y = scaled["iris"]
+    estimator = MLPClassifier((4,), max_iter=2, random_state=0).fit(X, y)
+    estimator.predict_proba = lambda X: np.ones((len(X), 3)) / 3
+    with pytest.raises(snn.UnsupportedError, match="has a predict_proba of its own"):
+        snn.from_sklearn(estimator)
+
+
+def test_subclasses_that_change_nothing(scaled):
+    X, y = scaled["iris"]
+    estimator = Renamed((4,), max_iter=5, random_state=0).fit(X, y)
+    assert_near(snn.from_sklearn(estimator), X, estimator.predict_proba(X))
+
+
+def test_the_result_is_compared(scaled, monkeypatch):
+    X, y = scaled["iris"]
+    estimator = OwnProbabilities((4,), max_iter=5, random_state=0).fit(X, y)
+    monkeypatch.setattr("sparsenn.importers.sklearn._check_own_code", lambda *_: None)
+    with pytest.raises(snn.UnsupportedError, match="OwnProbabilities computes something else"):
+        snn.from_sklearn(estimator)
+
+
+def test_named_features_give_no_warning(scaled, recwarn):
+    X, y = scaled["iris"]
+    estimator = MLPClassifier((4,), max_iter=5, random_state=0).fit(X, y)
+    estimator.feature_names_in_ = np.array(list("abcd"), object)  # as one that was fitted on a data frame
+    recwarn.clear()
+    snn.from_sklearn(estimator)
+    assert not [warning for warning in recwarn if "feature names" in str(warning.message)]
+
+
+def test_missing_intercepts(scaled):
+    X, y = scaled["iris"]
+    estimator = MLPClassifier((4,), max_iter=2, random_state=0).fit(X, y)
+    estimator.intercepts_.pop()
+    with pytest.raises(snn.ArgumentError, match=r"as many intercepts_ as coefs_ \(2\), got 1"):
+        snn.from_sklearn(estimator)

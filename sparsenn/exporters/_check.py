@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse
 
-from ..model import Linear, Model
+from ..layers import Linear
+from ..model import Model
 from ..sparse_input import checked
 
 

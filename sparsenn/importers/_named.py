@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import scipy.sparse
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, UnsupportedError
 from ..layers import ACTIVATIONS, LAYER_TYPES, Linear
 from ..model import Model
 from ..sparse_input import checked
 from ._steps import Affine, Scale, build_model
 
 LAYERS_HELP = "names of layers among the tensors, names of activations, or activation layers such as ReLU()"
+
+
+_BIAS = frozenset({"bias", "bias_orig", "bias_mask"})
+# The ways to store a layer: the tensor that tells which one it is, and all that it may have; in order.
+FORMS = {
+    "running_mean": {"running_mean", "running_var", "weight", "bias", "num_batches_tracked"},
+    "weight_orig": {"weight_orig", "weight_mask", *_BIAS},
+    "weight.data": {"weight.data", "weight.indices", "weight.indptr", "weight.shape", *_BIAS},
+    "weight": {"weight", *_BIAS},
+    "kernel": {"kernel", *_BIAS},
+}
 
 
 def from_tensors(names: Iterable[str], read: Callable[[str], np.ndarray], layers) -> Model:
@@ -25,7 +37,8 @@ def from_tensors(names: Iterable[str], read: Callable[[str], np.ndarray], layers
 
     A layer's tensors are weight (out, in) or kernel (in, out), dense or as CSR (weight.data, weight.indices,
     weight.indptr), and bias (out,) where there is one; weight_orig and weight_mask are multiplied. One with
-    running_mean and running_var is a batch normalisation and is folded.
+    running_mean and running_var is a batch normalisation and is folded. UnsupportedError for a layer that has
+    other tensors, such as a scale or a low-rank part: what they do is not known.
     """
     if isinstance(layers, (str, bytes, Mapping)) or not isinstance(layers, Iterable):
         raise TypeError(f"layers must be a list of {LAYERS_HELP}, got {type(layers).__name__}")
@@ -70,6 +83,7 @@ def batch_norm(mean, variance, gain, offset, *, epsilon: float, name: str) -> Sc
 class _Tensors:
     def __init__(self, names: Iterable[str], read: Callable[[str], np.ndarray]):
         self.names, self.read = frozenset(names), read
+        self.ordered = sorted(self.names)
 
     def layers(self) -> list[str]:
         """What can be named as a layer."""
@@ -77,10 +91,23 @@ class _Tensors:
         return sorted(prefix for prefix in prefixes if prefix and self.has_layer(prefix))
 
     def has_layer(self, prefix: str) -> bool:
-        parts = ("weight", "kernel", "weight_orig", "weight.data", "running_mean")
-        return any(f"{prefix}.{part}" in self.names for part in parts)
+        return any(f"{prefix}.{first}" in self.names for first in FORMS)
+
+    def parts(self, prefix: str) -> set[str]:
+        """The names of the tensors of a layer, without the prefix."""
+        start, end = (bisect.bisect_left(self.ordered, f"{prefix}{mark}") for mark in "./")  # "/" follows "."
+        return {name[len(prefix) + 1 :] for name in self.ordered[start:end]}
+
+    def check_parts(self, prefix: str) -> None:
+        """UnsupportedError for a layer with tensors whose effect is not known."""
+        parts = self.parts(prefix)
+        unknown = parts - next(known for first, known in FORMS.items() if first in parts)
+        if unknown:
+            names = _some(sorted(repr(f"{prefix}.{part}") for part in unknown))
+            raise UnsupportedError(f"{prefix}: the meaning of some of its tensors is not known: {names}")
 
     def layer(self, prefix: str) -> Affine | Scale:
+        self.check_parts(prefix)
         if f"{prefix}.running_mean" in self.names:
             parts = [
                 self.get(f"{prefix}.{part}") for part in ("running_mean", "running_var", "weight", "bias")

@@ -14,7 +14,7 @@ import onnx
 from ..errors import FormatError, SparsennError, UnsupportedError
 from ._onnx_file import as_text, cut, read_sparse_tensor, read_tensor
 from ._onnx_ops import LISTED, OPS
-from ._onnx_values import BatchAxisError, Data, Node
+from ._onnx_values import BatchAxisError, Data, Node, steps_after
 
 OLDEST_OPSET = 9
 DOMAINS = {"": "", "ai.onnx": "", "ai.onnx.ml": "ai.onnx.ml"}
@@ -42,7 +42,10 @@ class Graph:
         self.opset = _opset(proto)
         self.initializers = {tensor.name: tensor for tensor in self.graph.initializer}
         self.sparse = {tensor.values.name: tensor for tensor in self.graph.sparse_initializer}
+        _check_names(self.graph)
+        self.functions = {(DOMAINS.get(f.domain, f.domain), f.name) for f in proto.functions}
         self.chosen = self._choose(_choose_output(self.graph, output))
+        self.read = {name for node in self.chosen.nodes for name in node.input} | {self.chosen.output}
 
     def steps(self) -> tuple[list, int | None]:
         """The steps from the input to the output, and the number of input features where it is declared."""
@@ -56,21 +59,19 @@ class Graph:
 
     def _choose(self, output: str) -> Chosen:
         """The nodes that output needs, in order, and the input; all ops are known."""
-        makers = {}
-        for node in self.graph.node:
-            for name in filter(None, node.output):
-                if name in makers:
-                    raise FormatError(f"the value {cut(name)} must be made once, got two nodes that make it")
-                makers[name] = node
         needed, wanted, seen = [], {output}, set()
         for node in reversed(self.graph.node):
             if wanted.intersection(node.output):
-                needed.insert(0, node)
+                needed.append(node)
                 wanted.update(name for name in node.input if name)
                 seen.update(node.output)
+        needed.reverse()
         for node in needed:
-            domain = DOMAINS.get(node.domain, node.domain)
-            if (domain, node.op_type) not in OPS:
+            op = DOMAINS.get(node.domain, node.domain), node.op_type
+            if op in self.functions or node.overload:
+                what = f"op {cut(node.op_type)} of node {_label(node)}"
+                raise UnsupportedError(f"{what} is not supported: it is a function of the file")
+            if op not in OPS:
                 raise UnsupportedError(
                     f"op {cut(node.op_type)} of node {_label(node)} is not supported; supported are {LISTED}"
                 )
@@ -95,7 +96,7 @@ class Graph:
                 op=as_text(node.op_type),
                 inputs=arguments,
                 outputs=list(node.output),
-                used=self._used(node),
+                used=[name in self.read for name in node.output],
                 attributes=_Attributes(node, self.folder, self.file_bytes),
                 opset=self.opset,
             )
@@ -105,7 +106,7 @@ class Graph:
         result = self._value(self.chosen.output, values)
         if not isinstance(result, Data):
             raise UnsupportedError(f"the output {cut(self.chosen.output)} must depend on the input")
-        return [] if result.chain is None else result.chain.steps(), data.features
+        return steps_after(result.chain), data.features
 
     def _value(self, name: str, values: dict):
         if name not in values:
@@ -117,11 +118,6 @@ class Graph:
                 raise FormatError(f"the value {cut(name)} must be made before it is used")
         return values[name]
 
-    def _used(self, node) -> list[bool]:
-        """Whether each output of node is needed."""
-        names = {name for other in self.chosen.nodes for name in other.input} | {self.chosen.output}
-        return [name in names for name in node.output]
-
 
 class _Attributes:
     """The attributes of a node, read by name with the type that is expected."""
@@ -129,6 +125,10 @@ class _Attributes:
     def __init__(self, node, folder: str | None, file_bytes: int):
         self.node, self.folder, self.file_bytes = node, folder, file_bytes
         self.by_name = {as_text(attribute.name): attribute for attribute in node.attribute}
+        if len(self.by_name) != len(node.attribute):
+            raise FormatError(f"node {_label(node)} must have each attribute once")
+        if any(attribute.ref_attr_name for attribute in node.attribute):
+            raise FormatError(f"node {_label(node)} must have attributes with values, got one of a function")
 
     def get(self, name: str, default):
         """The value of an int, float, string or ints attribute of the type of default, or default."""
@@ -183,7 +183,8 @@ def _choose_output(graph: onnx.GraphProto, name: str | None) -> str:
         if name not in names:
             raise FormatError(f"output must be one of {listed}, got {name!r}")
         return name
-    floats = [value.name for value in graph.output if _may_be_float(graph, value)]
+    maps = {name for node in graph.node if node.op_type == "ZipMap" for name in node.output}
+    floats = [value.name for value in graph.output if _may_be_float(value, maps)]
     if len(names) == 1 or len(floats) == 1:
         return names[0] if len(names) == 1 else floats[0]
     raise UnsupportedError(
@@ -191,11 +192,24 @@ def _choose_output(graph: onnx.GraphProto, name: str | None) -> str:
     )
 
 
-def _may_be_float(graph: onnx.GraphProto, value) -> bool:
-    """Whether an output holds floats: a tensor of them, or what ZipMap makes of one."""
+def _may_be_float(value, maps: set) -> bool:
+    """Whether an output holds floats: a tensor of them, or what ZipMap makes of one (maps)."""
     if value.type.WhichOneof("value") == "tensor_type":
         return value.type.tensor_type.elem_type in FLOATS
-    return any(node.op_type == "ZipMap" and value.name in node.output for node in graph.node)
+    return value.name in maps
+
+
+def _check_names(graph: onnx.GraphProto) -> None:
+    """FormatError where two things make one value; an initialiser may be the default of an input."""
+    made = [name for node in graph.node for name in node.output if name]
+    stored = [tensor.name for tensor in graph.initializer]
+    stored += [tensor.values.name for tensor in graph.sparse_initializer]
+    inputs = [value.name for value in graph.input]
+    for names, others in ((made, {*stored, *inputs}), (stored, set()), (inputs, set())):
+        for name in names:
+            if name in others:
+                raise FormatError(f"the value {cut(name)} must be made once, got two that make it")
+            others.add(name)
 
 
 def _check_input_type(value: onnx.ValueInfoProto, nodes: list) -> None:

@@ -11,7 +11,7 @@ from ..errors import FormatError
 from ..layers import ELU, GELU, ClippedReLU, ReLU, Sigmoid, Softmax, Tanh
 from ._named import batch_norm
 from ._onnx_shapes import SHAPE_OPS, flatten, reshape, transpose
-from ._onnx_values import BatchAxisError, Data, Erf, Node
+from ._onnx_values import BatchAxisError, Data, Erf, Node, fork, steps_after
 from ._steps import Affine, Leaky, Scale
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -90,16 +90,14 @@ def _real(values: np.ndarray) -> np.ndarray:
 
 def _gelu_formula(node: Node, left: Data, right: Data) -> Data:
     """c x (erf(x / sqrt 2) + 1), in either order: a GELU with a factor of 2 c."""
-    first, second = ([] if x.chain is None else x.chain.links() for x in (left, right))
-    shared = 0
-    while shared < min(len(first), len(second)) and first[shared] is second[shared]:
-        shared += 1
-    factor, formula = _factor(first[shared:]), _erf_terms(second[shared:])
+    shared = fork([left.chain, right.chain])
+    first, second = (steps_after(data.chain, shared) for data in (left, right))
+    factor, formula = _factor(first), _erf_terms(second)
     if factor is None or formula is None:
-        factor, formula = _factor(second[shared:]), _erf_terms(first[shared:])
+        factor, formula = _factor(second), _erf_terms(first)
     if factor is None or formula is None:
         raise node.fail("have one constant input, or be x (erf(x / sqrt 2) + 1), the formula of GELU")
-    start = Data(first[shared - 1] if shared else None, left.sizes, left.batch, left.batch_axis)
+    start = Data(shared, left.sizes, left.batch, left.batch_axis)
     scale = 2 * factor * formula
     result = start.then(GELU())
     if math.isclose(scale, 1, rel_tol=1e-6):
@@ -107,25 +105,23 @@ def _gelu_formula(node: Node, left: Data, right: Data) -> Data:
     return result.then(Scale(np.array([scale]), np.zeros(1), node.where))
 
 
-def _factor(links: list) -> float | None:
+def _factor(scales: list) -> float | None:
     """The factor of a run of scales without shift; None for anything else."""
-    scales = [link.step for link in links]
     if not all(isinstance(step, Scale) and step.scale.size == 1 and not step.shift.any() for step in scales):
         return None
     return math.prod(float(step.scale[0]) for step in scales)
 
 
-def _erf_terms(links: list) -> float | None:
+def _erf_terms(steps: list) -> float | None:
     """t of t (erf(x / sqrt 2) + 1); None for anything else."""
-    places = [index for index, link in enumerate(links) if isinstance(link.step, Erf)]
+    places = [index for index, step in enumerate(steps) if isinstance(step, Erf)]
     if len(places) != 1:
         return None
-    inner = _factor(links[: places[0]])
+    inner = _factor(steps[: places[0]])
     if inner is None or not math.isclose(inner, math.sqrt(0.5), rel_tol=1e-5):
         return None
     scale, shift = 1.0, 0.0
-    for link in links[places[0] + 1 :]:
-        step = link.step
+    for step in steps[places[0] + 1 :]:
         if not isinstance(step, Scale) or step.scale.size != 1 or step.shift.size != 1:
             return None
         scale, shift = scale * float(step.scale[0]), shift * float(step.scale[0]) + float(step.shift[0])
@@ -184,7 +180,9 @@ def softmax(node: Node):
 
 def batch_normalization(node: Node):
     data = node.data()
-    if node.attributes.get("training_mode", 0) or any(node.used[1:]):
+    # Before opset 14, to declare more outputs is what tells the training mode.
+    more = any(node.outputs[1:]) if node.opset < 14 else any(node.used[1:])
+    if node.attributes.get("training_mode", 0) or more:
         raise node.fail("be in inference mode")
     if data.batch_axis != 0:
         raise BatchAxisError(str(node.fail("have the batch in dimension 0")))
@@ -258,11 +256,8 @@ def concat(node: Node):
     parts = [node.flat(node.data(index)) for index in range(len(node.inputs))]
     if node.attributes.get("axis", 0) not in (1, -1):
         raise node.fail("be along the features (axis 1)")
-    links = [[] if part.chain is None else part.chain.links() for part in parts]
-    shared = 0
-    while all(shared < len(chain) and chain[shared] is links[0][shared] for chain in links):
-        shared += 1
-    rests = [[link.step for link in chain[shared:]] for chain in links]
+    start = fork([part.chain for part in parts])
+    rests = [steps_after(part.chain, start) for part in parts]
     if any(len(rest) > 1 or not all(isinstance(step, Scale) for step in rest) for rest in rests):
         raise node.fail("join scaled copies of one tensor: data cannot branch and join again")
     width = parts[0].features
@@ -271,7 +266,6 @@ def concat(node: Node):
     scales = [rest[0] if rest else Scale(np.ones(1), np.zeros(1), node.where) for rest in rests]
     weight = np.vstack([np.diag(np.broadcast_to(_real(scale.scale), (width,))) for scale in scales])
     bias = np.concatenate([np.broadcast_to(_real(scale.shift), (width,)) for scale in scales])
-    start = links[0][shared - 1] if shared else None
     base = Data(start, (width,), parts[0].batch, parts[0].batch_axis)
     return base.then(Affine(weight, bias, node.where), sizes=(len(bias),))
 

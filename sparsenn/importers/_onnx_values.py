@@ -28,17 +28,36 @@ class Chain:
 
     before: Chain | None
     step: object
+    length: int = field(init=False)
 
-    def links(self) -> list[Chain]:
-        """The chain from its start."""
-        links, link = [], self
-        while link is not None:
-            links.append(link)
-            link = link.before
-        return links[::-1]
+    def __post_init__(self):
+        object.__setattr__(self, "length", 1 + length_of(self.before))
 
-    def steps(self) -> list:
-        return [link.step for link in self.links()]
+
+def length_of(chain: Chain | None) -> int:
+    return 0 if chain is None else chain.length
+
+
+def steps_after(chain: Chain | None, start: Chain | None = None) -> list:
+    """The steps of chain after start, which is a part of it."""
+    steps = []
+    while chain is not start:
+        steps.append(chain.step)
+        chain = chain.before
+    return steps[::-1]
+
+
+def fork(chains: list[Chain | None]) -> Chain | None:
+    """The longest chain that is a part of all chains. Its cost is what comes after it."""
+    shortest = min(map(length_of, chains))
+    places = set()
+    for chain in chains:
+        while length_of(chain) > shortest:
+            chain = chain.before
+        places.add(chain)
+    while len(places) > 1:
+        places = {place.before for place in places}
+    return places.pop()
 
 
 @dataclass(frozen=True, eq=False)

@@ -116,8 +116,10 @@ def as_identity(width: int, *, name: str) -> Affine:
 
 
 def _next_is_linear(steps: list, index: int) -> bool:
-    following = next((step for step in steps[index + 1 :] if not isinstance(step, Scale)), None)
-    return isinstance(following, Affine)
+    index += 1
+    while index < len(steps) and isinstance(steps[index], Scale):
+        index += 1
+    return index < len(steps) and isinstance(steps[index], Affine)
 
 
 def _width_before(steps: list, width: int | None) -> int | None:
@@ -207,6 +209,9 @@ def _linear(step: Affine) -> Linear:
     weight, sparse = step.weight, scipy.sparse.issparse(step.weight)
     if len(weight.shape) != 2 or 0 in weight.shape:
         raise ArgumentError(f"{step.name} must have a weight (out, in), got shape {tuple(weight.shape)}")
+    for part, values in (("weight", weight), ("bias", step.bias)):
+        if values is not None and values.dtype.kind != "f":
+            raise UnsupportedError(f"{step.name}: the {part} must hold floats, got {values.dtype}")
     with np.errstate(over="ignore"):
         if not sparse and np.count_nonzero(weight) <= (1 - BREAK_EVEN) * weight.size:
             weight = scipy.sparse.csr_array(np.asarray(weight, np.float32))

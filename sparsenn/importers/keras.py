@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import ArgumentError, UnsupportedError
 from ..layers import ELU, GELU, ClippedReLU, ReLU, Sigmoid, Softmax, Tanh
 from ..model import Model
+from ._agreement import EPS, check_agreement
 from ._named import batch_norm
 from ._require import require
 from ._steps import Affine, Leaky, Scale, build_model
@@ -23,6 +24,7 @@ ACTIVATIONS: dict[str, Callable] = {
     "elu": ELU,
     "softmax": Softmax,
 }
+SHORT = ("float16", "bfloat16")
 LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -31,7 +33,9 @@ def from_keras(model) -> Model:
 
     Dense, Activation (relu, relu6, tanh, sigmoid, gelu, elu, softmax, linear), ReLU, LeakyReLU, ELU,
     BatchNormalization (folded), Softmax over the features, Flatten, and Dropout, which is dropped as is
-    everything that acts in training alone. UnsupportedError names the first layer that is not supported.
+    everything that acts in training alone. UnsupportedError names the first layer that is not supported, or
+    that has a call of its own, is quantized, or is called with training=True. At last the model is called and
+    compared with the result.
     """
     keras = require("keras", extra="keras", caller="from_keras")
     if not isinstance(model, keras.Model):
@@ -41,11 +45,40 @@ def from_keras(model) -> Model:
     steps: list = []
     for layer in _chain(keras, model):
         steps.extend(_convert(keras, layer))
-    return build_model(steps)
+    result = build_model(steps)
+    _check_outputs(keras, model, result)
+    return result
+
+
+def _check_outputs(keras, model, result: Model) -> None:
+    """UnsupportedError where model, called on a few inputs, gives something else than result."""
+    sizes = tuple(model.input_shape[1:])
+    if None in sizes or math.prod(sizes) != result.inputs:
+        return  # of any length, or with an input layer that says nothing
+
+    def run(x: np.ndarray) -> np.ndarray:
+        outputs = model(keras.ops.convert_to_tensor(x.reshape(-1, *sizes)), training=False)
+        return keras.ops.convert_to_numpy(keras.ops.cast(outputs, "float32"))
+
+    short = any(str(layer.compute_dtype) in SHORT for layer in model.layers)
+    check_agreement(result, run, name=f"model {model.name!r}", eps=2**-7 if short else EPS)
+
+
+def _check_own_code(keras, layer, where: str) -> None:
+    """UnsupportedError where a call of the layer does something else than its class in Keras does."""
+    for name in ("call", "__call__", "quantized_call"):
+        owner = next((kind for kind in type(layer).__mro__ if name in vars(kind)), keras.Layer)
+        if name in vars(layer) or owner.__module__.partition(".")[0] != "keras":
+            raise UnsupportedError(f"{where} has a {name} of its own, which cannot be imported")
+    if getattr(layer, "quantization_mode", None) is not None:
+        raise UnsupportedError(f"{where} must not be quantized, got mode {layer.quantization_mode!r}")
+    if getattr(layer, "_forward_hooks", None) or getattr(layer, "_forward_pre_hooks", None):
+        raise UnsupportedError(f"{where} has forward hooks of torch, whose effect cannot be imported")
 
 
 def _chain(keras, model) -> list:
     """The layers in order, nested models opened. UnsupportedError where they are no chain."""
+    _check_own_code(keras, model, _describe(model))
     if not isinstance(model, keras.Sequential):
         if not hasattr(model, "operations"):
             raise UnsupportedError(f"model must be Sequential or functional, got {type(model).__name__}")
@@ -65,30 +98,40 @@ def _in_order(keras, model) -> list:
     order, tensor = [], model.outputs[0]
     while True:
         operation, node_index, _ = tensor._keras_history
-        order.insert(0, operation)
+        order.append(operation)
         if isinstance(operation, keras.layers.InputLayer):
             break
-        inputs = operation._inbound_nodes[node_index].input_tensors
-        if len(inputs) != 1:
-            raise UnsupportedError(f"layer {operation.name!r} must have one input, got {len(inputs)}")
-        tensor = inputs[0]
+        arguments = operation._inbound_nodes[node_index].arguments
+        if len(arguments.keras_tensors) != 1:
+            raise UnsupportedError(
+                f"layer {operation.name!r} must have one input, got {len(arguments.keras_tensors)}"
+            )
+        given = {**dict(enumerate(arguments.args)), **arguments.kwargs}
+        more = [key for key, value in given.items() if value is not None and value is not False]
+        if len(more) != 1:
+            names = ", ".join(map(str, more))
+            raise UnsupportedError(
+                f"layer {operation.name!r} must be called with its input alone, got {names}"
+            )
+        tensor = arguments.keras_tensors[0]
     if len({id(x) for x in order}) != len({id(x) for x in model.operations}):
         raise UnsupportedError("model must be a chain of layers, each used for its output")
-    return order
+    return order[::-1]
 
 
 def _convert(keras, layer) -> list:
     layers = keras.layers
-    where = f"{type(layer).__name__} {layer.name!r}"
+    where = _describe(layer)
+    _check_own_code(keras, layer, where)
     dropped = (layers.InputLayer, layers.Flatten, layers.Identity, layers.Dropout, layers.GaussianDropout)
     if isinstance(layer, (layers.Dense, layers.Softmax, layers.BatchNormalization)):
         _check_flat(layer, where)
     if isinstance(layer, layers.Dense):
-        kernel, bias = (
-            _array(layer.kernel),
-            _array(layer.bias) if layer.use_bias else None,
-        )  # kernel (in, out)
+        kernel = _array(layer.kernel)  # (in, out), with what LoRA adds
+        bias = None if layer.bias is None else _array(layer.bias)
         return [Affine(kernel.T, bias, where), *_activation(keras, layer.activation, where)]
+    if isinstance(layer, layers.Flatten) and layer.data_format == "channels_first" and _rank(layer) != 2:
+        raise UnsupportedError(f"{where} must keep the order of the features, got channels_first")
     if isinstance(layer, layers.Activation):
         return _activation(keras, layer.activation, where)
     if isinstance(layer, layers.ReLU):
@@ -113,11 +156,21 @@ def _convert(keras, layer) -> list:
 
 def _check_flat(layer, where: str) -> None:
     """UnsupportedError where a layer works on more than (batch, features)."""
-    shape = getattr(getattr(layer, "input", None), "shape", (None, None))
-    if len(shape) != 2:
+    if _rank(layer) not in (None, 2):
+        shape = layer.input.shape
         raise UnsupportedError(
             f"{where} must take (batch, features), got {tuple(shape)}: put a Flatten before it"
         )
+
+
+def _rank(layer) -> int | None:
+    """The dimensions of the input of a layer; None where they are not known."""
+    shape = getattr(getattr(layer, "input", None), "shape", None)
+    return None if shape is None else len(shape)
+
+
+def _describe(layer) -> str:
+    return f"{type(layer).__name__} {layer.name!r}"
 
 
 def _activation(keras, function, where: str) -> list:
@@ -125,7 +178,7 @@ def _activation(keras, function, where: str) -> list:
     name = getattr(function, "__name__", None)
     if function is keras.activations.linear:
         return []
-    if name not in ACTIVATIONS or function is not keras.activations.get(name):
+    if name not in ACTIVATIONS or function is not getattr(keras.activations, name):
         known = ", ".join([*ACTIVATIONS, "linear"])
         raise UnsupportedError(f"{where} must have one of the activations {known}, got {name or function!r}")
     return [ACTIVATIONS[name]()]
@@ -166,4 +219,4 @@ def _array(variable) -> np.ndarray:
 
 
 def _is_short(variable) -> bool:
-    return str(variable.dtype) in ("float16", "bfloat16")
+    return str(variable.dtype) in SHORT

@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import stat
 from collections.abc import Iterable
 
 import numpy as np
 
-from ..errors import FormatError, UnsupportedError
+from ..errors import FormatError
 from ..model import Model
 from ._named import from_tensors
-
-DTYPES = {
-    **{"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "BOOL": "?"},
-    **{
-        "I64": "<i8",
-        "I32": "<i4",
-        "I16": "<i2",
-        "I8": "i1",
-        "U64": "<u8",
-        "U32": "<u4",
-        "U16": "<u2",
-        "U8": "u1",
-    },
-}
-LONGEST_HEADER = 100_000_000  # bytes: the format's own limit
+from ._safetensors_file import DTYPES, LONGEST_HEADER, HeaderError, read_header
 
 
 def from_safetensors(path: str | os.PathLike, *, layers: Iterable) -> Model:
@@ -38,7 +22,8 @@ def from_safetensors(path: str | os.PathLike, *, layers: Iterable) -> Model:
 
     A weight is (out, in), a kernel (in, out); one with running_mean and running_var is a batch
     normalisation (epsilon 1e-5) and is folded; weight_orig and weight_mask of torch's pruning are
-    multiplied. FormatError for a file that is truncated, altered or of another format.
+    multiplied. FormatError for a file that is truncated, altered or of another format, which includes names
+    that come twice, tensors that overlap, and bytes that belong to none.
     """
     tensors = _TensorFile(os.fsdecode(path))
     return from_tensors(tensors.entries, tensors.read, layers)
@@ -53,19 +38,15 @@ class _TensorFile:
             size = os.fstat(file.fileno()).st_size
             length = int.from_bytes(file.read(8), "little")
             if size < 8 or length > min(size - 8, LONGEST_HEADER):
-                raise self._fail(f"a header of at most {max(size - 8, 0)} bytes, got {length}")
-            try:
-                header = json.loads(file.read(length).decode("utf-8"))
-            except (ValueError, RecursionError):
-                raise self._fail("a header in JSON") from None
-        if not isinstance(header, dict):
-            raise self._fail("a header of named tensors")
+                raise self._fail(
+                    f"a header of at most {max(min(size - 8, LONGEST_HEADER), 0)} bytes, got {length}"
+                )
+            content = file.read(length)
         self.start = 8 + length
-        self.entries = {
-            name: self._entry(name, entry, size - self.start)
-            for name, entry in header.items()
-            if name != "__metadata__"
-        }
+        try:
+            self.entries = read_header(content, size - self.start)
+        except HeaderError as error:
+            raise self._fail(str(error)) from None
 
     def read(self, name: str) -> np.ndarray:
         """The tensor of that name; BF16 as float32."""
@@ -74,25 +55,10 @@ class _TensorFile:
             file.seek(self.start + begin)
             content = file.read(end - begin)
         if len(content) != end - begin:
-            raise self._fail(f"all of the tensor {name!r}")
+            raise self._fail(f"all of the tensor {name[:80]!r}")
         if dtype == "BF16":  # the upper half of a float32
             return (np.frombuffer(content, "<u2").astype(np.uint32) << 16).view(np.float32).reshape(shape)
         return np.frombuffer(content, DTYPES[dtype]).reshape(shape)
-
-    def _entry(self, name: str, entry, size: int) -> tuple[str, tuple, int, int]:
-        """dtype, shape, begin and end in bytes, which fit each other and the file."""
-        if not isinstance(entry, dict):
-            raise self._fail(f"a description of the tensor {name!r}")
-        dtype, shape, offsets = (entry.get(key) for key in ("dtype", "shape", "data_offsets"))
-        if not isinstance(dtype, str) or not all(_are_sizes(values) for values in (shape, offsets)):
-            raise self._fail(f"dtype, shape and data_offsets of the tensor {name!r}")
-        if dtype not in DTYPES:
-            raise UnsupportedError(f"tensor {name!r} must be of {', '.join(DTYPES)}, got {dtype!r}")
-        if len(offsets) != 2 or not 0 <= offsets[0] <= offsets[1] <= size:
-            raise self._fail(f"the tensor {name!r} within its {size} bytes, got {offsets}")
-        if offsets[1] - offsets[0] != math.prod(shape) * np.dtype(DTYPES[dtype]).itemsize:
-            raise self._fail(f"as many bytes as the tensor {name!r} of shape {shape} takes, got {offsets}")
-        return dtype, tuple(shape), *offsets
 
     def _open(self):
         handle = os.open(self.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
@@ -104,7 +70,3 @@ class _TensorFile:
 
     def _fail(self, wanted: str) -> FormatError:
         return FormatError(f"{self.path!r} must be a .safetensors file: it must have {wanted}")
-
-
-def _are_sizes(values) -> bool:
-    return isinstance(values, list) and all(type(value) is int and value >= 0 for value in values)

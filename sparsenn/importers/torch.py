@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from ..model import Model
 from ._named import from_tensors
 from ._require import require
-from ._steps import build_model
 
 
 def from_torch(module, *, layers: Iterable | None = None) -> Model:
@@ -20,15 +19,17 @@ def from_torch(module, *, layers: Iterable | None = None) -> Model:
 
     Weights may be on any device, of any float dtype, parametrized, sparse (any 2-D layout), or pruned by
     torch.nn.utils.prune (the mask is baked in); those with 60 % zeros or more become CSR. Softmax at the end
-    is kept. UnsupportedError names the first operation that is not supported.
+    is kept. What counts is what the module computes: a forward of its own is traced, and UnsupportedError
+    names the first operation that is not supported, forward hooks, and quantisation. At last the module is
+    run and compared with the result. It is left as it was.
     """
     torch = require("torch", extra="torch", caller="from_torch")
     if isinstance(module, torch.nn.Module):
         if layers is not None:
             raise TypeError("layers must be given with a state_dict alone: a module knows its own order")
-        from ._torch_trace import trace_steps  # it imports torch
+        from ._torch_trace import read_module  # it imports torch
 
-        return build_model(trace_steps(module))
+        return read_module(module)
     if not isinstance(module, Mapping):
         raise TypeError(f"module must be a torch.nn.Module or a state_dict, got {type(module).__name__}")
     if layers is None:
@@ -38,4 +39,4 @@ def from_torch(module, *, layers: Iterable | None = None) -> Model:
     from ._torch_tensor import to_array
 
     names = [name for name, value in module.items() if isinstance(value, torch.Tensor)]
-    return from_tensors(names, lambda name: to_array(module[name]), layers)
+    return from_tensors(names, lambda name: to_array(module[name], name), layers)

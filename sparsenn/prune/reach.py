@@ -6,7 +6,8 @@ import warnings
 
 import numpy as np
 
-from ..model import Linear, Model, Softmax
+from ..layers import Linear, Softmax
+from ..model import Model
 
 _NAMED = 8  # outputs in a message
 
