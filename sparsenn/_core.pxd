@@ -120,12 +120,20 @@ cdef extern from "sparsenn.h" nogil:
 
     snn_status snn_sparse_create(int64_t rows, int64_t cols, const int64_t *indptr, const int32_t *indices,
                                  int threads, snn_sparse **sparse)
+    snn_status snn_sparse_create_for(const char *isa, int64_t rows, int64_t cols, const int64_t *indptr,
+                                     const int32_t *indices, int threads, snn_sparse **sparse)
     snn_status snn_sparse_forward(snn_sparse *sparse, const float *data, const float *bias, const float *x,
                                   int64_t batch, float *y)
     snn_status snn_sparse_backward_input(snn_sparse *sparse, const float *data, const float *dy,
                                          int64_t batch, float *dx)
     snn_status snn_sparse_backward_weight(snn_sparse *sparse, const float *dy, const float *x,
                                           int64_t batch, float *ddata, float *dbias)
+    snn_status snn_sparse_forward_ordered(snn_sparse *sparse, snn_order order, const float *data,
+                                          const float *bias, const float *x, int64_t batch, float *y)
+    snn_status snn_sparse_backward_input_ordered(snn_sparse *sparse, snn_order order, const float *data,
+                                                 const float *dy, int64_t batch, float *dx)
+    snn_status snn_sparse_backward_weight_ordered(snn_sparse *sparse, snn_order order, const float *dy,
+                                                  const float *x, int64_t batch, float *ddata, float *dbias)
     void snn_sparse_free(snn_sparse *sparse)
 
     ctypedef struct snn_tiles:
@@ -171,10 +179,12 @@ cdef extern from "sparsenn.h" nogil:
         float penalty_concavity
         float low
         float high
+        const char *isa
 
-    int64_t snn_tile_samples()
+    int64_t snn_tile_samples_for(const char *isa)
     int snn_sparse_threads(const snn_sparse *sparse)
-    snn_status snn_tiles_load(const float *x, int64_t batch, int64_t features, int threads, snn_tiles tiles)
+    snn_status snn_tiles_load_for(const char *isa, const float *x, int64_t batch, int64_t features,
+                                  int threads, snn_tiles tiles)
     snn_status snn_sparse_set(snn_sparse *sparse, const float *data)
     snn_status snn_sparse_forward_tiles(snn_sparse *sparse, const float *bias, snn_tiles x,
                                         const snn_activation *activation, snn_tiles y)
@@ -219,3 +229,4 @@ cdef class Activation:
 
 cdef class Update:
     cdef snn_update value
+    cdef bytes isa

@@ -66,11 +66,32 @@ class Sparse:
     cols: int
     nnz: int
     def __init__(
-        self, indptr: NDArray[np.int64], indices: NDArray[np.int32], shape: tuple[int, int], threads: int = 0
+        self,
+        indptr: NDArray[np.int64],
+        indices: NDArray[np.int32],
+        shape: tuple[int, int],
+        threads: int = 0,
+        isa: bytes | None = None,
     ) -> None: ...
-    def forward(self, data: Floats, bias: Floats | None, x: Floats, out: Floats | None = None) -> Floats: ...
-    def backward_input(self, data: Floats, dy: Floats, out: Floats | None = None) -> Floats: ...
+    def forward(
+        self,
+        data: Floats,
+        bias: Floats | None,
+        x: Floats,
+        out: Floats | None = None,
+        *,
+        samples_first: bool = False,
+    ) -> Floats: ...
+    def backward_input(
+        self, data: Floats, dy: Floats, out: Floats | None = None, *, samples_first: bool = False
+    ) -> Floats: ...
     def backward_weight(
-        self, dy: Floats, x: Floats, ddata: Floats | None = None, dbias: Floats | None = None
+        self,
+        dy: Floats,
+        x: Floats,
+        ddata: Floats | None = None,
+        dbias: Floats | None = None,
+        *,
+        samples_first: bool = False,
     ) -> tuple[Floats, Floats]: ...
     def __getattr__(self, name: str) -> Any: ...  # what training alone uses

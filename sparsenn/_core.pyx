@@ -74,6 +74,16 @@ cdef int expect_2d(str name, const float[:, ::1] array, int64_t rows, int64_t co
     return 0
 
 
+cdef int expect_matrix(str name, const float[:, ::1] array, int64_t features, int64_t batch,
+                       bint samples_first) except -1:
+    return expect_2d(name, array, batch if samples_first else features,
+                     features if samples_first else batch)
+
+
+cdef object new_matrix(int64_t features, int64_t batch, bint samples_first):
+    return np.empty((batch, features) if samples_first else (features, batch), np.float32)
+
+
 cdef const float *first(const float[::1] array) noexcept:
     """The first element of a vector; NULL for None."""
     if array is None:
@@ -376,26 +386,33 @@ cdef class Plan:
         return snn_plan_isa(self.handle).decode()
 
 
+cdef const char *name_or_null(bytes name) noexcept:
+    """The text of a name that stays alive meanwhile; NULL for None."""
+    return NULL if name is None else <const char *>name
+
+
 cdef class Sparse:
     """One CSR pattern packed for the three products of a training step; the values stay the caller's.
 
-    Matrices have features as rows and the batch as columns: X (in, batch), Y (out, batch), float32.
+    Matrices have features as rows and the batch as columns: X (in, batch), Y (out, batch), float32; with
+    samples_first they are X (batch, in) and Y (batch, out).
     """
 
     def __cinit__(self, *args, **kwargs):
         self.handle = NULL
 
     def __init__(self, const int64_t[::1] indptr not None, const int32_t[::1] indices not None, shape,
-                 int threads=0):
-        """indptr (out + 1,), indices (nnz,), shape (out, in); threads 0: the core's default."""
+                 int threads=0, bytes isa=None):
+        """indptr (out + 1,), indices (nnz,), shape (out, in); threads 0, isa None: the core's defaults."""
         cdef int64_t rows = shape[0], cols = shape[1]
         cdef snn_sparse *handle = NULL
         cdef snn_status status
         csr_check(rows, cols, indptr, indices)
         cdef const int64_t *row_starts = &indptr[0]
         cdef const int32_t *columns = first_index(indices)
+        cdef const char *isa_name = name_or_null(isa)
         with nogil:
-            status = snn_sparse_create(rows, cols, row_starts, columns, threads, &handle)
+            status = snn_sparse_create_for(isa_name, rows, cols, row_starts, columns, threads, &handle)
         check(status)
         snn_sparse_free(self.handle)
         self.handle = handle
@@ -406,58 +423,64 @@ cdef class Sparse:
         snn_sparse_free(self.handle)
 
     def forward(self, const float[::1] data not None, const float[::1] bias, const float[:, ::1] x not None,
-                out=None):
+                out=None, *, bint samples_first=False):
         """Y (out, batch) = W X + b; data (nnz,), bias (out,) or None, X (in, batch)."""
-        cdef int64_t batch = x.shape[1]
+        cdef int64_t batch = x.shape[1 - samples_first]
+        cdef snn_order order = SNN_SAMPLES_FIRST if samples_first else SNN_FEATURES_FIRST
         cdef float[:, ::1] y
         cdef snn_status status
         expect("data", data.shape[0], self.nnz)
-        expect_2d("X", x, self.cols, batch)
+        expect_matrix("X", x, self.cols, batch, samples_first)
         if bias is not None:
             expect("bias", bias.shape[0], self.rows)
-        result = np.empty((self.rows, batch), np.float32) if out is None else out
+        result = new_matrix(self.rows, batch, samples_first) if out is None else out
         y = result
-        expect_2d("out", y, self.rows, batch)
+        expect_matrix("out", y, self.rows, batch, samples_first)
         cdef const float *values = first(data)
         cdef const float *offsets = first(bias)
         cdef const float *source = first_2d(x)
         cdef float *destination = target_2d(y)
         with self.lock:
             with nogil:
-                status = snn_sparse_forward(self.handle, values, offsets, source, batch, destination)
+                status = snn_sparse_forward_ordered(self.handle, order, values, offsets, source, batch,
+                                                    destination)
             check(status)
         return result
 
-    def backward_input(self, const float[::1] data not None, const float[:, ::1] dy not None, out=None):
+    def backward_input(self, const float[::1] data not None, const float[:, ::1] dy not None, out=None, *,
+                       bint samples_first=False):
         """dX (in, batch) = W^T dY; data (nnz,), dY (out, batch)."""
-        cdef int64_t batch = dy.shape[1]
+        cdef int64_t batch = dy.shape[1 - samples_first]
+        cdef snn_order order = SNN_SAMPLES_FIRST if samples_first else SNN_FEATURES_FIRST
         cdef float[:, ::1] dx
         cdef snn_status status
         expect("data", data.shape[0], self.nnz)
-        expect_2d("dY", dy, self.rows, batch)
-        result = np.empty((self.cols, batch), np.float32) if out is None else out
+        expect_matrix("dY", dy, self.rows, batch, samples_first)
+        result = new_matrix(self.cols, batch, samples_first) if out is None else out
         dx = result
-        expect_2d("out", dx, self.cols, batch)
+        expect_matrix("out", dx, self.cols, batch, samples_first)
         cdef const float *values = first(data)
         cdef const float *source = first_2d(dy)
         cdef float *destination = target_2d(dx)
         with self.lock:
             with nogil:
-                status = snn_sparse_backward_input(self.handle, values, source, batch, destination)
+                status = snn_sparse_backward_input_ordered(self.handle, order, values, source, batch,
+                                                           destination)
             check(status)
         return result
 
     def backward_weight(self, const float[:, ::1] dy not None, const float[:, ::1] x not None, ddata=None,
-                        dbias=None):
+                        dbias=None, *, bint samples_first=False):
         """(ddata (nnz,), dbias (out,)): dY X^T on the pattern, and dY summed over the batch.
 
         dY (out, batch), X (in, batch); ddata and dbias may be given as arrays to fill.
         """
-        cdef int64_t batch = dy.shape[1]
+        cdef int64_t batch = dy.shape[1 - samples_first]
+        cdef snn_order order = SNN_SAMPLES_FIRST if samples_first else SNN_FEATURES_FIRST
         cdef float[::1] data_view, bias_view
         cdef snn_status status
-        expect_2d("dY", dy, self.rows, batch)
-        expect_2d("X", x, self.cols, batch)
+        expect_matrix("dY", dy, self.rows, batch, samples_first)
+        expect_matrix("X", x, self.cols, batch, samples_first)
         ddata = np.empty(self.nnz, np.float32) if ddata is None else ddata
         dbias = np.empty(self.rows, np.float32) if dbias is None else dbias
         data_view, bias_view = ddata, dbias
@@ -469,7 +492,8 @@ cdef class Sparse:
         cdef float *offsets = target(bias_view)
         with self.lock:
             with nogil:
-                status = snn_sparse_backward_weight(self.handle, gradient, source, batch, values, offsets)
+                status = snn_sparse_backward_weight_ordered(self.handle, order, gradient, source, batch,
+                                                            values, offsets)
             check(status)
         return ddata, dbias
 
@@ -595,30 +619,32 @@ cdef class Update:
                  float gradient_limit=float("inf"), float l2=0, float l1_slope=0,
                  float move_limit=float("inf"), float move_threshold=0, penalty=None,
                  float penalty_strength=0, float penalty_concavity=0, float low=-float("inf"),
-                 float high=float("inf")):
+                 float high=float("inf"), bytes isa=None):
+        self.isa = isa
         self.value = snn_update(
             gradient_scale=gradient_scale, gradient_limit=gradient_limit, l2=l2, l1_slope=l1_slope,
             optimizer=<snn_optimizer><int>OPTIMIZERS[optimizer], rate=rate, beta1=beta1, beta2=beta2,
             epsilon=epsilon, adam_rate=adam_rate, adam_epsilon=adam_epsilon, decay=decay,
             move_limit=move_limit, move_threshold=move_threshold,
             penalty=<snn_penalty><int>PENALTIES[penalty], penalty_strength=penalty_strength,
-            penalty_concavity=penalty_concavity, low=low, high=high)
+            penalty_concavity=penalty_concavity, low=low, high=high, isa=name_or_null(isa))
 
 
-def tile_samples():
-    """Samples of a tile for the chosen kernel set."""
-    return snn_tile_samples()
+def tile_samples(bytes isa=None):
+    """Samples of a tile for a kernel set, None for the default one."""
+    return snn_tile_samples_for(name_or_null(isa))
 
 
-def tiles_load(const float[:, ::1] x not None, float[:, :, ::1] out not None, int threads=0):
+def tiles_load(const float[:, ::1] x not None, float[:, :, ::1] out not None, int threads=0, bytes isa=None):
     """x (batch, features) -> out (tiles, at least features, tile_samples()); zeros behind the last sample."""
     cdef int64_t batch = x.shape[0], features = x.shape[1]
     cdef const float *source = first_2d(x)
+    cdef const char *isa_name = name_or_null(isa)
     cdef snn_tiles tiles = tiles_of(out)
     cdef snn_status status
-    expect("out samples", out.shape[2], snn_tile_samples())
+    expect("out samples", out.shape[2], snn_tile_samples_for(isa_name))
     with nogil:
-        status = snn_tiles_load(source, batch, features, threads, tiles)
+        status = snn_tiles_load_for(isa_name, source, batch, features, threads, tiles)
     check(status)
 
 

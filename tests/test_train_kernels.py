@@ -55,3 +55,44 @@ def test_values_changed_in_place_are_those_of_the_next_step(rng):
     model.layers[0].weight.data *= -1
     changed = snn.Trainer(model.copy())
     assert trainer.step(X, y) == changed.step(X, y) != fresh.step(X, y)
+
+
+@pytest.mark.parametrize("sparsity", [0.8, None])
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("later", [*ISAS, "sse9"])
+def test_a_trainer_keeps_the_kernel_set_that_it_was_made_with(rng, monkeypatch, sparsity, isa, later):
+    """Also where SPARSENN_ISA names none at all by then: a step neither fails halfway nor changes sides."""
+    X, y = rng.standard_normal((70, 50), dtype=np.float32), np.arange(70) % 7
+    options = {} if sparsity is None else {"sparsity": sparsity, "pattern": "random"}
+
+    def losses(change: bool) -> list:
+        monkeypatch.setenv("SPARSENN_ISA", isa)
+        model = snn.mlp([50, 60, 7], seed=2, **options)
+        trainer = snn.Trainer(model, optimizer="rmsprop", threads=2)
+        found = [trainer.step(X, y)]
+        monkeypatch.setenv("SPARSENN_ISA", later if change else isa)
+        found += [trainer.step(X, y), *trainer.evaluate(X, y)]
+        trainer.rebuild()  # as regrowth and resuming do
+        return [*found, trainer.step(X, y), *(p.values.tobytes() for p in trainer.network.parameters)]
+
+    assert losses(change=True) == losses(change=False)
+
+
+def test_a_kernel_set_named_in_between_is_refused_where_the_next_object_is_made(rng, monkeypatch, random_csr):
+    weight, x = random_csr(9, 7, 0.5), rng.standard_normal((7, 3), dtype=np.float32)
+    before = snn.ops.spmm(weight, x)
+    model = snn.mlp([7, 9, 2], sparsity=0.5, pattern="random", seed=0)
+    plan = snn.compile(model)
+    y = plan.run(x.T)
+    monkeypatch.setenv("SPARSENN_ISA", "sse9")
+    made = (
+        lambda: snn.ops.spmm(weight, x),
+        lambda: snn.ops.spmm_transposed(weight, before),
+        lambda: snn.ops.sddmm(weight, before, x),
+        lambda: snn.Trainer(model),
+        lambda: snn.compile(model),
+    )
+    for make in made:
+        with pytest.raises(snn.ISAError, match='SPARSENN_ISA must be one of .*, got "sse9"'):
+            make()
+    np.testing.assert_array_equal(plan.run(x.T), y)

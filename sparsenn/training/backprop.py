@@ -19,13 +19,12 @@ from .tiles import Buffer, Layout
 _SMALL = 2**20  # weights of a dense layer that goes through the sparse kernels beside sparse layers
 
 
-def make_sparse_operator(weight, threads: int) -> _core.Sparse:
+def make_sparse_operator(weight, threads: int, isa: bytes) -> _core.Sparse:
     """The kernels of one pattern: the one place where training meets the C core.
 
     weight   (out, in): the pattern of a csr_array, or every weight of an ndarray
-    threads  0 for the default
     """
-    return _core.Sparse(*_pattern(weight), weight.shape, threads=threads)
+    return _core.Sparse(*_pattern(weight), weight.shape, threads=threads, isa=isa)
 
 
 def _pattern(weight) -> tuple[np.ndarray, np.ndarray]:
@@ -107,9 +106,9 @@ class BlasStep(_LinearStep):
 class KernelStep(_LinearStep):
     """a = f(W x + b) through the sparse kernels: sparse layers, and small dense ones beside them."""
 
-    def __init__(self, index: int, layer: Linear, follower, layout: Layout, threads: int):
+    def __init__(self, index: int, layer: Linear, follower, layout: Layout):
         """follower: the activation behind the layer where the kernels can fuse it, else None."""
-        self.operator = make_sparse_operator(layer.weight, threads)
+        self.operator = make_sparse_operator(layer.weight, layout.threads, layout.isa)
         super().__init__(index, layer, self.operator)
         self.activation = follower
         op, attributes = (layer.op, ()) if follower is None else (follower.op, follower.attribute_values)
@@ -174,8 +173,11 @@ class ActivationStep:
 class Network:
     """The steps of a model. Holds references to its arrays, never copies but those of the kernels."""
 
-    def __init__(self, model, *, threads: int):
-        """TypeError or ArgumentError where the model cannot be trained; the model is only read."""
+    def __init__(self, model, *, threads: int, isa: bytes):
+        """TypeError or ArgumentError where the model cannot be trained; the model is only read.
+
+        isa  the kernel set that every step is to use, whatever the environment says by then
+        """
         if not isinstance(model, Model):
             raise TypeError(f"model must be a Model, got {type(model).__name__}")
         layers = model.linear_layers
@@ -184,10 +186,10 @@ class Network:
         self.inputs, self.outputs = model.inputs, model.outputs
         beside_sparse = any(layer.sparse for layer in layers)
         # Beside BLAS's threads the core's own would only be in the way: see _make_steps.
-        self.threads = (threads or _core.cpu_info()["threads"]) if beside_sparse else 1
-        samples = _core.tile_samples() if beside_sparse else 0
-        self.layout = Layout(samples, self.threads if beside_sparse else 0, self.threads)
-        self.steps = _make_steps(model, self.layout, self.threads, beside_sparse=beside_sparse)
+        self.threads, self.isa = threads if beside_sparse else 1, isa
+        samples = _core.tile_samples(isa) if beside_sparse else 0
+        self.layout = Layout(samples, self.threads if beside_sparse else 0, self.threads, isa)
+        self.steps = _make_steps(model, self.layout, beside_sparse=beside_sparse)
         self.ends_in_softmax = isinstance(model.layers[-1], Softmax)
         self.parameters = [parameter for step in self.steps for parameter in step.parameters]
         self.linear_steps = [step for step in self.steps if step.parameters]
@@ -227,7 +229,7 @@ class Network:
         return self.steps[:-1] if logits and self.ends_in_softmax else self.steps
 
 
-def _make_steps(model: Model, layout: Layout, threads: int, *, beside_sparse: bool) -> list:
+def _make_steps(model: Model, layout: Layout, *, beside_sparse: bool) -> list:
     """The steps of a model; an activation behind a layer that the kernels take is part of its step.
 
     BLAS brings threads of its own. Where its calls alternate with the kernels', the idle threads of each keep
@@ -246,7 +248,7 @@ def _make_steps(model: Model, layout: Layout, threads: int, *, beside_sparse: bo
         features = layer.shape[0]
         if layer.sparse or (beside_sparse and layer.weight.size <= _SMALL):
             fused = isinstance(follower, Activation) and not follower.mixes_features
-            steps.append(KernelStep(index, layer, follower if fused else None, layout, threads))
+            steps.append(KernelStep(index, layer, follower if fused else None, layout))
         else:
             steps.append(BlasStep(index, layer, layout))
     return steps

@@ -15,11 +15,12 @@ from .. import _core
 
 @dataclass(frozen=True)
 class Layout:
-    """samples a tile (0: the whole batch), scratch rows behind the features, threads of loading."""
+    """samples a tile (0: the whole batch), scratch rows behind the features, threads and kernel set."""
 
     samples: int
     scratch: int
     threads: int
+    isa: bytes
 
     def shape(self, batch: int) -> tuple[int, int]:
         """(tiles, samples) for a batch."""
@@ -29,7 +30,7 @@ class Layout:
         """rows (batch, features) -> tiles."""
         tiles = buffer.take(*self.shape(len(rows)))
         if self.samples:
-            _core.tiles_load(rows, tiles, self.threads)
+            _core.tiles_load(rows, tiles, self.threads, self.isa)
         else:
             tiles[0, : rows.shape[1]] = rows.T
         return tiles

@@ -10,6 +10,7 @@ from dataclasses import asdict, fields
 
 import numpy as np
 
+from .. import _core
 from ..checks import as_features, check_integer, check_real, check_same_length
 from ..errors import ArgumentError, DivergedError
 from ..layers import Sigmoid, Softmax
@@ -31,8 +32,8 @@ class Trainer:
     """Updates a model, a batch at a time.
 
     The model's arrays change in place; the pattern of a sparse layer stays fixed, and its gradient and
-    optimizer state have nnz elements. While a Trainer is in use, do not give a layer another array; values
-    inside one may be changed between steps.
+    optimizer state have nnz elements. The Trainer keeps the kernel set that it was made with. While it is in
+    use, do not give a layer another array; values inside one may be changed between steps.
 
         trainer = Trainer(model, optimizer="adam", learning_rate=1e-3)
         loss = trainer.step(xb, yb)
@@ -72,7 +73,8 @@ class Trainer:
                 raise TypeError(f"limits must be a Limits, got {type(limits).__name__}")
             self.rules = self.rules.within(limits.weight_range)
         self.generator = np.random.default_rng(check_integer("seed", seed, minimum=0))
-        self._threads = check_threads(threads)
+        cpu = _core.cpu_info()
+        self._threads, self._isa = check_threads(threads) or cpu["threads"], cpu["isa"].encode()
         self.model = model
         self.rebuild()
         if limits is not None:
@@ -176,7 +178,7 @@ class Trainer:
     def _move(self, parameter: Parameter, scale: float) -> None:
         rate = self.learning_rate
         constants = self.optimizer.constants(learning_rate=rate, step=self.step_count)
-        constants.update(self.rules.options(), gradient_scale=scale)
+        constants.update(self.rules.options(), gradient_scale=scale, isa=self._isa)
         if parameter.is_weight:
             constants.update(self.penalties.options(rate))
         else:
@@ -208,7 +210,7 @@ class Trainer:
 
     def rebuild(self, states: dict[str, dict[str, np.ndarray]] | None = None) -> None:
         """A new network for the model's present arrays; states of the optimizer by parameter, None: new."""
-        self.network = Network(self.model, threads=self._threads)
+        self.network = Network(self.model, threads=self._threads, isa=self._isa)
         for parameter in self.network.parameters:
             fresh = states is None
             parameter.state = self.optimizer.new_state(parameter.values) if fresh else states[parameter.name]

@@ -254,6 +254,9 @@ typedef struct snn_sparse snn_sparse;
  * threads 0: the default of snn_cpu_query. */
 SNN_API snn_status snn_sparse_create(int64_t rows, int64_t cols, const int64_t *indptr,
                                      const int32_t *indices, int threads, snn_sparse **sparse);
+/* The same with the kernel set of that name; NULL: the default of snn_cpu_query. */
+SNN_API snn_status snn_sparse_create_for(const char *isa, int64_t rows, int64_t cols, const int64_t *indptr,
+                                         const int32_t *indices, int threads, snn_sparse **sparse);
 /* Frees. NULL is allowed. */
 SNN_API void snn_sparse_free(snn_sparse *sparse);
 
@@ -267,6 +270,15 @@ SNN_API snn_status snn_sparse_backward_input(snn_sparse *sparse, const float *da
 /* dW = (dY X^T) on the pattern: ddata (nnz); dbias (rows) = sum of dY over the batch, or NULL. */
 SNN_API snn_status snn_sparse_backward_weight(snn_sparse *sparse, const float *dy, const float *x,
                                               int64_t batch, float *ddata, float *dbias);
+/* The same products of matrices that are all in that order: with SNN_SAMPLES_FIRST X and dX (batch, cols), Y
+ * and dY (batch, rows). */
+SNN_API snn_status snn_sparse_forward_ordered(snn_sparse *sparse, snn_order order, const float *data,
+                                              const float *bias, const float *x, int64_t batch, float *y);
+SNN_API snn_status snn_sparse_backward_input_ordered(snn_sparse *sparse, snn_order order, const float *data,
+                                                     const float *dy, int64_t batch, float *dx);
+SNN_API snn_status snn_sparse_backward_weight_ordered(snn_sparse *sparse, snn_order order, const float *dy,
+                                                      const float *x, int64_t batch, float *ddata,
+                                                      float *dbias);
 
 /* The same products without copies between layers: activations stay cut into tiles of snn_tile_samples()
  * samples, which is the same for every pattern. A snn_tiles is (count, stride, samples) floats: tile after
@@ -288,10 +300,14 @@ typedef struct snn_activation {
 
 /* Samples a tile for the default ISA; 0 when it cannot be had. */
 SNN_API int64_t snn_tile_samples(void);
+/* The same for the kernel set of that name, which patterns made for it want; NULL: the default. */
+SNN_API int64_t snn_tile_samples_for(const char *isa);
 SNN_API int snn_sparse_threads(const snn_sparse *sparse);
 /* x (batch, features) row by row -> tiles. */
 SNN_API snn_status snn_tiles_load(const float *x, int64_t batch, int64_t features, int threads,
                                   snn_tiles tiles);
+SNN_API snn_status snn_tiles_load_for(const char *isa, const float *x, int64_t batch, int64_t features,
+                                      int threads, snn_tiles tiles);
 /* Copies the values into the packings: before the first product, and whenever they changed otherwise than
  * through snn_sparse_update. */
 SNN_API snn_status snn_sparse_set(snn_sparse *sparse, const float *data);
@@ -333,6 +349,7 @@ typedef struct snn_update {
     snn_penalty penalty; /* then the proximal step of length rate: zeros are exact */
     float penalty_strength, penalty_concavity; /* concavity > rate (MCP) */
     float low, high;                           /* at last w into [low, high]; infinite: as it is */
+    const char *isa; /* the kernel set by name, NULL: the default; a pattern has its own */
 } snn_update;
 
 /* One step on values (count) with gradient (count); first and second (count) are the optimizer's state, NULL

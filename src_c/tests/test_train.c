@@ -224,6 +224,53 @@ static void test_all_products(void)
     }
 }
 
+/* Samples first and features first are the same bits, for a pattern of a kernel set that is not the default.
+ */
+static void test_orders(const char *isa)
+{
+    static const int64_t sizes[][3] = {{1, 1, 1}, {5, 9, 67}, {33, 16, 15}, {64, 65, 130}, {7, 130, 64}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        const int64_t rows = sizes[i][0], cols = sizes[i][1], batch = sizes[i][2];
+        pattern p = make_pattern(rows, cols, 0.5);
+        const int64_t nnz = p.indptr[rows];
+        snn_sparse *sparse = NULL;
+        CHECK(snn_sparse_create_for(isa, rows, cols, p.indptr, p.indices, 2, &sparse) == SNN_OK);
+        const size_t of_rows = (size_t)(rows * batch), of_cols = (size_t)(cols * batch);
+        float *x[2], *y[2], *dx[2], *ddata[2], *dbias[2];
+        for (int o = 0; o < 2; o++) {
+            x[o] = snn_alloc(of_cols, 4), y[o] = snn_alloc(of_rows, 4), dx[o] = snn_alloc(of_cols, 4);
+            ddata[o] = snn_alloc((size_t)nnz + 1, 4), dbias[o] = snn_alloc((size_t)rows, 4);
+        }
+        for (int64_t s = 0; s < batch; s++)
+            for (int64_t f = 0; f < cols; f++)
+                x[0][s * cols + f] = x[1][f * batch + s] = (float)(uniform() - 0.5);
+        for (int o = 0; o < 2; o++) {
+            const snn_order order = o ? SNN_FEATURES_FIRST : SNN_SAMPLES_FIRST;
+            CHECK(!snn_sparse_forward_ordered(sparse, order, p.data, p.bias, x[o], batch, y[o]));
+            CHECK(!snn_sparse_backward_input_ordered(sparse, order, p.data, y[o], batch, dx[o]));
+            CHECK(!snn_sparse_backward_weight_ordered(sparse, order, y[o], x[o], batch, ddata[o], dbias[o]));
+        }
+        for (int64_t s = 0; s < batch; s++) {
+            for (int64_t f = 0; f < rows; f++)
+                CHECK(near("y", y[0][s * rows + f], y[1][f * batch + s], 0.0));
+            for (int64_t f = 0; f < cols; f++)
+                CHECK(near("dx", dx[0][s * cols + f], dx[1][f * batch + s], 0.0));
+        }
+        CHECK(!memcmp(ddata[0], ddata[1], (size_t)nnz * 4) && !memcmp(dbias[0], dbias[1], (size_t)rows * 4));
+        CHECK(snn_sparse_forward_ordered(sparse, (snn_order)7, p.data, NULL, x[0], batch, y[0]) ==
+              SNN_ERROR_ARGUMENT);
+        for (int o = 0; o < 2; o++) {
+            void *all[] = {x[o], y[o], dx[o], ddata[o], dbias[o]};
+            for (size_t m = 0; m < sizeof all / sizeof *all; m++)
+                snn_free(all[m]);
+        }
+        void *all[] = {p.indptr, p.indices, p.data, p.bias};
+        for (size_t m = 0; m < 4; m++)
+            snn_free(all[m]);
+        snn_sparse_free(sparse);
+    }
+}
+
 /* ---- loading ---- */
 
 static void test_loading(void)
@@ -469,6 +516,10 @@ int main(void)
         }
         CHECK(setenv("SPARSENN_ISA", isa->name, 1) == 0);
         CHECK(snn_tile_samples() == 4 * isa->lanes);
+        CHECK(setenv("SPARSENN_ISA", "sse9", 1) == 0);
+        CHECK(snn_tile_samples() == 0 && snn_tile_samples_for(isa->name) == 4 * isa->lanes);
+        test_orders(isa->name);
+        CHECK(setenv("SPARSENN_ISA", isa->name, 1) == 0);
         compared = 0;
         test_all_products();
         test_loading();

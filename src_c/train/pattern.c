@@ -115,8 +115,8 @@ static int make_both(snn_sparse *s, const int32_t *indices)
     return made;
 }
 
-snn_status snn_sparse_create(int64_t rows, int64_t cols, const int64_t *indptr, const int32_t *indices,
-                             int threads, snn_sparse **out)
+snn_status snn_sparse_create_for(const char *isa_name, int64_t rows, int64_t cols, const int64_t *indptr,
+                                 const int32_t *indices, int threads, snn_sparse **out)
 {
     if (!out)
         return snn_fail(SNN_ERROR_ARGUMENT, "sparse must not be NULL");
@@ -126,7 +126,7 @@ snn_status snn_sparse_create(int64_t rows, int64_t cols, const int64_t *indptr, 
     if (status)
         return status;
     const snn_isa *isa = NULL;
-    status = snn_isa_find(NULL, &isa);
+    status = snn_isa_find(isa_name, &isa);
     if (status)
         return status;
     if (indptr[rows] >= INT32_MAX)
@@ -160,6 +160,12 @@ snn_status snn_sparse_create(int64_t rows, int64_t cols, const int64_t *indptr, 
     }
     *out = s;
     return SNN_OK;
+}
+
+snn_status snn_sparse_create(int64_t rows, int64_t cols, const int64_t *indptr, const int32_t *indices,
+                             int threads, snn_sparse **out)
+{
+    return snn_sparse_create_for(NULL, rows, cols, indptr, indices, threads, out);
 }
 
 void snn_sparse_free(snn_sparse *sparse)

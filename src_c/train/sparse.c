@@ -35,44 +35,69 @@ static int reserve(snn_sparse *s, int64_t batch, snn_tiles *of_rows, snn_tiles *
 }
 
 typedef struct copying {
-    float *matrix; /* (features, batch) */
+    const snn_isa *isa;
+    float *matrix; /* (features, batch), or (batch, features) */
+    snn_order order;
     int64_t features, batch, width;
     snn_tiles tiles;
     int back; /* from the tiles into the matrix */
 } copying;
 
-static void copy(void *argument, int thread, int threads)
+/* Features [from, to) of a tile of samples first, first + 1, ... */
+static void copy_rows(const copying *c, int64_t first, int64_t samples, float *tile, int64_t from, int64_t to)
 {
-    const copying *c = argument;
-    for (int64_t t = 0; t < c->tiles.count; t++) {
-        const int64_t first = t * c->width,
-                      samples = c->batch - first < c->width ? c->batch - first : c->width;
-        for (int64_t k = c->features * thread / threads; k < c->features * (thread + 1) / threads; k++) {
-            float *row = c->matrix + k * c->batch + first,
-                  *tile = c->tiles.values + (t * c->tiles.stride + k) * c->width;
-            memcpy(c->back ? row : tile, c->back ? tile : row, (size_t)samples * sizeof(float));
-            if (!c->back && samples < c->width)
-                memset(tile + samples, 0, (size_t)(c->width - samples) * sizeof(float));
-        }
+    for (int64_t k = from; k < to; k++) {
+        float *row = c->matrix + k * c->batch + first, *of_tile = tile + k * c->width;
+        memcpy(c->back ? row : of_tile, c->back ? of_tile : row, (size_t)samples * sizeof(float));
+        if (!c->back && samples < c->width)
+            memset(of_tile + samples, 0, (size_t)(c->width - samples) * sizeof(float));
     }
 }
 
-static void cut(const snn_sparse *s, const float *matrix, int64_t features, int64_t batch, snn_tiles tiles)
+static void copy_turned(const copying *c, int64_t first, int64_t samples, float *tile, int64_t from,
+                        int64_t to)
 {
-    copying c = {(float *)(uintptr_t)matrix, features, batch, s->forward.kernel->samples, tiles, 0};
+    float *rows = c->matrix + first * c->features + from, *of_tile = tile + from * c->width;
+    if (c->back)
+        c->isa->transpose(of_tile, c->width, rows, c->features, to - from, samples, to - from);
+    else
+        c->isa->transpose(rows, c->features, of_tile, c->width, samples, to - from, c->width);
+}
+
+static void copy(void *argument, int thread, int threads)
+{
+    const copying *c = argument;
+    const int64_t from = c->features * thread / threads, to = c->features * (thread + 1) / threads;
+    for (int64_t t = 0; t < c->tiles.count && from < to; t++) {
+        const int64_t first = t * c->width,
+                      samples = c->batch - first < c->width ? c->batch - first : c->width;
+        float *tile = c->tiles.values + t * c->tiles.stride * c->width;
+        (c->order == SNN_SAMPLES_FIRST ? copy_turned : copy_rows)(c, first, samples, tile, from, to);
+    }
+}
+
+static void cut(const snn_sparse *s, const float *matrix, snn_order order, int64_t features, int64_t batch,
+                snn_tiles tiles)
+{
+    float *source = (float *)(uintptr_t)matrix; // read alone
+    copying c = {s->isa, source, order, features, batch, s->forward.kernel->samples, tiles, 0};
     snn_parallel(s->threads, copy, &c);
 }
 
-static void join(const snn_sparse *s, snn_tiles tiles, int64_t features, int64_t batch, float *matrix)
+static void join(const snn_sparse *s, snn_tiles tiles, snn_order order, int64_t features, int64_t batch,
+                 float *matrix)
 {
-    copying c = {matrix, features, batch, s->forward.kernel->samples, tiles, 1};
+    copying c = {s->isa, matrix, order, features, batch, s->forward.kernel->samples, tiles, 1};
     snn_parallel(s->threads, copy, &c);
 }
 
-static snn_status check(const snn_sparse *sparse, int64_t batch)
+static snn_status check(const snn_sparse *sparse, snn_order order, int64_t batch)
 {
     if (!sparse)
         return snn_fail(SNN_ERROR_ARGUMENT, "sparse must not be NULL");
+    if (order != SNN_SAMPLES_FIRST && order != SNN_FEATURES_FIRST)
+        return snn_fail(SNN_ERROR_ARGUMENT,
+                        "order must be SNN_SAMPLES_FIRST (0) or SNN_FEATURES_FIRST (1), got %d", (int)order);
     if (batch < 0)
         return snn_fail(SNN_ERROR_ARGUMENT, "batch must be at least 0, got %lld", (long long)batch);
     return SNN_OK;
@@ -83,10 +108,10 @@ static snn_status no_memory(int64_t batch)
     return snn_fail(SNN_ERROR_MEMORY, "out of memory for a batch of %lld", (long long)batch);
 }
 
-snn_status snn_sparse_forward(snn_sparse *sparse, const float *data, const float *bias, const float *x,
-                              int64_t batch, float *y)
+snn_status snn_sparse_forward_ordered(snn_sparse *sparse, snn_order order, const float *data,
+                                      const float *bias, const float *x, int64_t batch, float *y)
 {
-    snn_status status = check(sparse, batch);
+    snn_status status = check(sparse, order, batch);
     if (status || batch == 0)
         return status;
     if (!x || !y || (!data && sparse->nnz))
@@ -94,19 +119,19 @@ snn_status snn_sparse_forward(snn_sparse *sparse, const float *data, const float
     snn_tiles rows, cols;
     if (!reserve(sparse, batch, &rows, &cols))
         return no_memory(batch);
-    cut(sparse, x, sparse->cols, batch, cols);
+    cut(sparse, x, order, sparse->cols, batch, cols);
     status = snn_sparse_set(sparse, data);
     if (!status)
         status = snn_sparse_forward_tiles(sparse, bias, cols, NULL, rows);
     if (!status)
-        join(sparse, rows, sparse->rows, batch, y);
+        join(sparse, rows, order, sparse->rows, batch, y);
     return status;
 }
 
-snn_status snn_sparse_backward_input(snn_sparse *sparse, const float *data, const float *dy, int64_t batch,
-                                     float *dx)
+snn_status snn_sparse_backward_input_ordered(snn_sparse *sparse, snn_order order, const float *data,
+                                             const float *dy, int64_t batch, float *dx)
 {
-    snn_status status = check(sparse, batch);
+    snn_status status = check(sparse, order, batch);
     if (status || batch == 0)
         return status;
     if (!dy || !dx || (!data && sparse->nnz))
@@ -114,19 +139,19 @@ snn_status snn_sparse_backward_input(snn_sparse *sparse, const float *data, cons
     snn_tiles rows, cols;
     if (!reserve(sparse, batch, &rows, &cols))
         return no_memory(batch);
-    cut(sparse, dy, sparse->rows, batch, rows);
+    cut(sparse, dy, order, sparse->rows, batch, rows);
     status = snn_sparse_set(sparse, data);
     if (!status)
         status = snn_sparse_backward_input_tiles(sparse, rows, cols, NULL, cols);
     if (!status)
-        join(sparse, cols, sparse->cols, batch, dx);
+        join(sparse, cols, order, sparse->cols, batch, dx);
     return status;
 }
 
-snn_status snn_sparse_backward_weight(snn_sparse *sparse, const float *dy, const float *x, int64_t batch,
-                                      float *ddata, float *dbias)
+snn_status snn_sparse_backward_weight_ordered(snn_sparse *sparse, snn_order order, const float *dy,
+                                              const float *x, int64_t batch, float *ddata, float *dbias)
 {
-    const snn_status status = check(sparse, batch);
+    const snn_status status = check(sparse, order, batch);
     if (status)
         return status;
     if ((batch && (!dy || !x)) || (!ddata && sparse->nnz))
@@ -135,8 +160,26 @@ snn_status snn_sparse_backward_weight(snn_sparse *sparse, const float *dy, const
     if (!reserve(sparse, batch, &rows, &cols))
         return no_memory(batch);
     if (batch)
-        cut(sparse, dy, sparse->rows, batch, rows);
+        cut(sparse, dy, order, sparse->rows, batch, rows);
     if (batch)
-        cut(sparse, x, sparse->cols, batch, cols);
+        cut(sparse, x, order, sparse->cols, batch, cols);
     return snn_sparse_backward_weight_tiles(sparse, rows, cols, ddata, dbias);
+}
+
+snn_status snn_sparse_forward(snn_sparse *sparse, const float *data, const float *bias, const float *x,
+                              int64_t batch, float *y)
+{
+    return snn_sparse_forward_ordered(sparse, SNN_FEATURES_FIRST, data, bias, x, batch, y);
+}
+
+snn_status snn_sparse_backward_input(snn_sparse *sparse, const float *data, const float *dy, int64_t batch,
+                                     float *dx)
+{
+    return snn_sparse_backward_input_ordered(sparse, SNN_FEATURES_FIRST, data, dy, batch, dx);
+}
+
+snn_status snn_sparse_backward_weight(snn_sparse *sparse, const float *dy, const float *x, int64_t batch,
+                                      float *ddata, float *dbias)
+{
+    return snn_sparse_backward_weight_ordered(sparse, SNN_FEATURES_FIRST, dy, x, batch, ddata, dbias);
 }

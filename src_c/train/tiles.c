@@ -11,11 +11,13 @@
 
 #include <string.h>
 
-int64_t snn_tile_samples(void)
+int64_t snn_tile_samples_for(const char *isa_name)
 {
     const snn_isa *isa = NULL;
-    return snn_isa_find(NULL, &isa) ? 0 : 4 * isa->lanes;
+    return snn_isa_find(isa_name, &isa) ? 0 : 4 * isa->lanes;
 }
+
+int64_t snn_tile_samples(void) { return snn_tile_samples_for(NULL); }
 
 static float *tile_of(snn_tiles tiles, int64_t index, int64_t samples)
 {
@@ -58,10 +60,11 @@ static void load(void *argument, int thread, int threads)
     }
 }
 
-snn_status snn_tiles_load(const float *x, int64_t batch, int64_t features, int threads, snn_tiles tiles)
+snn_status snn_tiles_load_for(const char *isa_name, const float *x, int64_t batch, int64_t features,
+                              int threads, snn_tiles tiles)
 {
     loading l = {.x = x, .batch = batch, .features = features, .tiles = tiles};
-    snn_status status = snn_isa_find(NULL, &l.isa);
+    snn_status status = snn_isa_find(isa_name, &l.isa);
     if (status)
         return status;
     if (batch < 0 || features < 1 || (!x && batch) || threads < 0 || threads > SNN_MAX_THREADS)
@@ -74,6 +77,11 @@ snn_status snn_tiles_load(const float *x, int64_t batch, int64_t features, int t
         return status;
     snn_parallel(threads ? threads : snn_threads_default(), load, &l);
     return SNN_OK;
+}
+
+snn_status snn_tiles_load(const float *x, int64_t batch, int64_t features, int threads, snn_tiles tiles)
+{
+    return snn_tiles_load_for(NULL, x, batch, features, threads, tiles);
 }
 
 /* ---- forward and input gradient ---- */

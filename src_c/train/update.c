@@ -64,7 +64,7 @@ snn_status snn_update_values(const snn_update *options, float *values, const flo
     update u = {NULL, NULL, options, values, gradient, first, second, count};
     snn_status status = check_update(&u);
     if (!status)
-        status = snn_isa_find(NULL, &u.isa);
+        status = snn_isa_find(options->isa, &u.isa);
     if (status)
         return status;
     if (threads < 0 || threads > SNN_MAX_THREADS)
