@@ -63,7 +63,7 @@ def test_duplicates_of_a_coo_matrix_are_summed():
     "data, indices, indptr, words",
     [
         ([1, 2, 3], [0, 1, 2], [1, 2, 3], "indptr must start at 0"),
-        ([1, 2, 3], [0, 1, 2], [0, 5, 3], "row 0"),
+        ([1, 2, 3], [0, 1, 2], [0, 5, 3], "indptr must not fall, got 3 at 2 after 5"),
         ([1, 2, 3], [0, 1, 2], [0, 2, 1], "indptr"),
         ([1, 2, 3], [0, 1, 2], [0, 2, 9], "indptr must end"),
         ([1, 2, 3], [0, 1, 2], [0, 3], "rows \\+ 1"),

@@ -5,13 +5,18 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse
 
+from ..layers import Linear
 from ..model import Model
+from ..sparse_input import checked
 
 
 def check_model(model: object) -> Model:
-    """model, which must be a Model."""
+    """model, which must be a Model whose sparse weights are sound: their arrays may have been changed."""
     if not isinstance(model, Model):
         raise TypeError(f"model must be a sparsenn.Model, got {type(model).__name__}")
+    for index, layer in enumerate(model.layers):
+        if isinstance(layer, Linear) and layer.sparse:
+            checked(layer.weight, f"model.layers[{index}].weight")
     return model
 
 

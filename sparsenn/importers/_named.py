@@ -10,6 +10,7 @@ import scipy.sparse
 from ..errors import ArgumentError
 from ..layers import ACTIVATIONS, LAYER_TYPES, Linear
 from ..model import Model
+from ..sparse_input import checked
 from ._steps import Affine, Scale, build_model
 
 LAYERS_HELP = "names of layers among the tensors, names of activations, or activation layers such as ReLU()"
@@ -109,8 +110,8 @@ class _Tensors:
         if indptr.size != rows + 1:
             raise ArgumentError(f"{prefix}.weight.indptr must hold {rows + 1} entries, got {indptr.size}")
         csr = scipy.sparse.csr_array((rows, columns), dtype=data.dtype)
-        csr.data, csr.indices, csr.indptr = data, indices, indptr  # checked when the layer is made
-        return csr
+        csr.data, csr.indices, csr.indptr = data, indices, indptr
+        return checked(csr, f"{prefix}.weight")
 
     def masked(self, name: str):
         """The tensor; original times mask where it was pruned and not made permanent; None for none."""

@@ -8,6 +8,12 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import column_or_1d
 
 from ..errors import ArgumentError
+from ..sparse_input import checked
+
+
+def sound(values, name: str):
+    """values, after the checks that scikit-learn does not make of a scipy sparse matrix."""
+    return checked(values, name) if scipy.sparse.issparse(values) else values
 
 
 def as_dense(X) -> np.ndarray:

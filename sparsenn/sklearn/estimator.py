@@ -13,7 +13,7 @@ from ..checks import check_real
 from ..importers import from_sklearn
 from ..model import Model
 from . import fitting
-from .data import as_dense
+from .data import as_dense, sound
 from .lazy_plan import LazyPlan
 from .model_bytes import from_bytes, to_bytes
 from .parameters import new_network, training_settings
@@ -193,14 +193,14 @@ class SparseMLP(BaseEstimator):
     def _run(self, X) -> np.ndarray:
         """The network's outputs (n, outputs) float32."""
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=("csr", "csc"), reset=False)
+        X = validate_data(self, sound(X, "X"), accept_sparse=("csr", "csc"), reset=False)
         return self._compiled.run(as_dense(X))
 
     def _validate(self, X, y, *, first: bool, classes=None) -> tuple[np.ndarray, np.ndarray]:
         X, y = validate_data(
             self,
-            X,
-            y,
+            sound(X, "X"),
+            sound(y, "y"),
             accept_sparse=("csr", "csc"),
             multi_output=True,
             y_numeric=isinstance(self, RegressorMixin),
