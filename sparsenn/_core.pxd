@@ -79,6 +79,7 @@ cdef extern from "sparsenn.h" nogil:
     snn_status snn_model_map(const char *path, snn_model **model)
     snn_status snn_model_load_memory(const void *bytes, size_t byte_count, snn_model **model)
     snn_status snn_model_save(const snn_model *model, const char *path)
+    snn_status snn_model_save_memory(const snn_model *model, void *buffer, size_t capacity, size_t *needed)
     snn_status snn_csr_check(int64_t rows, int64_t cols, const int64_t *indptr, const int32_t *indices)
     void snn_model_free(snn_model *model)
 
@@ -113,6 +114,7 @@ cdef extern from "sparsenn.h" nogil:
     int snn_plan_threads(const snn_plan *plan)
     const char *snn_plan_isa(const snn_plan *plan)
     snn_status snn_plan_report(const snn_plan *plan, char *buffer, size_t capacity, size_t *needed)
+    snn_status snn_plan_model(const snn_plan *plan, snn_model **model)
     void snn_plan_free(snn_plan *plan)
 
     ctypedef struct snn_sparse:

@@ -214,6 +214,15 @@ cdef class Model:
             status = snn_model_save(self.handle, file_path)
         check(status)
 
+    def save_memory(self):
+        """The bytes of a model file, as an ndarray (uint8): pickles hand those on without a copy."""
+        cdef size_t needed = 0, written = 0
+        check(snn_model_save_memory(self.handle, NULL, 0, &needed))
+        content = np.empty(needed, np.uint8)
+        cdef unsigned char[::1] view = content
+        check(snn_model_save_memory(self.handle, &view[0], needed, &written))
+        return content
+
     def add_dense(self, const float[:, ::1] weight not None, const float[::1] bias=None):
         """Appends y = W x + b; weight (out, in), bias (out,) or None."""
         if bias is not None:
@@ -366,6 +375,12 @@ cdef class Plan:
             return run_into(self.handle, &view, out)
         finally:
             PyBuffer_Release(&view)
+
+    def model(self):
+        """The model that the plan computes, from its packed weights."""
+        cdef Model model = Model.__new__(Model)
+        check(snn_plan_model(self.handle, &model.handle))
+        return model
 
     def report(self):
         """The plan's report as JSON text."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copyreg
+
 import numpy as np
 import scipy.sparse
 
@@ -44,3 +46,16 @@ def _layer(node: dict):
     return Linear(
         scipy.sparse.csr_array((node["data"], node["indices"], node["indptr"]), shape=shape), node["bias"]
     )
+
+
+def from_bytes(content) -> Model:
+    """The Model in the bytes of a model file."""
+    return from_core(_core.Model.load_memory(content))
+
+
+def _pickled(model: Model):
+    return from_bytes, (to_core(model).save_memory(),)
+
+
+# A Model pickles as the bytes of its file, in an array, so that joblib can map those of large models.
+copyreg.pickle(Model, _pickled)

@@ -26,8 +26,9 @@ SMALL_LAYER = 4096  # weights; below, whether sparse or dense is faster tells no
 class Plan:
     """A compiled model. Immutable: any number of threads may run it at once. Made by compile()."""
 
-    def __init__(self, handle: _core.Plan):
-        self._handle = handle
+    def __init__(self, handle: _core.Plan, options: dict):
+        """options: those of compile, for where the plan is unpickled."""
+        self._handle, self._options = handle, options
 
     @property
     def inputs(self) -> int:
@@ -81,6 +82,10 @@ class Plan:
         """The report as a text table: per layer and batch the candidates, their times and the choice."""
         return explain_report(self.report())
 
+    def __reduce__(self):
+        """Pickles as the bytes of its model's file; where it is unpickled it is compiled again."""
+        return _compile_again, (self._handle.model().save_memory(), self._options)
+
     def __repr__(self) -> str:
         return f"Plan({self.inputs} -> {self.outputs}, isa={self.isa!r}, threads={self.threads})"
 
@@ -111,7 +116,23 @@ def compile(
     >>> plan.run(np.zeros((5, 16))).shape
     (5, 4)
     """
-    handle = to_core(model)
+    return _compile(
+        to_core(model),
+        {"threads": threads, "batch_sizes": tuple(batch_sizes), "tune": tune, "cache": cache, "isa": isa},
+    )
+
+
+def _compile_again(content: np.ndarray, options: dict) -> Plan:
+    """The plan of an unpickled model file, without the warnings that its first making gave."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return _compile(_core.Model.load_memory(content), options)
+
+
+def _compile(handle: _core.Model, options: dict) -> Plan:
+    threads, batch_sizes, tune, cache, isa = (
+        options[name] for name in ("threads", "batch_sizes", "tune", "cache", "isa")
+    )
     sizes = [check_integer(f"batch_sizes[{i}]", size, minimum=1) for i, size in enumerate(batch_sizes)]
     if not sizes:
         raise ArgumentError("batch_sizes must hold at least one batch size, got none")
@@ -127,7 +148,7 @@ def compile(
         isa=None if isa is None else isa.encode("utf-8", "surrogatepass"),
         cache_path=_cache_path(cache),
     )
-    compiled = Plan(plan)
+    compiled = Plan(plan, options)
     _warn_of_dense(compiled.report())
     return compiled
 
@@ -164,7 +185,7 @@ def _warn_of_dense(report: dict) -> None:
     if below:
         warnings.warn(
             f"below break-even, run by the dense kernel: {', '.join(below)}; prune further to gain speed",
-            stacklevel=3,
+            stacklevel=4,
         )
 
 

@@ -187,6 +187,11 @@ SNN_API snn_status snn_model_load_memory(const void *bytes, size_t byte_count, s
  * SNN_ERROR_IO, and after a kill at any moment, path holds what it held before. A model without nodes
  * cannot be saved. */
 SNN_API snn_status snn_model_save(const snn_model *model, const char *path);
+/* The same file in memory: writes it into buffer of the given capacity in bytes and sets *needed to the bytes
+ * it takes. Too small a capacity (0 with a NULL buffer to ask) is not an error: buffer then holds as much as
+ * fits. */
+SNN_API snn_status snn_model_save_memory(const snn_model *model, void *buffer, size_t capacity,
+                                         size_t *needed);
 /* Checks that the arrays are a valid CSR matrix of that shape (see snn_model_add_csr). */
 SNN_API snn_status snn_csr_check(int64_t rows, int64_t cols, const int64_t *indptr, const int32_t *indices);
 /* Frees a model and all that snn_model_node pointed to. NULL is allowed. */
@@ -241,6 +246,9 @@ SNN_API const char *snn_plan_isa(const snn_plan *plan);
  * bytes and sets *needed to the bytes it takes with the NUL. Too small a capacity (0 with a NULL buffer
  * to ask) is not an error: buffer then holds as much as fits. */
 SNN_API snn_status snn_plan_report(const snn_plan *plan, char *buffer, size_t capacity, size_t *needed);
+/* The model that the plan computes, made from its packed weights: weights that are zero are not stored, and a
+ * bias of zeros is none. Its plans give the same bits. */
+SNN_API snn_status snn_plan_model(const snn_plan *plan, snn_model **model);
 /* Frees a plan that no thread is running. NULL is allowed. */
 SNN_API void snn_plan_free(snn_plan *plan);
 

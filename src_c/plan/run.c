@@ -171,8 +171,8 @@ static const snn_packing *last_rows(const snn_plan *plan, int bucket)
 typedef enum before { NOTHING, SAME_SEGMENT, OTHER_SEGMENT } before;
 
 /* Whether a split tile begins with a barrier. Several steps, or x made in parts, write where others may be
- * busy. One step writes into y, which is nobody else's, or its thread's own rows of a buffer: those were its own
- * in the tile before as well, if that had the same bounds and used the buffer at all. */
+ * busy. One step writes into y, which is nobody else's, or its thread's own rows of a buffer: those were its
+ * own in the tile before as well, if that had the same bounds and used the buffer at all. */
 static int must_wait(const run *r, const tile *t, before before, int shared)
 {
     if (before == NOTHING)
@@ -236,7 +236,9 @@ static void run_thread(void *argument, int thread, int threads)
         if (segment->split) {
             for (int64_t t = 0; t < segment->tiles; t++)
                 run_split_tile(r, segment->bucket, segment->first_sample + t * width, thread, threads,
-                               t > 0 ? SAME_SEGMENT : s > 0 ? OTHER_SEGMENT : NOTHING);
+                               t > 0   ? SAME_SEGMENT
+                               : s > 0 ? OTHER_SEGMENT
+                                       : NOTHING);
         } else {
             // Tiles next to each other go to one thread: their samples are next to each other in x and y.
             const int64_t share = segment->tiles / (8 * (int64_t)threads), together = share > 1 ? share : 1;
