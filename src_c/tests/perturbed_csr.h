@@ -1,8 +1,10 @@
-/* Random CSR matrices of odd sizes. */
+/* Random CSR matrices of odd sizes, and kernel sets for them. */
 #ifndef SNN_TEST_PERTURBED_CSR_H
 #define SNN_TEST_PERTURBED_CSR_H
 
+#include "base/cpu.h"
 #include "base/memory.h"
+#include "kernels/kernel.h"
 #include "pack/pack.h"
 #include "perturbed_threads.h"
 
@@ -48,6 +50,17 @@ static inline void free_csr(const snn_csr *csr)
     snn_free((void *)csr->indptr);
     snn_free((void *)csr->indices);
     snn_free((void *)csr->data);
+}
+
+/* The name of a kernel set that this machine has. */
+static inline const char *random_isa(void)
+{
+    const char *usable[8];
+    int count = 0;
+    for (const snn_isa *const *isa = snn_isa_table(); *isa; isa++)
+        if (snn_cpu_supports((*isa)->name))
+            usable[count++] = (*isa)->name;
+    return usable[chance(count)];
 }
 
 #endif

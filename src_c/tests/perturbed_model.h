@@ -2,7 +2,6 @@
 #ifndef SNN_TEST_PERTURBED_MODEL_H
 #define SNN_TEST_PERTURBED_MODEL_H
 
-#include "base/cpu.h"
 #include "check.h"
 #include "perturbed_csr.h"
 #include "plan/plan.h"
@@ -37,8 +36,8 @@ static void add_linear(random_model *m, int64_t rows)
 
 static void add_activation(random_model *m)
 {
-    static const snn_node_type types[] = {SNN_NODE_RELU, SNN_NODE_TANH, SNN_NODE_GELU, SNN_NODE_SIGMOID,
-                                          SNN_NODE_CLIP, SNN_NODE_SOFTMAX};
+    static const snn_node_type types[] = {SNN_NODE_RELU,    SNN_NODE_TANH, SNN_NODE_GELU,
+                                          SNN_NODE_SIGMOID, SNN_NODE_CLIP, SNN_NODE_SOFTMAX};
     const snn_node_type type = types[chance(6)];
     const float limit = type == SNN_NODE_CLIP ? 0.75f : 0.0f;
     CHECK_OK(snn_model_add_activation(m->model, type, -limit, limit));
@@ -65,17 +64,6 @@ static void free_random_model(random_model *m)
     for (int i = 0; i < m->nodes; i++)
         free_csr(&m->csr[i]);
     snn_model_free(m->model);
-}
-
-/* The name of a kernel set that this machine has. */
-static const char *random_isa(void)
-{
-    const char *usable[8];
-    int count = 0;
-    for (const snn_isa *const *isa = snn_isa_table(); *isa; isa++)
-        if (snn_cpu_supports((*isa)->name))
-            usable[count++] = (*isa)->name;
-    return usable[chance(count)];
 }
 
 /* In place of what was chosen for each linear step and bucket, any of its candidates. */

@@ -1,6 +1,7 @@
-/* Takes the place of threads.c in a test program: plain threads, new ones for each region, that are held up at
- * random where a region begins, at barriers and at the marked places (SNN_PAUSE). So an order of things that a
- * scheduler brings about once in a million runs comes about at once, and a sanitizer sees every barrier. */
+/* Takes the place of threads.c in a test program: plain threads, new ones for each region, that are held up
+ * at random where a region begins, at barriers and at the marked places (SNN_PAUSE). So an order of things
+ * that a scheduler brings about once in a million runs comes about at once, and a sanitizer sees every
+ * barrier. */
 #ifndef SNN_TEST_PERTURBED_THREADS_H
 #define SNN_TEST_PERTURBED_THREADS_H
 

@@ -1,5 +1,5 @@
-/* Plans on threads that are held up at random: any mixture of tiles, any kernels, any number of threads and of
- * callers gives the bits that one thread gives. test_perturbed [runs [seed]]. */
+/* Plans on threads that are held up at random: any mixture of tiles, any kernels, any number of threads and
+ * of callers gives the bits that one thread gives. test_perturbed [runs [seed]]. */
 #include "check.h"
 
 #include "perturbed_model.h"
@@ -28,8 +28,8 @@ typedef struct job {
 
 #define UNTOUCHED -7.0f
 
-/* A few segments of any buckets, tiles that threads take alone before those that they share. The last tile may
- * have fewer samples than its width. */
+/* A few segments of any buckets, tiles that threads take alone before those that they share. The last tile
+ * may have fewer samples than its width. */
 static void cut_at_random(job *j)
 {
     const snn_plan *plan = j->plan;

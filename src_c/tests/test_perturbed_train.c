@@ -17,7 +17,8 @@ static tally tallies[] = {{.name = "products of matrices"},
 /* One pattern with its numbers, and the operator that computes with them. */
 typedef struct trained {
     const snn_csr *csr;
-    int threads; /* of snn_tiles_load */
+    const char *isa;
+    int threads;
     snn_sparse *sparse;
     float *data, *ddata, *dbias; /* (nnz) (nnz) (rows) */
     float *y, *dx;               /* (rows, batch) (cols, batch) */
@@ -33,18 +34,18 @@ static float *random_values(int64_t count)
     return values;
 }
 
-static snn_tiles make_tiles(int64_t batch, int64_t features)
+static snn_tiles make_tiles(const char *isa, int64_t batch, int64_t features)
 {
-    const int64_t width = snn_tile_samples(), count = (batch + width - 1) / width;
+    const int64_t width = snn_tile_samples_for(isa), count = (batch + width - 1) / width;
     return (snn_tiles){snn_alloc((size_t)(count * (features + SPARE) * width), sizeof(float)), count,
                        features + SPARE};
 }
 
-static trained make_trained(const snn_csr *csr, int threads, int64_t batch)
+static trained make_trained(const snn_csr *csr, const char *isa, int threads, int64_t batch)
 {
     const size_t nnz = (size_t)csr->indptr[csr->rows];
-    trained t = {.csr = csr, .threads = threads};
-    CHECK_OK(snn_sparse_create(csr->rows, csr->cols, csr->indptr, csr->indices, threads, &t.sparse));
+    trained t = {.csr = csr, .isa = isa, .threads = threads};
+    CHECK_OK(snn_sparse_create_for(isa, csr->rows, csr->cols, csr->indptr, csr->indices, threads, &t.sparse));
     t.data = snn_alloc(nnz, sizeof(float));
     memcpy(t.data, csr->data, nnz * sizeof(float));
     t.ddata = snn_alloc(nnz, sizeof(float));
@@ -53,18 +54,18 @@ static trained make_trained(const snn_csr *csr, int threads, int64_t batch)
     t.dbias = snn_alloc((size_t)csr->rows, sizeof(float));
     t.y = snn_alloc((size_t)(csr->rows * batch), sizeof(float));
     t.dx = snn_alloc((size_t)(csr->cols * batch), sizeof(float));
-    t.x = make_tiles(batch, csr->cols);
-    t.back = make_tiles(batch, csr->cols);
-    t.dy = make_tiles(batch, csr->rows);
-    t.z = make_tiles(batch, csr->rows);
-    t.made = make_tiles(batch, csr->rows);
+    t.x = make_tiles(isa, batch, csr->cols);
+    t.back = make_tiles(isa, batch, csr->cols);
+    t.dy = make_tiles(isa, batch, csr->rows);
+    t.z = make_tiles(isa, batch, csr->rows);
+    t.made = make_tiles(isa, batch, csr->rows);
     return t;
 }
 
 static void free_trained(trained *t)
 {
-    float *const all[] = {t->data,     t->ddata,       t->first,     t->second,   t->dbias,     t->y,
-                          t->dx,       t->x.values,    t->back.values, t->dy.values, t->z.values, t->made.values};
+    float *const all[] = {t->data, t->ddata,    t->first,       t->second,    t->dbias,    t->y,
+                          t->dx,   t->x.values, t->back.values, t->dy.values, t->z.values, t->made.values};
     snn_sparse_free(t->sparse);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         snn_free(all[i]);
@@ -76,9 +77,8 @@ static int same(const float *a, const float *b, int64_t count)
 }
 
 /* All samples of the features, those that fill up the last tile included; not the scratch rows. */
-static int same_tiles(snn_tiles a, snn_tiles b, int64_t features)
+static int same_tiles(snn_tiles a, snn_tiles b, int64_t features, int64_t width)
 {
-    const int64_t width = snn_tile_samples();
     for (int64_t t = 0; t < a.count; t++)
         if (!same(a.values + t * a.stride * width, b.values + t * b.stride * width, features * width))
             return 0;
@@ -87,19 +87,21 @@ static int same_tiles(snn_tiles a, snn_tiles b, int64_t features)
 
 /* ---- what is compared ---- */
 
-static void multiply(trained *t, const float *bias, const float *x, const float *dy, int64_t batch)
+static void multiply(trained *t, snn_order order, const float *bias, const float *x, const float *dy,
+                     int64_t batch)
 {
-    CHECK_OK(snn_sparse_forward(t->sparse, t->data, bias, x, batch, t->y));
-    CHECK_OK(snn_sparse_backward_input(t->sparse, t->data, dy, batch, t->dx));
-    CHECK_OK(snn_sparse_backward_weight(t->sparse, dy, x, batch, t->ddata, t->dbias));
+    CHECK_OK(snn_sparse_forward_ordered(t->sparse, order, t->data, bias, x, batch, t->y));
+    CHECK_OK(snn_sparse_backward_input_ordered(t->sparse, order, t->data, dy, batch, t->dx));
+    CHECK_OK(snn_sparse_backward_weight_ordered(t->sparse, order, dy, x, batch, t->ddata, t->dbias));
 }
 
 static void compare_matrices(trained *one, trained *many, const float *bias, int64_t batch)
 {
     const int64_t rows = one->csr->rows, cols = one->csr->cols, nnz = one->csr->indptr[rows];
     float *x = random_values(cols * batch), *dy = random_values(rows * batch);
-    multiply(one, bias, x, dy, batch);
-    multiply(many, bias, x, dy, batch);
+    const snn_order order = chance(2);
+    multiply(one, order, bias, x, dy, batch);
+    multiply(many, order, bias, x, dy, batch);
     count_run(&tallies[0], same(one->y, many->y, rows * batch) && same(one->dx, many->dx, cols * batch) &&
                                same(one->ddata, many->ddata, nnz) && same(one->dbias, many->dbias, rows));
     snn_free(x);
@@ -113,8 +115,8 @@ static void multiply_tiles(trained *t, const float *bias, const float *x, const 
     const snn_csr *csr = t->csr;
     if (a.type == SNN_NODE_GELU)
         a.z = t->z;
-    CHECK_OK(snn_tiles_load(x, batch, csr->cols, t->threads, t->x));
-    CHECK_OK(snn_tiles_load(dy, batch, csr->rows, t->threads, t->dy));
+    CHECK_OK(snn_tiles_load_for(t->isa, x, batch, csr->cols, t->threads, t->x));
+    CHECK_OK(snn_tiles_load_for(t->isa, dy, batch, csr->rows, t->threads, t->dy));
     CHECK_OK(snn_sparse_forward_tiles(t->sparse, bias, t->x, &a, t->made));
     if (a.type == SNN_NODE_GELU)
         a.z = t->x;
@@ -124,9 +126,9 @@ static void multiply_tiles(trained *t, const float *bias, const float *x, const 
 
 static int same_products(const trained *one, const trained *many)
 {
-    const int64_t rows = one->csr->rows, cols = one->csr->cols;
-    return same_tiles(one->x, many->x, cols) && same_tiles(one->made, many->made, rows) &&
-           same_tiles(one->z, many->z, rows) && same_tiles(one->back, many->back, cols) &&
+    const int64_t rows = one->csr->rows, cols = one->csr->cols, width = snn_tile_samples_for(one->isa);
+    return same_tiles(one->x, many->x, cols, width) && same_tiles(one->made, many->made, rows, width) &&
+           same_tiles(one->z, many->z, rows, width) && same_tiles(one->back, many->back, cols, width) &&
            same(one->ddata, many->ddata, one->csr->indptr[rows]) && same(one->dbias, many->dbias, rows);
 }
 
@@ -198,7 +200,8 @@ static void run_pattern(void)
     const int threads = 1 + chance(MOST_THREADS);
     const snn_csr csr = random_csr(rows, cols, large ? 60 : chance(60), NULL);
     float *bias = random_values(rows);
-    trained one = make_trained(&csr, 1, batch), many = make_trained(&csr, threads, batch);
+    const char *isa = random_isa();
+    trained one = make_trained(&csr, isa, 1, batch), many = make_trained(&csr, isa, threads, batch);
     for (int i = 0; i < 4; i++) {
         compare_matrices(&one, &many, bias, batch);
         compare_tiles(&one, &many, bias, batch, &tallies[1]);
