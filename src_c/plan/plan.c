@@ -172,8 +172,9 @@ snn_status snn_plan_create(const snn_model *model, const snn_plan_options *optio
         plan->tune = options->tune;
         plan->steps = snn_alloc((size_t)model->count, sizeof *plan->steps);
         plan->pool = snn_alloc(SNN_POOL, sizeof *plan->pool);
+        plan->crowd = snn_alloc(1, sizeof *plan->crowd);
     }
-    if (!plan || !csr || !plan->steps || !plan->pool)
+    if (!plan || !csr || !plan->steps || !plan->pool || !plan->crowd)
         status = snn_fail(SNN_ERROR_MEMORY, "out of memory for a plan");
     if (!status)
         status = make_steps(plan, model, csr);
@@ -209,6 +210,7 @@ void snn_plan_free(snn_plan *plan)
     for (int i = 0; plan->pool && i < SNN_POOL; i++)
         snn_workspace_free(atomic_load(&plan->pool[i]));
     snn_free((void *)plan->pool);
+    snn_free(plan->crowd);
     snn_free(plan->steps);
     snn_free(plan->table);
     snn_free(plan);

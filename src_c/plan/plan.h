@@ -1,8 +1,9 @@
 /* A plan inside the core: steps over numbered buffers, and for each way of cutting a batch (a bucket) the
- * kernel and packing of every step. Immutable once made, but for the pool of workspaces. */
+ * kernel and packing of every step. Immutable once made, but for the pool of workspaces and the crowd. */
 #ifndef SNN_PLAN_H
 #define SNN_PLAN_H
 
+#include "base/crowd.h"
 #include "kernels/kernel.h"
 #include "pack/pack.h"
 
@@ -92,6 +93,7 @@ struct snn_plan {
     double peak_gflops; /* of multiply-adds in registers, one thread */
     double compile_seconds;
     _Atomic(snn_workspace *) *pool; /* (SNN_POOL) idle workspaces */
+    snn_crowd *crowd;               /* owned; whether the threads of its runs are held up */
 };
 
 /* schedule.c: cutting batches. Returns 0 when memory is out. */

@@ -17,6 +17,7 @@ typedef struct run {
     snn_workspace *workspace;
     snn_segment segments[SNN_MAX_SEGMENTS];
     int segment_count;
+    snn_crowd *crowd; /* NULL: threads are not watched */
 } run;
 
 /* Samples [first, first + the bucket's width) of a batch. */
@@ -256,13 +257,23 @@ static void run_thread(void *argument, int thread, int threads)
 static void run_segments(run *r)
 {
     int64_t useful = 1; // threads that have something to do
+    double one_thread_us = 0.0;
     for (int s = 0; s < r->segment_count; s++) {
+        const snn_segment *segment = &r->segments[s];
         atomic_store(&r->workspace->next_tile[s], 0);
-        const int64_t busy = r->segments[s].split ? r->plan->threads : r->segments[s].tiles;
+        const int64_t busy = segment->split ? r->plan->threads : segment->tiles;
         if (busy > useful)
             useful = busy;
+        one_thread_us += (double)segment->tiles * r->plan->buckets[segment->bucket].tile_us;
     }
-    snn_parallel(useful < r->plan->threads ? (int)useful : r->plan->threads, run_thread, r);
+    const int threads = useful < r->plan->threads ? (int)useful : r->plan->threads;
+    if (threads == 1 || !r->crowd) {
+        snn_parallel(threads, run_thread, r);
+        return;
+    }
+    const snn_crowd_visit visit = snn_crowd_enter(r->crowd, threads, one_thread_us);
+    snn_parallel(visit.threads, run_thread, r);
+    snn_crowd_leave(r->crowd, &visit, threads);
 }
 
 void snn_plan_run_cut(const snn_plan *plan, snn_workspace *workspace, const float *x, snn_order x_order,
@@ -318,7 +329,8 @@ snn_status snn_plan_run_ordered(const snn_plan *plan, const float *x, snn_order 
              .x_order = x_order,
              .y_order = y_order,
              .batch = batch,
-             .workspace = snn_workspace_take(plan)};
+             .workspace = snn_workspace_take(plan),
+             .crowd = plan->crowd};
     if (!r.workspace)
         return snn_fail(SNN_ERROR_MEMORY, "out of memory for a workspace");
     r.segment_count = snn_schedule(plan, batch, r.segments);

@@ -1,0 +1,128 @@
+#include "base/crowd.h"
+
+#include <time.h>
+
+#define ONE 1024               /* learned: as expected */
+#define SHORT_NS 20000         /* of one thread: reading a fine clock twice costs 50 ns, too much for each */
+#define SAMPLED 8              /* one short region of so many is timed finely */
+#define RUNS_BETWEEN_TRIES 256 /* so that less than 1 % of the runs are tries that fail */
+#define LEARNING_RUNS 8        /* that are timed first after threads were given up, and one of 16 later */
+#define LEAST_WHILE_NS 2000000
+#define LONGEST_WHILE_NS 4000000000
+
+#ifdef CLOCK_MONOTONIC_COARSE
+#define COARSE CLOCK_MONOTONIC_COARSE
+#else
+#define COARSE CLOCK_MONOTONIC
+#endif
+
+#define LOAD(value) atomic_load_explicit(&crowd->value, memory_order_relaxed)
+#define STORE(value, to) atomic_store_explicit(&crowd->value, to, memory_order_relaxed)
+
+static int64_t now_ns(int clock)
+{
+    struct timespec t;
+    clock_gettime((clockid_t)clock, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* A coarse clock moves once a tick of some milliseconds: a step of one says nothing. */
+static int64_t tick_ns(void)
+{
+    struct timespec t;
+    return clock_getres(COARSE, &t) ? 0 : (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Threads while the others are held up. One busy process leaves all processors but one; then halves. */
+static int fewer_than(int threads, int wanted) { return threads == wanted ? threads - 1 : (threads + 1) / 2; }
+
+/* The clock for a region on all threads. */
+static int choose_clock(snn_crowd *crowd, int64_t one_thread_ns)
+{
+    if (one_thread_ns >= SHORT_NS)
+        return CLOCK_MONOTONIC;
+    const int sample = LOAD(sample);
+    STORE(sample, (sample + 1) % SAMPLED);
+    return sample == 0 ? CLOCK_MONOTONIC : COARSE;
+}
+
+/* Whether fewer threads are to be used still: for a number of runs and a time. */
+static int still_away(snn_crowd *crowd, int *timed)
+{
+    const int runs = LOAD(runs);
+    *timed = runs > RUNS_BETWEEN_TRIES - LEARNING_RUNS || runs % 16 == 0;
+    if (runs > 0) {
+        STORE(runs, runs - 1);
+        return 1;
+    }
+    const int64_t now = now_ns(COARSE);
+    if (now < LOAD(until_ns))
+        return 1;
+    STORE(returned_ns, now);
+    STORE(lost_ns, 0);
+    STORE(fewer, 0);
+    return 0;
+}
+
+snn_crowd_visit snn_crowd_enter(snn_crowd *crowd, int wanted, double one_thread_us)
+{
+    const int learned = LOAD(learned);
+    const double factor = learned ? (double)learned / ONE : 1.0;
+    snn_crowd_visit visit = {.threads = wanted, .one_thread_ns = (int64_t)(1e3 * factor * one_thread_us)};
+    const int fewer = LOAD(fewer);
+    int timed = 1;
+    if (fewer && fewer < wanted && still_away(crowd, &timed)) {
+        visit.threads = fewer;
+        visit.clock = timed ? CLOCK_MONOTONIC : -1;
+    } else {
+        visit.clock = choose_clock(crowd, visit.one_thread_ns);
+    }
+    if (visit.clock >= 0)
+        visit.start_ns = now_ns(visit.clock);
+    return visit;
+}
+
+/* Goes down at once, since nothing makes a run faster than it is, and up slowly. */
+static void learn(snn_crowd *crowd, int64_t took_ns, int64_t one_thread_ns)
+{
+    const double before = LOAD(learned) ? LOAD(learned) : ONE;
+    double now = before * (double)took_ns / (double)(one_thread_ns + 1);
+    if (now > before)
+        now = before + ((now < 8.0 * before ? now : 8.0 * before) - before) / 4;
+    STORE(learned, now < 1.0 ? 1 : now > 1e6 ? 1000000 : (int)now);
+}
+
+static void give_up_threads(snn_crowd *crowd, int threads, int wanted, int64_t lost_ns, int64_t now)
+{
+    const int64_t before = LOAD(while_ns), since = now - LOAD(returned_ns);
+    int64_t span = 2 * lost_ns;
+    if (before && since < 4 * before)
+        span = span > 2 * before ? span : 2 * before;
+    span = span < LEAST_WHILE_NS ? LEAST_WHILE_NS : span > LONGEST_WHILE_NS ? LONGEST_WHILE_NS : span;
+    STORE(while_ns, span);
+    STORE(until_ns, now + span);
+    STORE(lost_ns, 0);
+    STORE(runs, RUNS_BETWEEN_TRIES);
+    STORE(fewer, fewer_than(threads, wanted));
+}
+
+void snn_crowd_leave(snn_crowd *crowd, const snn_crowd_visit *visit, int wanted)
+{
+    if (visit->clock < 0)
+        return;
+    const int64_t now = now_ns(visit->clock);
+    int64_t took = now - visit->start_ns;
+    if (visit->threads == 1) {
+        learn(crowd, took, visit->one_thread_ns);
+        return;
+    }
+    if (visit->clock == COARSE && took > 0)
+        took = took > 2 * tick_ns() ? took - tick_ns() : 0;
+    // Half as much again as one thread is no loss: the expected time is that of data in the caches.
+    const int64_t over = took - visit->one_thread_ns - visit->one_thread_ns / 2;
+    const int64_t before = LOAD(lost_ns), lost = before + over > 0 ? before + over : 0;
+    if (lost != before)
+        STORE(lost_ns, lost);
+    if (lost > 3 * visit->one_thread_ns + 30000)
+        give_up_threads(crowd, visit->threads, wanted, lost, now);
+}
