@@ -183,8 +183,10 @@ cdef extern from "sparsenn.h" nogil:
         float high
         const char *isa
 
+    int64_t snn_tile_samples()
     int64_t snn_tile_samples_for(const char *isa)
     int snn_sparse_threads(const snn_sparse *sparse)
+    snn_status snn_tiles_load(const float *x, int64_t batch, int64_t features, int threads, snn_tiles tiles)
     snn_status snn_tiles_load_for(const char *isa, const float *x, int64_t batch, int64_t features,
                                   int threads, snn_tiles tiles)
     snn_status snn_sparse_set(snn_sparse *sparse, const float *data)
