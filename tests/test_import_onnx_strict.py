@@ -9,7 +9,7 @@ import pytest
 
 import sparsenn as snn
 
-onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'sparsenn[onnx]'")
+onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'sparsenn-cpu[onnx]'")
 
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from test_import_onnx import make, weight  # noqa: E402

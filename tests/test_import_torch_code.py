@@ -10,7 +10,7 @@ import pytest
 
 import sparsenn as snn
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'sparsenn[torch]'")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'sparsenn-cpu[torch]'")
 
 from networks import assert_near  # noqa: E402
 from torch import nn  # noqa: E402

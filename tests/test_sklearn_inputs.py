@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'sparsenn[sklearn]'")
+pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'sparsenn-cpu[sklearn]'")
 
 from sklearn.base import clone
 from sklearn.datasets import load_iris
