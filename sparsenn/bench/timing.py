@@ -71,7 +71,7 @@ class Times:
         median = self.median_us
         if self.mostly_held_up:
             return f"its threads waited for a core in {len(self.held_up)} of {self.rounds} rounds"
-        if not median > 0:
+        if not (median > 0 and self.minimum_us > 0):
             return "the clock is too coarse for it"
         if isfinite(self.minimum_us) and median > MOST_ABOVE_FASTEST * self.minimum_us:
             return f"its median is {median / self.minimum_us:.3g} times its fastest call"

@@ -73,9 +73,14 @@ class Stopwatch:
     processor: Callable[[], float] = time.process_time
 
     def burst(self, call: Callable[[], object], *, seconds: float, warm: float) -> Burst:
-        """Calls for so many seconds, at least once, after calls that do not count."""
-        waited, processor, start = self.waited(), self.processor(), self.clock()
+        """Calls for so many seconds, at least once, after calls that do not count.
+
+        Threads that wake up together may share a core until they are moved, so waiting counts from the last
+        of the calls before.
+        """
         self._repeat(call, warm)
+        waited, processor, start = self.waited(), self.processor(), self.clock()
+        self._repeat(call, 0.0)
         calls, wall, fastest = self._repeat(call, seconds)
         whole = self.clock() - start
         held_up = self._held_up(whole, self.processor() - processor, waited, self.waited())
