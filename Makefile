@@ -6,8 +6,9 @@
 #
 # make sanitize, make valgrind, make tsan: the C tests and examples under AddressSanitizer and UBSan, valgrind
 # and ThreadSanitizer. make perturbed: plans and training on threads held up at random. make fuzz: a million
-# altered model files. make cython: the example package that cimports sparsenn, in a clean environment. make
-# load: how long a C program takes from file to plan. make tuner: whether plans take the fastest kernels.
+# altered model files. make fuzz-readers: 100,000 altered files of each other kind: data sets, checkpoints, safetensors,
+# ONNX. make cython: the example package that cimports sparsenn, in a clean environment. make load: how long a C
+# program takes from file to plan. make tuner: whether plans take the fastest kernels.
 #
 # They need python3 (3.10 or newer), a C compiler and make. All work in .venv, which they create; a step whose
 # inputs have not changed is skipped. PYTHON=python3.12 chooses another interpreter.
@@ -23,9 +24,9 @@ SOURCES := pyproject.toml setup.py MANIFEST.in README.md $(shell find src_c spar
 HEADERS = $(wildcard $(CURDIR)/$(VENV)/headers/usr/include)
 INCLUDES = $(if $(HEADERS),$(HEADERS):$(wildcard $(HEADERS)/python3*):)$$CPATH
 
-.PHONY: help demo test bench lint clean fuzz sanitize valgrind tsan perturbed cython load tuner
+.PHONY: help demo test bench lint clean fuzz fuzz-readers sanitize valgrind tsan perturbed cython load tuner
 help:
-	@sed -n '1,10s/^# \?//p' Makefile
+	@sed -n '1,11s/^# \?//p' Makefile
 
 demo: $(VENV)/.installed
 	@echo "==> running the demo; its report goes to sparsenn-demo/"
@@ -50,6 +51,9 @@ lint: $(VENV)/.installed-lint
 # These build the C core alone.
 fuzz sanitize valgrind tsan perturbed: $(VENV)/.tools
 	PATH="$(CURDIR)/$(BIN):$$PATH" tools/check_c.sh $@
+
+fuzz-readers: $(VENV)/.installed-test
+	cd tests && ../$(BIN)/python -m fuzz --count 100000
 
 cython: $(VENV)/.installed
 	@echo "==> building examples/cython_package in a clean environment, build/cython/venv"

@@ -20,6 +20,13 @@ def write_onnx(path):
     snn.to_onnx(MODEL, path)
 
 
+def read_onnx(path):
+    pytest.importorskip("onnx", reason="NOT TESTED: onnx is not installed")
+    if isinstance(path, (bytes, bytearray)):
+        pytest.skip("bytes are the content of a file here")
+    snn.from_onnx(path)
+
+
 def plot(path):
     pytest.importorskip("matplotlib", reason="NOT TESTED: matplotlib is not installed")
     History(loss=[1.0]).plot(path)
@@ -36,6 +43,9 @@ TAKES_PATH = {  # the argument's name, and a call
     "export": ("folder", lambda path: write_c_array("good.safetensors", "net", folder=path)),
     "export model": ("path", lambda path: write_c_array(path, "net")),
     "History.plot": ("path", plot),
+    "read_data": ("path", snn.datasets.read_data),
+    "from_safetensors": ("path", lambda path: snn.from_safetensors(path, layers=["fc"])),
+    "from_onnx": ("model", read_onnx),
 }
 
 

@@ -23,7 +23,8 @@ LONGEST_LINE = 2**24  # characters, of a sample: what a damaged or hostile file 
 
 # float() takes more than a data file means: 1_000, infinity, digits of other scripts.
 _PLAIN = re.compile(r"[0-9+\-.eE ]*")
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+# In linear time: no digit may fit in two places.
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
 # Written as a number, but not as this reader takes one: 1_000, 1,000, 1'000.5, 0x1p3.
 _LIKE_NUMBER = re.compile(r"[+-]?([0-9][0-9.,_' \u00a0\u202f]*|0[xX][0-9a-fA-F.pP+-]+)")
@@ -70,7 +71,12 @@ def _read(file: TextIO, path: Path, target, task, header):
                 raise ValueError
             numbers.extend(map(float, row))
         except ValueError:
-            index, value = next((i, v) for i, v in enumerate(row) if not _NUMBER.fullmatch(v.strip()))
+            cells = [cell.strip() for cell in row]
+            index = next((i for i, cell in enumerate(cells) if not _NUMBER.fullmatch(cell)), None)
+            if index is None:  # beside the numbers is white space that is no blank
+                numbers.extend(map(float, cells))
+                continue
+            value = row[index]
             place = _place(path, line, index + (index >= column), names)
             raise FormatError(f"{place}: features must be numbers, got {value!r}") from None
     if not labels:

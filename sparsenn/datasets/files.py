@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ArgumentError, FormatError
+from ..paths import as_path
 from .csv_file import read_csv
 from .idx_file import read_idx_pair
 from .npz_file import read_npz
@@ -59,7 +60,7 @@ def read_samples(
 ) -> Samples:
     """As read_data, with what the target was taken for."""
     check_task(task)
-    path = Path(path)
+    path = Path(as_path(path))
     if not path.is_file():
         raise FileNotFoundError(errno.ENOENT, "path must be a data file, and there is none", str(path))
     name = path.name.removesuffix(".gz")

@@ -13,6 +13,7 @@ from typing import BinaryIO
 import numpy as np
 
 from ..errors import ArgumentError, FormatError
+from ..paths import as_path
 from .bounded import count_of, read_up_to
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -22,7 +23,7 @@ MOST_DIMENSIONS = 32
 def read_idx_pair(path: Path, *, target: str | None = None) -> tuple[np.ndarray, np.ndarray, str]:
     """Images of one .idx file, bytes scaled to [0, 1], the labels of another, and that one's name."""
     labels = (
-        Path(target)
+        Path(as_path(target, "target"))
         if target
         else path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
     )

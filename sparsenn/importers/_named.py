@@ -136,8 +136,8 @@ class _Tensors:
                 f"{prefix}.weight.shape must say how many columns the CSR weight has (at least {columns}); "
                 "a file that sparsenn saved is read by sparsenn.load"
             )
-        if shape.shape != (2,) or shape.dtype.kind not in "iu" or min(shape) < 1:
-            raise ArgumentError(f"{prefix}.weight.shape must be two whole numbers from 1 on, got {shape}")
+        if shape.shape != (2,) or shape.dtype.kind not in "iu" or min(shape) < 1 or max(shape) >= 2**31:
+            raise ArgumentError(f"{prefix}.weight.shape must be two whole numbers in [1, 2^31), got {shape}")
         rows, columns = (int(size) for size in shape)
         if indptr.size != rows + 1:
             raise ArgumentError(f"{prefix}.weight.indptr must hold {rows + 1} entries, got {indptr.size}")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterable
 
 import numpy as np
 
 from ..errors import FormatError
 from ..model import Model
+from ..paths import as_path, open_regular
 from ._named import from_tensors
 from ._safetensors_file import DTYPES, LONGEST_HEADER, HeaderError, read_header
 
@@ -25,7 +25,7 @@ def from_safetensors(path: str | os.PathLike, *, layers: Iterable) -> Model:
     multiplied. FormatError for a file that is truncated, altered or of another format, which includes names
     that come twice, tensors that overlap, and bytes that belong to none.
     """
-    tensors = _TensorFile(os.fsdecode(path))
+    tensors = _TensorFile(as_path(path))
     return from_tensors(tensors.entries, tensors.read, layers)
 
 
@@ -34,7 +34,7 @@ class _TensorFile:
 
     def __init__(self, path: str):
         self.path = path
-        with self._open() as file:
+        with open_regular(self.path) as file:
             size = os.fstat(file.fileno()).st_size
             length = int.from_bytes(file.read(8), "little")
             if size < 8 or length > min(size - 8, LONGEST_HEADER):
@@ -51,7 +51,7 @@ class _TensorFile:
     def read(self, name: str) -> np.ndarray:
         """The tensor of that name; BF16 as float32."""
         dtype, shape, begin, end = self.entries[name]
-        with self._open() as file:
+        with open_regular(self.path) as file:
             file.seek(self.start + begin)
             content = file.read(end - begin)
         if len(content) != end - begin:
@@ -59,14 +59,6 @@ class _TensorFile:
         if dtype == "BF16":  # the upper half of a float32
             return (np.frombuffer(content, "<u2").astype(np.uint32) << 16).view(np.float32).reshape(shape)
         return np.frombuffer(content, DTYPES[dtype]).reshape(shape)
-
-    def _open(self):
-        handle = os.open(self.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        file = os.fdopen(handle, "rb")
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            file.close()
-            raise FormatError(f"path must be a regular file, got {self.path!r}")
-        return file
 
     def _fail(self, wanted: str) -> FormatError:
         return FormatError(f"{self.path!r} must be a .safetensors file: it must have {wanted}")

@@ -63,7 +63,7 @@ def alter_array(random: Random, arrays: dict[str, np.ndarray]) -> None:
         index = random.randrange(array.size)
         if array.dtype.kind == "f":
             array.flat[index] = random.choice([0.0, -1.0, 1e30, -1e30, np.inf, np.nan, 1e-40])
-        else:
+        elif array.dtype.kind in "iu":
             limits = np.iinfo(array.dtype)
             array.flat[index] = alter.fits(random, int(array.flat[index]), int(limits.min), int(limits.max))
         arrays[name] = array
