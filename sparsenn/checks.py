@@ -80,7 +80,9 @@ def as_features(X, *, inputs: int, name: str = "X") -> np.ndarray:
         raise ArgumentError(f"{name} must hold at least one sample, got shape {array.shape}")
     with np.errstate(over="ignore"):
         features = np.ascontiguousarray(array, np.float32)
-    check_finite(features, name)
+    if not np.isfinite(features).all():
+        check_finite(array, name)
+        check_finite(features, f"{name} as float32")
     return features
 
 

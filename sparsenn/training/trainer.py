@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, fields
+from dataclasses import asdict
 
 import numpy as np
 
@@ -21,9 +21,8 @@ from . import checkpoint
 from .backprop import Network
 from .losses import Loss, check_loss, choose_loss
 from .optim import Optimizer, make_optimizer
+from .options import split_options
 from .parameters import Parameter
-from .penalties import Penalties
-from .rules import Rules
 from .saved import Progress, read_options, read_progress
 from .tally import Tally
 
@@ -71,7 +70,7 @@ class Trainer:
         self.optimizer = make_optimizer(optimizer)
         self.learning_rate = learning_rate
         check_loss(loss)
-        self.penalties, self.rules = _split_options(options)
+        self.penalties, self.rules = split_options(options)
         if limits is not None:
             if not isinstance(limits, Limits):
                 raise TypeError(f"limits must be a Limits, got {type(limits).__name__}")
@@ -301,15 +300,3 @@ class Trainer:
 def _from_pickle(kind: type[Trainer], document: str, states: dict, model, threads: int | None) -> Trainer:
     parts = checkpoint.Parts(json.loads(document), states, most_columns=0)
     return kind._from_parts(parts, model, threads)
-
-
-def _split_options(options: dict) -> tuple[Penalties, Rules]:
-    """Penalties and Rules from their options together."""
-    kinds = {field.name: kind for kind in (Penalties, Rules) for field in fields(kind)}
-    for name in options:
-        if name not in kinds:
-            raise TypeError(f"{name!r} is not an option of Trainer: those are {', '.join(sorted(kinds))}")
-    return tuple(
-        kind(**{name: value for name, value in options.items() if kinds[name] is kind})
-        for kind in (Penalties, Rules)
-    )
