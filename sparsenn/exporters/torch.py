@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..importers._require import require
-from ..layers import ELU, GELU, ClippedReLU, Linear, ReLU, Sigmoid, Softmax, Tanh
+from ..layers import Linear
 from ..model import Model
 from ._check import check_model, dense_weight
 
@@ -21,14 +21,7 @@ def to_torch(model: Model, *, sparse: bool = False):
 def _module(torch, layer, sparse: bool):
     if isinstance(layer, Linear):
         return _sparse_linear(layer) if sparse and layer.sparse else _linear(torch, layer)
-    if isinstance(layer, ClippedReLU):
-        return torch.nn.Hardtanh(layer.low, layer.high)
-    if isinstance(layer, ELU):
-        return torch.nn.ELU(layer.alpha)
-    if isinstance(layer, Softmax):
-        return torch.nn.Softmax(dim=1)
-    plain = {ReLU: torch.nn.ReLU, Tanh: torch.nn.Tanh, Sigmoid: torch.nn.Sigmoid, GELU: torch.nn.GELU}
-    return plain[type(layer)]()
+    return layer.to_torch(torch.nn)
 
 
 def _linear(torch, layer: Linear):

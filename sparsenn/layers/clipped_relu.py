@@ -34,3 +34,9 @@ class ClippedReLU(Activation):
     def gradient(self, z: np.ndarray, a: np.ndarray, da: np.ndarray) -> np.ndarray:
         """da strictly between low and high, else 0 (0 at both kinks)."""
         return da * ((z > self.low) & (z < self.high))
+
+    def to_torch(self, nn):
+        return nn.Hardtanh(self.low, self.high)
+
+    def to_onnx(self, graph, x: str) -> str:
+        return graph.node("Clip", x, graph.constant("low", self.low), graph.constant("high", self.high))

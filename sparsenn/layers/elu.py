@@ -40,3 +40,9 @@ class ELU(Activation):
 
     def _steepest(self) -> float:
         return max(1.0, self.alpha)
+
+    def to_torch(self, nn):
+        return nn.ELU(self.alpha)
+
+    def to_onnx(self, graph, x: str) -> str:
+        return graph.node("Elu", x, alpha=self.alpha)

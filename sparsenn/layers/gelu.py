@@ -20,6 +20,7 @@ class GELU(Activation):
 
     op = word = "gelu"
     slope = 1.13
+    onnx_opset = 20
     rectifies = reads_input = True
 
     def value(self, z: np.ndarray) -> np.ndarray:
@@ -35,3 +36,9 @@ class GELU(Activation):
         """da (Phi(z) + z phi(z)), phi the normal density."""
         density = np.exp(-0.5 * z * z) * (1 / math.sqrt(2 * math.pi))
         return da * (0.5 * erfc(z * -math.sqrt(0.5)) + z * density)
+
+    def to_torch(self, nn):
+        return nn.GELU()
+
+    def to_onnx(self, graph, x: str) -> str:
+        return graph.node("Gelu", x)

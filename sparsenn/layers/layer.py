@@ -42,10 +42,19 @@ class Activation(Layer):
     rectifies: ClassVar[bool] = False  # weights before it have a variance of 2 / in (He et al. 2015)
     reads_input: ClassVar[bool] = False  # the gradient is a function of z too, not of a alone
     mixes_features: ClassVar[bool] = False  # an output depends on more than its own feature
+    onnx_opset: ClassVar[int] = 13  # the oldest that has what to_onnx writes
 
     @abstractmethod
     def gradient(self, z: np.ndarray, a: np.ndarray, da: np.ndarray) -> np.ndarray:
         """da, the gradient of the loss with respect to a, -> that with respect to z."""
+
+    @abstractmethod
+    def to_torch(self, nn):
+        """The module of torch.nn, which is nn, that computes the same."""
+
+    @abstractmethod
+    def to_onnx(self, graph, x: str) -> str:
+        """Writes nodes that compute the same of the value x into an exporters._onnx_graph.Graph."""
 
     def bound(self, z: np.ndarray, a: np.ndarray, bound: np.ndarray) -> np.ndarray:
         """The steepest slope times the input's, and 8 eps of the value."""

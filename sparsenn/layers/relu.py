@@ -22,3 +22,9 @@ class ReLU(Activation):
     def gradient(self, z: np.ndarray, a: np.ndarray, da: np.ndarray) -> np.ndarray:
         """da where z > 0, else 0 (0 at the kink)."""
         return da * (a > 0)
+
+    def to_torch(self, nn):
+        return nn.ReLU()
+
+    def to_onnx(self, graph, x: str) -> str:
+        return graph.node("Relu", x)

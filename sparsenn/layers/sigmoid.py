@@ -24,3 +24,9 @@ class Sigmoid(Activation):
     def gradient(self, z: np.ndarray, a: np.ndarray, da: np.ndarray) -> np.ndarray:
         """da a (1 - a)."""
         return da * (a * (1 - a))
+
+    def to_torch(self, nn):
+        return nn.Sigmoid()
+
+    def to_onnx(self, graph, x: str) -> str:
+        return graph.node("Sigmoid", x)

@@ -29,3 +29,9 @@ class Softmax(Activation):
         """exp(x + e) is exp(x) exp(e), in the numerator and in the sum."""
         moved = np.expm1(np.minimum(2 * bound.max(axis=-2, keepdims=True), 700.0))
         return a * moved + 8 * EPS * abs(a) + TINY
+
+    def to_torch(self, nn):
+        return nn.Softmax(dim=1)
+
+    def to_onnx(self, graph, x: str) -> str:
+        return graph.node("Softmax", x, axis=1)

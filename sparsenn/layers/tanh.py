@@ -21,3 +21,9 @@ class Tanh(Activation):
     def gradient(self, z: np.ndarray, a: np.ndarray, da: np.ndarray) -> np.ndarray:
         """da (1 - a^2)."""
         return da * (1 - a * a)
+
+    def to_torch(self, nn):
+        return nn.Tanh()
+
+    def to_onnx(self, graph, x: str) -> str:
+        return graph.node("Tanh", x)

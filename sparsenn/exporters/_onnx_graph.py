@@ -1,0 +1,47 @@
+"""The ONNX graph that an exporter fills layer by layer."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+class Graph:
+    """Nodes and constants; values are named after the layer that gives them."""
+
+    def __init__(self, onnx):
+        self.onnx = onnx
+        self.nodes: list = []
+        self.constants: list = []
+        self.layer = 0  # the index of the one that is being written
+
+    def node(self, op: str, *inputs: str, **attributes) -> str:
+        """Appends a node of one output -> that output's name."""
+        name = f"{self.layer}.{op}"
+        if any(node.name == name for node in self.nodes[-8:]):
+            name += f".{len(self.nodes)}"
+        self.nodes.append(self.onnx.helper.make_node(op, inputs, [name], name=name, **attributes))
+        return name
+
+    def constant(self, name: str, value) -> str:
+        """An initialiser float32 -> its name."""
+        label = f"{self.layer}.{name}"
+        self.constants.append(self.onnx.numpy_helper.from_array(np.asarray(value, np.float32), label))
+        return label
+
+    def sparse_constant(self, name: str, weight) -> str:
+        """A csr_array (out, in) as a Constant node, values with their positions row by row -> its name."""
+        label = f"{self.layer}.{name}"
+        rows, columns = weight.shape
+        places = np.repeat(np.arange(rows, dtype=np.int64), np.diff(weight.indptr)) * columns + weight.indices
+        tensor = self.onnx.helper.make_sparse_tensor(
+            self.onnx.numpy_helper.from_array(weight.data, label),
+            self.onnx.numpy_helper.from_array(places, f"{label}.positions"),
+            [rows, columns],
+        )
+        self.nodes.append(self.onnx.helper.make_node("Constant", [], [label], sparse_value=tensor))
+        return label
+
+    def rename_last(self, output: str) -> str:
+        """Gives the output of the last node another name -> that name."""
+        self.nodes[-1].output[0] = output
+        return output
