@@ -304,7 +304,7 @@ def with_value(array, value):
 BAD_CALLS = [
     ({"X": with_value(X_GOOD, np.nan)}, ValueError, r"X must be finite, got nan at \[1, 1\]"),
     ({"X": with_value(X_GOOD, -np.inf)}, ValueError, r"X must be finite, got -inf at \[1, 1\]"),
-    ({"X": with_value(X_GOOD, 1e200)}, ValueError, r"X must be finite, got inf at \[1, 1\]"),
+    ({"X": with_value(X_GOOD, 1e200)}, ValueError, r"X as float32 must be finite, got inf at \[1, 1\]"),
     ({"X": X_GOOD[:, :3]}, ValueError, r"X must have shape \(n, 4\), got \(6, 3\)"),
     ({"X": X_GOOD[0]}, ValueError, r"X must have shape \(n, 4\), got \(4,\)"),
     ({"X": X_GOOD[:0], "y": Y_GOOD[:0]}, ValueError, r"X must hold at least one sample, got shape \(0, 4\)"),

@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     replace_file(folder / "sweep.json", text + "\n")
     replace_file(folder / "sweep.html", display.to_html())
     save(selection.model, folder / "model.safetensors")
-    print(text if args.json else format_report(report, folder))
+    print(text if args.json else f"{data.description}\n{format_report(report, folder)}")
     return 0
 
 
@@ -95,7 +95,6 @@ def format_report(report: dict, folder: Path) -> str:
         )
     return "\n".join(
         [
-            report["data"],
             *lines,
             "",
             f"sparsity {report['sparsity']:.4g}: {report['reason']}",
