@@ -61,7 +61,8 @@ def take_memory(path):
 @pytest.mark.parametrize(
     ("read", "fault"), [(fail, "OverflowError"), (wait, "s for 4 bytes"), (take_memory, "MemoryError")]
 )
-def test_the_engine_sees_what_a_reader_must_not_do(read, fault, folder):
+def test_the_engine_sees_what_a_reader_must_not_do(read, fault, folder, monkeypatch):
+    monkeypatch.setattr(engine, "MOST_SECONDS", 0.1)
     path = folder / "file"
     path.write_bytes(b"file")
     target = engine.Target("bad", lambda random, folder: path, read, lambda result: None)

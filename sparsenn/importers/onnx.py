@@ -9,6 +9,9 @@ from ..model import Model
 from ._require import require
 from ._steps import Affine, as_identity, build_model
 
+# Features of a graph without weights: packing a matrix of so many rows and columns takes a second.
+WIDEST_IDENTITY = 1 << 17
+
 
 def from_onnx(model, *, output: str | None = None) -> Model:
     """The network of an ONNX file.
@@ -28,7 +31,7 @@ def from_onnx(model, *, output: str | None = None) -> Model:
     onnx = require("onnx", extra="onnx", caller="from_onnx")
     from ._onnx_file import read_model
     from ._onnx_graph import Graph
-    from ._onnx_values import MOST_SPREAD, Erf
+    from ._onnx_values import Erf
 
     if not isinstance(model, (str, bytes, bytearray, memoryview, os.PathLike, onnx.ModelProto)):
         raise TypeError(f"model must be a path, bytes or an onnx.ModelProto, got {type(model).__name__}")
@@ -40,9 +43,9 @@ def from_onnx(model, *, output: str | None = None) -> Model:
     if any(isinstance(step, Erf) for step in steps):
         raise UnsupportedError("op 'Erf' is supported in the formula of GELU alone")
     if not any(isinstance(step, Affine) for step in steps):
-        if width is None or width > MOST_SPREAD:
+        if width is None or width > WIDEST_IDENTITY:
             raise UnsupportedError(
-                f"a graph without a matrix product must declare at most {MOST_SPREAD} features, got {width}"
+                f"a graph without a matrix product must declare at most {WIDEST_IDENTITY} features, got {width}"
             )
         steps = [as_identity(width, name="the input"), *steps]
     return build_model(steps, width=width)
