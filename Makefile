@@ -5,9 +5,9 @@
 # make clean   remove what the others made
 #
 # make sanitize, make valgrind, make tsan: the C tests and examples under AddressSanitizer and UBSan, valgrind
-# and ThreadSanitizer. make fuzz: a million altered model files. make cython: the example package that cimports
-# sparsenn, in a clean environment. make load: how long a C program takes from file to plan. make tuner: whether
-# plans take the fastest kernels.
+# and ThreadSanitizer. make perturbed: plans and training on threads held up at random. make fuzz: a million
+# altered model files. make cython: the example package that cimports sparsenn, in a clean environment. make
+# load: how long a C program takes from file to plan. make tuner: whether plans take the fastest kernels.
 #
 # They need python3 (3.10 or newer), a C compiler and make. All work in .venv, which they create; a step whose
 # inputs have not changed is skipped. PYTHON=python3.12 chooses another interpreter.
@@ -23,7 +23,7 @@ SOURCES := pyproject.toml setup.py MANIFEST.in README.md $(shell find src_c spar
 HEADERS = $(wildcard $(CURDIR)/$(VENV)/headers/usr/include)
 INCLUDES = $(if $(HEADERS),$(HEADERS):$(wildcard $(HEADERS)/python3*):)$$CPATH
 
-.PHONY: help demo test bench lint clean fuzz sanitize valgrind tsan cython load tuner
+.PHONY: help demo test bench lint clean fuzz sanitize valgrind tsan perturbed cython load tuner
 help:
 	@sed -n '1,10s/^# \?//p' Makefile
 
@@ -48,7 +48,7 @@ lint: $(VENV)/.installed-lint
 	else echo "==> clang-format is not installed: the C style was not checked"; fi
 
 # These build the C core alone.
-fuzz sanitize valgrind tsan: $(VENV)/.tools
+fuzz sanitize valgrind tsan perturbed: $(VENV)/.tools
 	PATH="$(CURDIR)/$(BIN):$$PATH" tools/check_c.sh $@
 
 cython: $(VENV)/.installed

@@ -1,13 +1,15 @@
 #!/bin/sh
-# The heavy checks of the C core; make fuzz, make sanitize, make valgrind and make tsan run them.
+# The heavy checks of the C core; make fuzz, make sanitize, make valgrind, make tsan and make perturbed run them.
 #
 #     tools/check_c.sh fuzz      altered model files: libFuzzer where clang has it, then in-process mutations
 #     tools/check_c.sh sanitize  all C tests and examples under AddressSanitizer and UBSan
 #     tools/check_c.sh valgrind  all C tests and examples under valgrind
 #     tools/check_c.sh tsan      threads at once under ThreadSanitizer, OpenMP left out: it knows nothing of it
+#     tools/check_c.sh perturbed plans and training on threads held up at random, against one thread bit for bit
 #
 # CC chooses the compiler. FUZZ_RUNS (1000000) says how many inputs each harness tries, FUZZ_SECONDS (600)
-# when libFuzzer stops at the latest. Build folders are build/check-*.
+# when libFuzzer stops at the latest; PERTURBED_RUNS (100000) how many runs of plans perturbed makes, and a
+# quarter as many of training, PERTURBED_SEED (1) which. Build folders are build/check-*.
 set -eu
 cd "$(dirname "$0")/.."
 golden=tests/golden
@@ -75,7 +77,10 @@ check_valgrind() {
     for test in "$folder"/test_* "$folder/fuzz_format"; do
         say "valgrind $(basename "$test")"
         arguments=
-        [ "$test" != "$folder/fuzz_format" ] || arguments="1 2000"
+        case $test in
+        */fuzz_format) arguments="1 2000" ;;
+        */test_perturbed*) arguments=150 ;;
+        esac
         $strict "$test" $arguments || [ $? = 77 ] || fail "valgrind found something in $test"
     done
     run_examples "$strict"
@@ -90,8 +95,20 @@ check_tsan() {
     # Address randomisation of recent kernels is more than older runtimes can bear.
     "$folder/embed_memory" >/dev/null 2>&1 || run_threads="setarch $(uname -m) --addr-no-randomize"
     $run_threads "$folder/test_threads"
+    $run_threads "$folder/test_perturbed"
+    $run_threads "$folder/test_perturbed_train"
     for model in "$golden"/*.safetensors; do $run_threads "$folder/threads" "$model"; done
     say "ThreadSanitizer: clean"
+}
+
+check_perturbed() {
+    runs=${PERTURBED_RUNS:-100000}
+    seed=${PERTURBED_SEED:-1}
+    compiler=${CC:-cc}
+    build perturbed "-g" -DSNN_BUILD_EXAMPLES=OFF
+    "$folder/test_perturbed" "$runs" "$seed"
+    "$folder/test_perturbed_train" "$((runs / 4))" "$seed"
+    say "perturbed: clean"
 }
 
 check_fuzz() {
@@ -121,6 +138,6 @@ check_fuzz() {
 }
 
 case ${1:-} in
-fuzz | sanitize | valgrind | tsan) "check_$1" ;;
-*) fail "usage: tools/check_c.sh fuzz|sanitize|valgrind|tsan" ;;
+fuzz | sanitize | valgrind | tsan | perturbed) "check_$1" ;;
+*) fail "usage: tools/check_c.sh fuzz|sanitize|valgrind|tsan|perturbed" ;;
 esac

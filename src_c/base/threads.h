@@ -11,6 +11,14 @@ void snn_parallel(int wanted, snn_task task, void *argument);
 /* Every thread of the region waits until all have come here. */
 void snn_barrier(void);
 
+/* Marks a place where a thread may be slower than the others: a test build waits there at random. */
+#ifdef SNN_PERTURBED
+void snn_pause(void);
+#define SNN_PAUSE() snn_pause()
+#else
+#define SNN_PAUSE() ((void)0)
+#endif
+
 /* OMP_NUM_THREADS where it is set; else the processors left by affinity and cgroup quota. */
 int snn_threads_default(void);
 /* 1 when built with OpenMP. */

@@ -96,7 +96,7 @@ struct snn_plan {
 
 /* schedule.c: cutting batches. Returns 0 when memory is out. */
 int snn_schedule_init(snn_plan *plan);
-/* Cuts batch into at most SNN_MAX_SEGMENTS segments; returns how many. */
+/* Cuts batch into at most SNN_MAX_SEGMENTS segments, split ones last; returns how many. */
 int snn_schedule(const snn_plan *plan, int64_t batch, snn_segment *segments);
 
 /* candidates.c: the buckets of a plan for the batches it is made for, and the ways to compute a step in each,
@@ -127,6 +127,9 @@ snn_workspace *snn_workspace_take(const snn_plan *plan);
 void snn_workspace_return(const snn_plan *plan, snn_workspace *workspace);
 
 /* run.c */
+/* Runs a batch that is cut into count segments, those with a tile a thread before those with split tiles. */
+void snn_plan_run_cut(const snn_plan *plan, snn_workspace *workspace, const float *x, snn_order x_order,
+                      int64_t batch, float *y, snn_order y_order, const snn_segment *segments, int count);
 /* Runs batch samples as tiles of one bucket: how the tuner times it. */
 void snn_plan_run_bucket(const snn_plan *plan, snn_workspace *workspace, const float *x, int64_t batch,
                          float *y, int bucket, int split);

@@ -33,6 +33,7 @@ typedef struct tile {
  * end are zero. */
 static void load_tile(const run *r, const tile *t, int64_t first, int64_t end, float *to)
 {
+    SNN_PAUSE();
     const snn_isa *isa = r->plan->isa;
     const int64_t inputs = r->plan->inputs, width = t->bucket->samples, count = end - first;
     const int column = t->bucket->layout == SNN_LAYOUT_COLUMN;
@@ -58,6 +59,7 @@ static void load_tile(const run *r, const tile *t, int64_t first, int64_t end, f
 /* The other way: outputs [first, end) of a tile -> y. */
 static void store_tile(const run *r, const tile *t, const float *from, int64_t first, int64_t end)
 {
+    SNN_PAUSE();
     const snn_isa *isa = r->plan->isa;
     const int64_t outputs = r->plan->outputs, width = t->bucket->samples, count = end - first;
     const int column = t->bucket->layout == SNN_LAYOUT_COLUMN;
@@ -120,7 +122,8 @@ static tile begin_tile(const run *r, int bucket, int64_t first, int owner)
     const int64_t width = t.bucket->samples;
     const int column = t.bucket->layout == SNN_LAYOUT_COLUMN;
     t.samples = r->batch - first < width ? r->batch - first : width;
-    t.in_place = !column && r->x_order == SNN_FEATURES_FIRST && r->batch == width && on_line(r->x);
+    t.in_place =
+        !column && r->x_order == SNN_FEATURES_FIRST && first == 0 && r->batch == width && on_line(r->x);
     t.direct = column && r->y_order == SNN_SAMPLES_FIRST && t.samples == width;
     return t;
 }
@@ -128,6 +131,7 @@ static tile begin_tile(const run *r, int bucket, int64_t first, int owner)
 /* One step of a tile, for one thread of several or for the only one. */
 static void tile_step(const run *r, const tile *t, int64_t i, const float *x, int member, int members)
 {
+    SNN_PAUSE();
     const snn_step *step = &r->plan->steps[i];
     const int to_y = t->direct && i == r->plan->step_count - 1;
     run_step(r->plan, step, (int)(t->bucket - r->plan->buckets), x,
@@ -261,13 +265,27 @@ static void run_segments(run *r)
     snn_parallel(useful < r->plan->threads ? (int)useful : r->plan->threads, run_thread, r);
 }
 
+void snn_plan_run_cut(const snn_plan *plan, snn_workspace *workspace, const float *x, snn_order x_order,
+                      int64_t batch, float *y, snn_order y_order, const snn_segment *segments, int count)
+{
+    run r = {.plan = plan,
+             .x = x,
+             .y = y,
+             .x_order = x_order,
+             .y_order = y_order,
+             .batch = batch,
+             .workspace = workspace,
+             .segment_count = count};
+    memcpy(r.segments, segments, (size_t)count * sizeof *segments);
+    run_segments(&r);
+}
+
 void snn_plan_run_bucket(const snn_plan *plan, snn_workspace *workspace, const float *x, int64_t batch,
                          float *y, int bucket, int split)
 {
     const int64_t width = plan->buckets[bucket].samples;
-    run r = {.plan = plan, .x = x, .y = y, .batch = batch, .workspace = workspace, .segment_count = 1};
-    r.segments[0] = (snn_segment){bucket, split, 0, (batch + width - 1) / width};
-    run_segments(&r);
+    const snn_segment all = {bucket, split, 0, (batch + width - 1) / width};
+    snn_plan_run_cut(plan, workspace, x, SNN_SAMPLES_FIRST, batch, y, SNN_SAMPLES_FIRST, &all, 1);
 }
 
 static snn_status check_order(const char *name, snn_order order)

@@ -72,6 +72,7 @@ static void copy(void *argument, int thread, int threads)
         const int64_t first = t * c->width,
                       samples = c->batch - first < c->width ? c->batch - first : c->width;
         float *tile = c->tiles.values + t * c->tiles.stride * c->width;
+        SNN_PAUSE();
         (c->order == SNN_SAMPLES_FIRST ? copy_turned : copy_rows)(c, first, samples, tile, from, to);
     }
 }

@@ -54,6 +54,7 @@ static void load(void *argument, int thread, int threads)
         const int64_t t = i / threads, part = i % threads, first = t * width;
         const int64_t samples = l->batch - first < width ? l->batch - first : width;
         const int64_t from = l->features * part / threads, to = l->features * (part + 1) / threads;
+        SNN_PAUSE();
         float *tile = tile_of(l->tiles, t, width) + from * width;
         l->isa->transpose(l->x + first * l->features + from, l->features, tile, width, samples, to - from,
                           width);
@@ -121,8 +122,10 @@ static void multiply(void *argument, int thread, int threads)
     for (int64_t i = parts * thread / threads; i < parts * (thread + 1) / threads; i++) {
         const int64_t t = i / shares;
         const int share = (int)(i % shares);
+        SNN_PAUSE();
         d->kernel->run(snn_share(d->packing, share), tile_of(p->from, t, width), tile_of(to, t, width), 0,
                        &p->epilogue);
+        SNN_PAUSE();
         if (active)
             finish(p, t, share);
     }
@@ -209,9 +212,11 @@ static void accumulate(void *argument, int thread, int threads)
             continue;
         const ptrdiff_t before = packed->blocks[0].weights - d->weights;
         float *spare = s->gradient + (size_t)share * (size_t)s->isa->lanes; // as many behind each share
-        for (int64_t t = 0; t < g->dy.count; t++)
+        for (int64_t t = 0; t < g->dy.count; t++) {
+            SNN_PAUSE();
             s->isa->sampled(packed, tile_of(g->x, t, width), tile_of(g->dy, t, width), spare + before,
                             s->dbias, t == 0);
+        }
         for (int64_t p = s->indptr[d->bounds[share]]; p < s->indptr[d->bounds[share + 1]]; p++)
             g->ddata[p] = spare[d->position[p]];
     }

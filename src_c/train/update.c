@@ -33,6 +33,7 @@ static void update_part(void *argument, int thread, int threads)
     const int64_t end = u->count * (thread + 1) / threads;
     for (int64_t i = u->count * thread / threads; i < end; i += CHUNK) {
         const int64_t count = end - i < CHUNK ? end - i : CHUNK;
+        SNN_PAUSE();
         if (u->options)
             u->isa->update(u->options, u->values + i, u->gradient + i, u->first ? u->first + i : NULL,
                            u->second ? u->second + i : NULL, count);
