@@ -50,7 +50,7 @@ from .errors import (
 from .exporters import to_onnx, to_scipy, to_sklearn, to_torch
 from .importers import from_keras, from_onnx, from_safetensors, from_sklearn, from_torch
 from .io import load, save
-from .layers import ELU, GELU, ClippedReLU, Linear, ReLU, Sigmoid, Softmax, Tanh
+from .layers import ELU, GELU, ClippedReLU, LeakyReLU, Linear, ReLU, Sigmoid, Softmax, Tanh
 from .limits import Limits
 from .mlp import mlp
 from .model import Model
@@ -86,6 +86,7 @@ __all__ = [
     "FormatError",
     "History",
     "ISAError",
+    "LeakyReLU",
     "Limits",
     "Linear",
     "MissingPackageError",

@@ -19,8 +19,8 @@ IR_VERSIONS = {13: 8, 20: 9}  # the file version that goes with an operator set
 def to_onnx(model: Model, path: str | os.PathLike | None = None, *, sparse: bool = False):
     """The model as an onnx.ModelProto; where a path is given, written there as well, atomically.
 
-    Input x (batch, inputs) and output y (batch, outputs), float32, any batch. Opset 13, or the oldest that has
-    what a layer needs: 20 for a GELU.
+    Input x (batch, inputs) and output y (batch, outputs), float32, any batch. Opset 13, or what a layer
+    needs: 20 for a GELU.
 
     sparse  False: every weight a dense initialiser. True: CSR weights as Constant nodes with a sparse_value,
             for a smaller file; runtimes expand them when they load it, so they run no faster.

@@ -8,11 +8,11 @@ from collections.abc import Callable
 import numpy as np
 
 from ..errors import FormatError
-from ..layers import ELU, GELU, ClippedReLU, ReLU, Sigmoid, Softmax, Tanh
+from ..layers import ELU, GELU, ClippedReLU, LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
 from ._named import batch_norm
 from ._onnx_shapes import SHAPE_OPS, flatten, reshape, transpose
 from ._onnx_values import BatchAxisError, Data, Erf, Node, fork, steps_after
-from ._steps import Affine, Leaky, Scale
+from ._steps import Affine, Scale
 
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -149,7 +149,10 @@ def clip(node: Node):
 
 
 def leaky_relu(node: Node):
-    return node.data().then(Leaky(node.attributes.get("alpha", 0.01), node.where))
+    alpha = node.attributes.get("alpha", 0.01)
+    if not math.isfinite(alpha):
+        raise node.fail(f"have a finite alpha, got {alpha:g}")
+    return node.data().then(LeakyReLU(alpha))
 
 
 def gelu(node: Node):

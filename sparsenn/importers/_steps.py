@@ -1,6 +1,6 @@
 """What every importer makes: a list of steps, and the Model that they become.
 
-    Affine (weight, bias)   Scale (a normalisation: scale, shift)   Leaky (slope)   ReLU() and other layers
+    Affine (weight, bias)   Scale (a normalisation: scale, shift)   ReLU() and other layers
 
 Arithmetic on weights is done in float64 and rounded to float32 once; a weight that needs none keeps its bits.
 """
@@ -14,7 +14,7 @@ import numpy as np
 import scipy.sparse
 
 from ..errors import ArgumentError, UnsupportedError
-from ..layers import Linear, ReLU
+from ..layers import Linear
 from ..model import Model
 
 # Share of zeros from which a weight is stored as CSR: about where the sparse kernels overtake the dense one.
@@ -39,14 +39,6 @@ class Scale:
     name: str
 
 
-@dataclass(frozen=True)
-class Leaky:
-    """x where x > 0, else slope * x."""
-
-    slope: float
-    name: str
-
-
 def build_model(steps: Iterable, *, width: int | None = None) -> Model:
     """The Model of the steps: scales folded, weights checked and copied.
 
@@ -55,7 +47,7 @@ def build_model(steps: Iterable, *, width: int | None = None) -> Model:
     Raises ArgumentError for weights that are not finite or do not chain, UnsupportedError for a network
     without a linear layer.
     """
-    steps = expand_leaky(fold_scales(list(steps), width=width), width=width)
+    steps = fold_scales(list(steps), width=width)
     if not any(isinstance(step, Affine) for step in steps):
         raise UnsupportedError("the network must hold at least one linear layer, got none")
     previous = None
@@ -87,27 +79,6 @@ def fold_scales(steps: list, *, width: int | None = None) -> list:
         else:
             folded.append(_diagonal(step, _width_before(folded, width)))
     return folded
-
-
-def expand_leaky(steps: list, *, width: int | None = None) -> list:
-    """steps without Leaky: each as ReLU between two CSR layers of two weights a feature.
-
-    x becomes [x, -x], and [relu(x), relu(-x)] becomes relu(x) - slope relu(-x). One of the two is zero: the
-    result has the bits of the direct form.
-    """
-    expanded: list = []
-    for step in steps:
-        if not isinstance(step, Leaky):
-            expanded.append(step)
-            continue
-        size = _width_before(expanded, width)
-        if size is None:
-            raise UnsupportedError(f"{step.name} must follow a linear layer, or the input width be known")
-        one = scipy.sparse.eye_array(size, format="csr", dtype=np.float32)
-        split = scipy.sparse.vstack([one, -one], format="csr")
-        join = scipy.sparse.hstack([one, -np.float32(step.slope) * one], format="csr")
-        expanded += [Affine(split, None, step.name), ReLU(), Affine(join, None, step.name)]
-    return expanded
 
 
 def as_identity(width: int, *, name: str) -> Affine:

@@ -10,9 +10,9 @@ import torch.nn.functional as functional
 from torch import nn
 
 from ..errors import ArgumentError, UnsupportedError
-from ..layers import ELU, GELU, ClippedReLU, ReLU, Sigmoid, Softmax, Tanh
+from ..layers import ELU, GELU, ClippedReLU, LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
 from ._named import batch_norm
-from ._steps import Affine, Leaky
+from ._steps import Affine
 from ._torch_tensor import to_array
 
 SUPPORTED = (
@@ -66,7 +66,7 @@ def _leaky(fields: dict, where: str) -> list:
     slope = fields.get("negative_slope", 0.01)
     if not isinstance(slope, (int, float)) or not math.isfinite(slope):
         raise UnsupportedError(f"{where} must have a constant, finite negative_slope, got {slope}")
-    return [Leaky(float(slope), where)]
+    return [LeakyReLU(float(slope))]
 
 
 def _gelu(fields: dict, where: str) -> list:

@@ -8,12 +8,12 @@ from collections.abc import Callable
 import numpy as np
 
 from ..errors import ArgumentError, UnsupportedError
-from ..layers import ELU, GELU, ClippedReLU, ReLU, Sigmoid, Softmax, Tanh
+from ..layers import ELU, GELU, ClippedReLU, LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
 from ..model import Model
 from ._agreement import EPS, check_agreement
 from ._named import batch_norm
 from ._require import require
-from ._steps import Affine, Leaky, Scale, build_model
+from ._steps import Affine, Scale, build_model
 
 ACTIVATIONS: dict[str, Callable] = {
     "relu": ReLU,
@@ -137,7 +137,7 @@ def _convert(keras, layer) -> list:
     if isinstance(layer, layers.ReLU):
         return _relu(layer, where)
     if isinstance(layer, layers.LeakyReLU):
-        return [Leaky(float(layer.negative_slope), where)]
+        return [LeakyReLU(float(layer.negative_slope))]
     if isinstance(layer, layers.ELU):
         return _elu(layer, where)
     if isinstance(layer, layers.Softmax):
@@ -188,7 +188,7 @@ def _relu(layer, where: str) -> list:
     if layer.threshold or (layer.negative_slope and layer.max_value is not None):
         raise UnsupportedError(f"{where} must have no threshold, nor both a negative_slope and a max_value")
     if layer.negative_slope:
-        return [Leaky(float(layer.negative_slope), where)]
+        return [LeakyReLU(float(layer.negative_slope))]
     high = LARGEST if layer.max_value is None else float(layer.max_value)
     return [ReLU()] if high >= LARGEST else [ClippedReLU(low=0.0, high=high)]
 

@@ -8,6 +8,7 @@ from .clipped_relu import ClippedReLU
 from .elu import ELU
 from .gelu import GELU
 from .layer import Activation, Layer
+from .leaky_relu import LeakyReLU
 from .linear import Linear
 from .relu import ReLU
 from .sigmoid import Sigmoid
@@ -28,5 +29,5 @@ __all__ = [
 ]
 
 # By the word that mlp(activation=...) takes.
-ACTIVATIONS = {kind.word: kind for kind in (ReLU, ClippedReLU, Tanh, Sigmoid, GELU, ELU, Softmax)}
+ACTIVATIONS = {kind.word: kind for kind in (ReLU, ClippedReLU, Tanh, Sigmoid, GELU, ELU, LeakyReLU, Softmax)}
 LAYER_TYPES = (Linear, *ACTIVATIONS.values())

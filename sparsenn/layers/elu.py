@@ -38,7 +38,8 @@ class ELU(Activation):
         """da where z > 0, else da alpha exp(z), which is da (a + alpha)."""
         return da * np.where(a > 0, 1, a + float(self.alpha))
 
-    def _steepest(self) -> float:
+    @property
+    def steepest(self) -> float:
         return max(1.0, self.alpha)
 
     def to_torch(self, nn):

@@ -19,7 +19,7 @@ class GELU(Activation):
     """
 
     op = word = "gelu"
-    slope = 1.13
+    steepest = 1.13
     onnx_opset = 20
     rectifies = reads_input = True
 

@@ -38,7 +38,7 @@ class Activation(Layer):
     """A layer without weights that keeps the shape of its input."""
 
     word: ClassVar[str]  # its name in mlp(activation=...)
-    slope: ClassVar[float] = 1.0  # the steepest
+    steepest: ClassVar[float] = 1.0  # its slope is nowhere larger
     rectifies: ClassVar[bool] = False  # weights before it have a variance of 2 / in (He et al. 2015)
     reads_input: ClassVar[bool] = False  # the gradient is a function of z too, not of a alone
     mixes_features: ClassVar[bool] = False  # an output depends on more than its own feature
@@ -58,10 +58,7 @@ class Activation(Layer):
 
     def bound(self, z: np.ndarray, a: np.ndarray, bound: np.ndarray) -> np.ndarray:
         """The steepest slope times the input's, and 8 eps of the value."""
-        return self._steepest() * bound + 8 * EPS * abs(a) + TINY
-
-    def _steepest(self) -> float:
-        return self.slope
+        return self.steepest * bound + 8 * EPS * abs(a) + TINY
 
     def copy(self) -> Activation:
         """Itself: nothing in it changes."""

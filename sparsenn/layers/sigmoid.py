@@ -15,7 +15,7 @@ class Sigmoid(Activation):
     """1 / (1 + exp(-x))."""
 
     op = word = "sigmoid"
-    slope = 0.25
+    steepest = 0.25
 
     def value(self, z: np.ndarray) -> np.ndarray:
         """Without overflow."""

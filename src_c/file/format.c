@@ -10,6 +10,15 @@ const char *const snn_part_names[SNN_PART_COUNT] = {
     [SNN_PART_BIAS] = ".bias",
 };
 
+int snn_format_minor(void)
+{
+    int newest = 0;
+    for (int type = 0; type < SNN_OP_COUNT; type++)
+        if (snn_op_of(type)->minor > newest)
+            newest = snn_op_of(type)->minor;
+    return newest;
+}
+
 const char *snn_part_dtype(snn_part part, int64_t inputs)
 {
     switch (part) {

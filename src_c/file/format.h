@@ -7,7 +7,6 @@
 
 #define SNN_FORMAT_NAME "sparsenn"
 #define SNN_FORMAT_MAJOR 1
-#define SNN_FORMAT_MINOR 1              /* the newest; a file gets the oldest that has all of its nodes */
 #define SNN_FORMAT_MAX_HEADER 100000000 /* bytes, as in safetensors */
 #define SNN_FORMAT_MAX_NODES 16384
 #define SNN_FORMAT_MAX_NODE_TEXT (SNN_FORMAT_MAX_NODES * 1024) /* bytes of the list between its quotes */
@@ -53,6 +52,9 @@ typedef struct snn_layout {
     int64_t count;
     snn_format_node *nodes; /* (count), owned */
 } snn_layout;
+
+/* The newest minor version: that of the newest op. A file gets the oldest that has all of its nodes. */
+int snn_format_minor(void);
 
 /* SNN_ERROR_FORMAT with the reader's error and its place; what names the text that was read. */
 snn_status snn_json_status(const snn_json *json, const char *what);

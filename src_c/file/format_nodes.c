@@ -76,7 +76,7 @@ static snn_status fail_twice(int64_t index, snn_json_string key)
 static snn_status read_attribute(snn_json *json, int64_t index, int minor, snn_json_string key, raw_node *raw)
 {
     const char *name = find_attribute(key);
-    if (name == NULL && minor <= SNN_FORMAT_MINOR)
+    if (name == NULL && minor <= snn_format_minor())
         return snn_fail(SNN_ERROR_FORMAT, "node %" PRId64 ": unknown key \"%s\"", index,
                         snn_json_show(key).text);
     if (name == NULL) {

@@ -8,12 +8,13 @@
 #define SNN_SHORT_ACTIVATIONS(ACTIVATION) \
     ACTIVATION(RELU, relu)                \
     ACTIVATION(CLIP, clip)
-/* Those that need an exponential: out of line, so that they do not swell every kernel. */
+/* The others, most with an exponential: out of line, so that they do not swell every kernel. */
 #define SNN_LONG_ACTIVATIONS(ACTIVATION) \
     ACTIVATION(TANH, tanh)               \
     ACTIVATION(SIGMOID, sigmoid)         \
     ACTIVATION(GELU, gelu)               \
-    ACTIVATION(ELU, elu)
+    ACTIVATION(ELU, elu)                 \
+    ACTIVATION(LEAKY_RELU, leaky_relu)
 
 #define SNN_UNUSED __attribute__((unused))
 #define SNN_VALUE(name) static inline vf vf_value_##name(vf x, SNN_UNUSED const snn_epilogue *e)
@@ -48,3 +49,6 @@ SNN_VALUE(elu) { return vf_elu(x, vf_set1(e->low)); }
 SNN_SLOPE(elu) {  // alpha e^z = y + alpha below 0
     return vf_select_lt(vf_zero(), y, dy, vf_mul(dy, vf_add(y, vf_set1(e->low))));
 }
+
+SNN_VALUE(leaky_relu) { return vf_select_lt(vf_zero(), x, x, vf_mul(vf_set1(e->low), x)); }
+SNN_SLOPE(leaky_relu) { return vf_select_lt(vf_zero(), vf_load(z), dy, vf_mul(vf_set1(e->low), dy)); }
