@@ -65,10 +65,12 @@ def measure(widths: list[int], sparsity: float, batch: int, threads: int, second
             times = run_times(plan, x, seconds)
         middle, high = np.median(times), np.percentile(times, 99)
         load = "anywhere" if core is None else f"core {core}"
-        rows.append([batch, load, alone, idle, middle, high, times.max(), len(times), middle / alone, high / alone])
+        ratios = middle / alone, high / alone
+        rows.append([batch, load, alone, idle, middle, high, times.max(), len(times), *ratios])
     return rows
 
 
+LINE = "{:5d}  {:9s} {:10.1f} {:9.1f} {:8.1f} {:9.1f} {:11.1f} {:7d} {:10.2f} {:9.2f}"
 CORES = (None, max(os.sched_getaffinity(0)))
 
 
@@ -84,7 +86,7 @@ def main() -> None:
     print("batch  load       one thread     idle   median      p99      longest    runs  median/one  p99/one")
     for batch in map(int, options.batch.split(",")):
         for row in measure(widths, options.sparsity / 100, batch, options.threads, options.seconds):
-            print("{:5d}  {:9s} {:10.1f} {:9.1f} {:8.1f} {:9.1f} {:11.1f} {:7d} {:10.2f} {:9.2f}".format(*row))
+            print(LINE.format(*row))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@
 #define SNN_UNUSED __attribute__((unused))
 #define SNN_VALUE(name) static inline vf vf_value_##name(vf x, SNN_UNUSED const snn_epilogue *e)
 #define SNN_SLOPE(name)                                                        \
-    static inline vf vf_slope_##name(vf dy, vf y, SNN_UNUSED const float *z, \
+    static inline vf vf_slope_##name(vf dy, SNN_UNUSED vf y, SNN_UNUSED const float *z, \
                                      SNN_UNUSED const snn_epilogue *e)
 
 SNN_VALUE(relu) { return vf_max(vf_zero(), x); }

@@ -1,5 +1,5 @@
-/* x for x > 0, else slope x. Source: Maas, Hannun and Ng 2013, Rectifier Nonlinearities Improve Neural Network
- * Acoustic Models. */
+/* x for x > 0, else slope x. Source: Maas, Hannun and Ng 2013, Rectifier Nonlinearities Improve Neural
+ * Network Acoustic Models. */
 #include "base/status.h"
 #include "graph/op.h"
 
@@ -8,7 +8,8 @@
 static snn_status check(const float *attributes)
 {
     if (!isfinite(attributes[0]))
-        return snn_fail(SNN_ERROR_ARGUMENT, "leaky_relu: slope must be finite, got %g", (double)attributes[0]);
+        return snn_fail(SNN_ERROR_ARGUMENT, "leaky_relu: slope must be finite, got %g",
+                        (double)attributes[0]);
     return SNN_OK;
 }
 

@@ -291,21 +291,6 @@ void snn_plan_run_cut(const snn_plan *plan, snn_workspace *workspace, const floa
     run_segments(&r);
 }
 
-void snn_plan_run_cut(const snn_plan *plan, snn_workspace *workspace, const float *x, snn_order x_order,
-                      int64_t batch, float *y, snn_order y_order, const snn_segment *segments, int count)
-{
-    run r = {.plan = plan,
-             .x = x,
-             .y = y,
-             .x_order = x_order,
-             .y_order = y_order,
-             .batch = batch,
-             .workspace = workspace,
-             .segment_count = count};
-    memcpy(r.segments, segments, (size_t)count * sizeof *segments);
-    run_segments(&r);
-}
-
 void snn_plan_run_bucket(const snn_plan *plan, snn_workspace *workspace, const float *x, int64_t batch,
                          float *y, int bucket, int split)
 {

@@ -98,7 +98,7 @@ static void test_refused(void)
 
     CHECK_STATUS(snn_model_add_activation(NULL, SNN_NODE_RELU, 0, 0), SNN_ERROR_ARGUMENT);
     CHECK_STATUS(snn_model_add_activation(model, SNN_NODE_LINEAR, 0, 0), SNN_ERROR_ARGUMENT);
-    CHECK_STATUS(snn_model_add_activation(model, (snn_node_type)8, 0, 0), SNN_ERROR_ARGUMENT);
+    CHECK_STATUS(snn_model_add_activation(model, (snn_node_type)99, 0, 0), SNN_ERROR_ARGUMENT);
     CHECK_STATUS(snn_model_add_activation(model, SNN_NODE_CLIP, 1, 1), SNN_ERROR_ARGUMENT);
     CHECK_STATUS(snn_model_add_activation(model, SNN_NODE_CLIP, 2, 1), SNN_ERROR_ARGUMENT);
     CHECK_STATUS(snn_model_add_activation(model, SNN_NODE_CLIP, 0, INFINITY), SNN_ERROR_ARGUMENT);
