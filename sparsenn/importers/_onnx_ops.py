@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..errors import FormatError
-from ..layers import ELU, GELU, ClippedReLU, LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
+from ..layers import ELU, GELU, ClippedReLU, LeakyReLU, ReLU, Sigmoid, SiLU, Softmax, Tanh
 from ._named import batch_norm
 from ._onnx_shapes import SHAPE_OPS, flatten, reshape, transpose
 from ._onnx_values import BatchAxisError, Data, Erf, Node, fork, steps_after
@@ -61,11 +61,11 @@ def _product(node: Node, data: Data, weight, *, batch_axis: int) -> Data:
 
 
 def arithmetic(node: Node):
-    """data and a constant, or the formula of GELU."""
+    """data and a constant, or the formula of GELU or SiLU."""
     left, right = node.input(0), node.input(1)
     if isinstance(left, Data) and isinstance(right, Data):
         if node.op == "Mul":
-            return _gelu_formula(node, left, right)
+            return _formula(node, left, right)
         raise node.fail("have one constant input: data cannot branch and join again")
     data, other = (left, 1) if isinstance(left, Data) else (node.data(1), 0)
     values = node.per_feature(node.constant(other), data)
@@ -88,16 +88,21 @@ def _real(values: np.ndarray) -> np.ndarray:
     return values.astype(np.float64)
 
 
-def _gelu_formula(node: Node, left: Data, right: Data) -> Data:
-    """c x (erf(x / sqrt 2) + 1), in either order: a GELU with a factor of 2 c."""
+def _formula(node: Node, left: Data, right: Data) -> Data:
+    """x sigmoid(x), a SiLU, or c x (erf(x / sqrt 2) + 1), a GELU with a factor of 2 c; in either order."""
     shared = fork([left.chain, right.chain])
     first, second = (steps_after(data.chain, shared) for data in (left, right))
     factor, formula = _factor(first), _erf_terms(second)
     if factor is None or formula is None:
         factor, formula = _factor(second), _erf_terms(first)
-    if factor is None or formula is None:
-        raise node.fail("have one constant input, or be x (erf(x / sqrt 2) + 1), the formula of GELU")
     start = Data(shared, left.sizes, left.batch, left.batch_axis)
+    if [] in (first, second) and [Sigmoid()] in (first, second):
+        return start.then(SiLU())
+    if factor is None or formula is None:
+        raise node.fail(
+            "have one constant input, or be x (erf(x / sqrt 2) + 1), the formula of GELU, or x sigmoid(x), "
+            "that of SiLU"
+        )
     scale = 2 * factor * formula
     result = start.then(GELU())
     if math.isclose(scale, 1, rel_tol=1e-6):

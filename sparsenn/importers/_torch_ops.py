@@ -10,13 +10,13 @@ import torch.nn.functional as functional
 from torch import nn
 
 from ..errors import ArgumentError, UnsupportedError
-from ..layers import ELU, GELU, ClippedReLU, LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
+from ..layers import ELU, GELU, ClippedReLU, LeakyReLU, ReLU, Sigmoid, SiLU, Softmax, Tanh
 from ._named import batch_norm
 from ._steps import Affine
 from ._torch_tensor import to_array
 
 SUPPORTED = (
-    "Linear, ReLU, ReLU6, LeakyReLU, Hardtanh, clamp, Tanh, Sigmoid, GELU, ELU, "
+    "Linear, ReLU, ReLU6, LeakyReLU, Hardtanh, clamp, Tanh, Sigmoid, GELU, SiLU, ELU, "
     "Softmax over the features, BatchNorm1d, Dropout, Identity, Flatten"
 )
 
@@ -146,6 +146,7 @@ FORWARDS: dict[Callable, Callable] = {
     nn.LeakyReLU.forward: lambda m, w: _leaky({"negative_slope": m.negative_slope}, w),
     nn.Tanh.forward: lambda _m, _w: [Tanh()],
     nn.Sigmoid.forward: lambda _m, _w: [Sigmoid()],
+    nn.SiLU.forward: lambda _m, _w: [SiLU()],
     nn.GELU.forward: lambda m, w: _gelu({"approximate": m.approximate}, w),
     nn.ELU.forward: lambda m, w: _elu({"alpha": m.alpha}, w),
     nn.Softmax.forward: lambda m, w: _softmax({"dim": m.dim}, w),
@@ -177,6 +178,7 @@ FUNCTIONS: dict[object, tuple] = {
     functional.tanh: (_always(Tanh), ()),
     torch.sigmoid: (_always(Sigmoid), ()),
     functional.sigmoid: (_always(Sigmoid), ()),
+    functional.silu: (_always(SiLU), ("inplace",)),
     functional.gelu: (_gelu, ("approximate",)),
     functional.elu: (_elu, ("alpha", "inplace")),
     functional.softmax: (_softmax, ("dim", "_stacklevel", "dtype")),

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..errors import ArgumentError, UnsupportedError
-from ..layers import ELU, GELU, ClippedReLU, LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
+from ..layers import ELU, GELU, ClippedReLU, LeakyReLU, ReLU, Sigmoid, SiLU, Softmax, Tanh
 from ..model import Model
 from ._agreement import EPS, check_agreement
 from ._named import batch_norm
@@ -21,6 +21,7 @@ ACTIVATIONS: dict[str, Callable] = {
     "tanh": Tanh,
     "sigmoid": Sigmoid,
     "gelu": GELU,
+    "silu": SiLU,
     "elu": ELU,
     "softmax": Softmax,
 }
@@ -31,7 +32,7 @@ LARGEST = float(np.finfo(np.float32).max)
 def from_keras(model) -> Model:
     """The network of a built keras.Model, as it works in inference, on whichever backend.
 
-    Dense, Activation (relu, relu6, tanh, sigmoid, gelu, elu, softmax, linear), ReLU, LeakyReLU, ELU,
+    Dense, Activation (relu, relu6, tanh, sigmoid, gelu, silu, elu, softmax, linear), ReLU, LeakyReLU, ELU,
     BatchNormalization (folded), Softmax over the features, Flatten, and Dropout, which is dropped as is
     everything that acts in training alone. UnsupportedError names the first layer that is not supported, or
     that has a call of its own, is quantized, or is called with training=True. At last the model is called and

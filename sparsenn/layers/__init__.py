@@ -14,10 +14,11 @@ from .leaky_relu import LeakyReLU
 from .linear import Linear
 from .relu import ReLU
 from .sigmoid import Sigmoid
+from .silu import SiLU
 from .softmax import Softmax
 from .tanh import Tanh
 
-_KINDS = (ReLU, ClippedReLU, Tanh, Sigmoid, GELU, ELU, LeakyReLU, Softmax)
+_KINDS = (ReLU, ClippedReLU, Tanh, Sigmoid, GELU, ELU, LeakyReLU, SiLU, Softmax)
 
 ACTIVATIONS = {kind.word: kind for kind in _KINDS}  # by the word that mlp(activation=...) takes
 LAYER_TYPES = (Linear, *_KINDS)

@@ -14,7 +14,8 @@
     ACTIVATION(SIGMOID, sigmoid)         \
     ACTIVATION(GELU, gelu)               \
     ACTIVATION(ELU, elu)                 \
-    ACTIVATION(LEAKY_RELU, leaky_relu)
+    ACTIVATION(LEAKY_RELU, leaky_relu)   \
+    ACTIVATION(SILU, silu)
 
 #define SNN_UNUSED __attribute__((unused))
 #define SNN_VALUE(name) static inline vf vf_value_##name(vf x, SNN_UNUSED const snn_epilogue *e)
@@ -52,3 +53,17 @@ SNN_SLOPE(elu) {  // alpha e^z = y + alpha below 0
 
 SNN_VALUE(leaky_relu) { return vf_select_lt(vf_zero(), x, x, vf_mul(vf_set1(e->low), x)); }
 SNN_SLOPE(leaky_relu) { return vf_select_lt(vf_zero(), vf_load(z), dy, vf_mul(vf_set1(e->low), dy)); }
+
+/* e^-|x| is 2^n p. Below 0 x e^x / (1 + e^x) is scaled last, so that it keeps its relative accuracy; from -109 on it
+ * rounds to 0. */
+SNN_VALUE(silu) {
+    const vf t = vf_sub(vf_zero(), vf_min(vf_set1(109.0f), vf_abs(x)));
+    const vf n = vf_round(vf_mul(t, vf_set1(0x1.715476p+0f)));
+    const vf p = vf_exp_polynomial(vf_exp_remainder(t, n));
+    const vf both = vf_add(vf_set1(1.0f), vf_scale_pow2(p, n));
+    return vf_select_lt(x, vf_zero(), vf_scale_pow2(vf_div(vf_mul(t, p), both), n), vf_div(x, both));
+}
+SNN_SLOPE(silu) {  // s (1 + z (1 - s)), s the logistic function
+    const vf at = vf_load(z), s = vf_sigmoid(at), one = vf_set1(1.0f);
+    return vf_mul(dy, vf_mul(s, vf_fma(at, vf_sub(one, s), one)));
+}
