@@ -1,6 +1,6 @@
 """How long runs take while another process keeps one core busy, against one thread on a free core.
 
-    python bench/bench_busy.py [784-2048-2048-10] [--sparsity 90] [--batch 1,16,64] [--threads 2] [--seconds 2]
+    python bench/bench_busy.py [784-2048-2048-10] [--sparsity 90] [--batch 1,16,64] [--threads 2]
 
 The load is a loop in a process of its own, once pinned to the highest core and once left to the scheduler. A
 plan on one thread is timed first, without the load; then one on --threads threads beside it, from its first

@@ -34,7 +34,7 @@ Data goes one way: prune and compile return something new, train alone updates t
 
 from pathlib import Path
 
-from . import _core, datasets, ops
+from . import _core, datasets, layers, ops
 from .compile import Plan, compile
 from .errors import (
     ArgumentError,
@@ -50,7 +50,7 @@ from .errors import (
 from .exporters import to_onnx, to_scipy, to_sklearn, to_torch
 from .importers import from_keras, from_onnx, from_safetensors, from_sklearn, from_torch
 from .io import load, save
-from .layers import ELU, GELU, ClippedReLU, LeakyReLU, Linear, ReLU, Sigmoid, Softmax, Tanh
+from .layers import *  # noqa: F403
 from .limits import Limits
 from .mlp import mlp
 from .model import Model
@@ -74,35 +74,27 @@ from .training.trainer import Trainer
 __version__ = _core.version()
 
 __all__ = [
-    "ELU",
-    "GELU",
+    *layers.__all__,
     "Allocation",
     "ArgumentError",
     "CSRError",
-    "ClippedReLU",
     "Constant",
     "Cosine",
     "DivergedError",
     "FormatError",
     "History",
     "ISAError",
-    "LeakyReLU",
     "Limits",
-    "Linear",
     "MissingPackageError",
     "Model",
     "Plan",
-    "ReLU",
     "RecordRange",
     "Regrow",
     "Sensitivity",
-    "Sigmoid",
-    "Softmax",
     "SparsennError",
     "SparsityDisplay",
     "SparsitySelection",
     "StepDecay",
-    "Tanh",
     "Trainer",
     "UnsupportedError",
     "VersionError",

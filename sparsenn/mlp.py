@@ -28,7 +28,7 @@ def mlp(
     """A multi-layer perceptron with random weights and zero biases, dense or sparse from the start.
 
     sizes       features of the input, of each hidden layer and of the output, for example [64, 1024, 10]
-    activation  after every layer but the last: relu, clipped_relu, tanh, sigmoid, gelu or elu
+    activation  after every layer but the last: a word of sparsenn.layers.ACTIVATIONS, such as relu or gelu
     output      after the last layer: None or "linear" for logits, or an activation's name, also "softmax"
     sparsity    fraction in [0, 1) of all weights that are not stored; above 0, layers are CSR but for those
                 of which the pattern stores every weight
@@ -37,7 +37,7 @@ def mlp(
     limits      checked before anything is made; weights are cut to its weight_range
     seed        of the random weights; the same seed gives the same model
 
-    Dense weights before a ReLU, a clipped ReLU, a GELU or an ELU are normal with variance 2 / in (He et al.
+    Dense weights before a ReLU and its like (Activation.rectifies) are normal with variance 2 / in (He et al.
     2015, arXiv:1502.01852); all others normal with variance 2 / (in + out) (Glorot and Bengio 2010). Sparse
     weights have a variance that follows from each neuron's own number of them (sparse_init.random_layer).
     """
