@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+
 import numpy as np
 from op_cases import POINTWISE
 
@@ -60,3 +63,19 @@ def assert_same_weights(first: snn.Model, second: snn.Model) -> None:
 def dense(layer: snn.Linear) -> np.ndarray:
     """The weight (out, in) as an ndarray."""
     return layer.weight.toarray() if layer.sparse else layer.weight
+
+
+def calls_of(function: Callable[[], object]) -> int:
+    """How many calls of functions a call makes: what grows with the square of something shows in it."""
+    found = 0
+
+    def note(*_):
+        nonlocal found
+        found += 1
+
+    sys.setprofile(note)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from networks import assert_near
+from networks import assert_near, calls_of
 from test_import_keras import keras, layers
 
 import sparsenn as snn
@@ -231,22 +231,9 @@ def test_the_model_is_left_as_it_was():
 
 
 def test_time_is_linear_in_the_layers():
-    import sys
-
     def calls(count: int) -> int:
         network = functional(lambda x: [x := part(x) for part in [layers.Dense(2) for _ in range(count)]][-1])
-        found = 0
-
-        def note(*_):
-            nonlocal found
-            found += 1
-
-        sys.setprofile(note)
-        try:
-            snn.from_keras(network)
-        finally:
-            sys.setprofile(None)
-        return found
+        return calls_of(lambda: snn.from_keras(network))
 
     calls(5)
     few, many = calls(15), calls(90)

@@ -45,8 +45,7 @@ def from_onnx(model, *, output: str | None = None) -> Model:
     if not any(isinstance(step, Affine) for step in steps):
         if width is None or width > WIDEST_IDENTITY:
             raise UnsupportedError(
-                f"a graph without a matrix product must declare at most {WIDEST_IDENTITY} features, "
-                f"got {width}"
+                f"a graph without a matrix product must declare 1 to {WIDEST_IDENTITY} features, got {width}"
             )
         steps = [as_identity(width, name="the input"), *steps]
     return build_model(steps, width=width)
