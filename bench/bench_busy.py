@@ -1,6 +1,6 @@
 """How long runs take while another process keeps one core busy, against one thread on a free core.
 
-    python bench/bench_busy.py [784-2048-2048-10] [--sparsity 90] [--batch 1,16,64] [--threads 2] [--seconds 2]
+    python bench/bench_busy.py [784-2048-2048-10] [--sparsity 90] [--batch 1,16,64] [--threads 2]
 
 The load is a loop in a process of its own, once pinned to the highest core and once left to the scheduler. A
 plan on one thread is timed first, without the load; then one on --threads threads beside it, from its first
@@ -65,7 +65,9 @@ def measure(widths: list[int], sparsity: float, batch: int, threads: int, second
             times = run_times(plan, x, seconds)
         middle, high = np.median(times), np.percentile(times, 99)
         load = "anywhere" if core is None else f"core {core}"
-        rows.append([batch, load, alone, idle, middle, high, times.max(), len(times), middle / alone, high / alone])
+        rows.append(
+            [batch, load, alone, idle, middle, high, times.max(), len(times), middle / alone, high / alone]
+        )
     return rows
 
 
@@ -84,7 +86,9 @@ def main() -> None:
     print("batch  load       one thread     idle   median      p99      longest    runs  median/one  p99/one")
     for batch in map(int, options.batch.split(",")):
         for row in measure(widths, options.sparsity / 100, batch, options.threads, options.seconds):
-            print("{:5d}  {:9s} {:10.1f} {:9.1f} {:8.1f} {:9.1f} {:11.1f} {:7d} {:10.2f} {:9.2f}".format(*row))
+            print(
+                "{:5d}  {:9s} {:10.1f} {:9.1f} {:8.1f} {:9.1f} {:11.1f} {:7d} {:10.2f} {:9.2f}".format(*row)
+            )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-/* Threads that are held up. Beside other busy processes a parallel region waits, at its barriers, for a thread
- * that has no processor: 10 to 40 ms at a time, for a run of 30 us. A crowd watches the regions of one plan:
- * when they cost more than one thread alone would have taken, the next runs use fewer threads, one in the end.
- * After a while all threads are tried again; each time that fails the while is twice as long.
+/* Threads that are held up. Beside other busy processes a parallel region waits, at its barriers, for a
+ * thread that has no processor: 10 to 40 ms at a time, for a run of 30 us. A crowd watches the regions of one
+ * plan: when they cost more than one thread alone would have taken, the next runs use fewer threads, one in
+ * the end. After a while all threads are tried again; each time that fails the while is twice as long.
  *
  * Results do not depend on the number of threads, so nothing but time changes. Callers share a crowd without
  * locks: a count that two of them change at once may be lost, and only moves a decision by a run or two. */
@@ -24,13 +24,14 @@ typedef struct snn_crowd {
 
 /* One region, between enter and leave. */
 typedef struct snn_crowd_visit {
-    int threads;          /* to run with */
-    int clock;            /* which clock times it, -1 for none */
+    int threads;           /* to run with */
+    int clock;             /* which clock times it, -1 for none */
     int64_t one_thread_ns; /* expected of one thread alone */
     int64_t start_ns;
 } snn_crowd_visit;
 
-/* A zeroed crowd is one without a past. wanted threads: 2 or more. one_thread_us: what one thread would take. */
+/* A zeroed crowd is one without a past. wanted threads: 2 or more. one_thread_us: what one thread would take.
+ */
 snn_crowd_visit snn_crowd_enter(snn_crowd *crowd, int wanted, double one_thread_us);
 void snn_crowd_leave(snn_crowd *crowd, const snn_crowd_visit *visit, int wanted);
 
