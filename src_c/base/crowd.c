@@ -2,13 +2,14 @@
 
 #include <time.h>
 
-#define ONE 1024               /* learned: as expected */
-#define SHORT_NS 20000         /* of one thread: reading a fine clock twice costs 50 ns, too much for each */
-#define SAMPLED 8              /* one short region of so many is timed finely */
-#define RUNS_BETWEEN_TRIES 256 /* so that less than 1 % of the runs are tries that fail */
-#define LEARNING_RUNS 8        /* that are timed first after threads were given up, and one of 16 later */
-#define LEAST_WHILE_NS 2000000
+#define ONE 1024       /* learned: as expected */
+#define SHORT_NS 20000 /* of one thread: reading a fine clock twice costs 50 ns, too much for each */
+#define SAMPLED 8      /* one short region of so many is timed finely */
+#define RUNS_FIRST 16  /* on fewer threads: costs about what was lost, should it have been a hiccup */
+#define RUNS_AGAIN 256 /* so that less than 1 % of the runs are tries that fail */
 #define LONGEST_WHILE_NS 4000000000
+#define TOLERATED_NS 1000000 /* waking threads that sleep may take some 0.1 ms; slices are longer than this  \
+                              */
 
 #ifdef CLOCK_MONOTONIC_COARSE
 #define COARSE CLOCK_MONOTONIC_COARSE
@@ -50,7 +51,7 @@ static int choose_clock(snn_crowd *crowd, int64_t one_thread_ns)
 static int still_away(snn_crowd *crowd, int *timed)
 {
     const int runs = LOAD(runs);
-    *timed = runs > RUNS_BETWEEN_TRIES - LEARNING_RUNS || runs % 16 == 0;
+    *timed = runs > RUNS_AGAIN - RUNS_FIRST || runs <= RUNS_FIRST;
     if (runs > 0) {
         STORE(runs, runs - 1);
         return 1;
@@ -94,15 +95,14 @@ static void learn(snn_crowd *crowd, int64_t took_ns, int64_t one_thread_ns)
 
 static void give_up_threads(snn_crowd *crowd, int threads, int wanted, int64_t lost_ns, int64_t now)
 {
-    const int64_t before = LOAD(while_ns), since = now - LOAD(returned_ns);
-    int64_t span = 2 * lost_ns;
-    if (before && since < 4 * before)
-        span = span > 2 * before ? span : 2 * before;
-    span = span < LEAST_WHILE_NS ? LEAST_WHILE_NS : span > LONGEST_WHILE_NS ? LONGEST_WHILE_NS : span;
+    const int64_t before = LOAD(while_ns);
+    const int again = before && now - LOAD(returned_ns) < 4 * before;
+    int64_t span = again && lost_ns < 2 * before ? 2 * before : lost_ns;
+    span = span > LONGEST_WHILE_NS ? LONGEST_WHILE_NS : span;
     STORE(while_ns, span);
     STORE(until_ns, now + span);
     STORE(lost_ns, 0);
-    STORE(runs, RUNS_BETWEEN_TRIES);
+    STORE(runs, again ? RUNS_AGAIN : RUNS_FIRST);
     STORE(fewer, fewer_than(threads, wanted));
 }
 
@@ -123,6 +123,6 @@ void snn_crowd_leave(snn_crowd *crowd, const snn_crowd_visit *visit, int wanted)
     const int64_t before = LOAD(lost_ns), lost = before + over > 0 ? before + over : 0;
     if (lost != before)
         STORE(lost_ns, lost);
-    if (lost > 3 * visit->one_thread_ns + 30000)
+    if (lost > 3 * visit->one_thread_ns + TOLERATED_NS)
         give_up_threads(crowd, visit->threads, wanted, lost, now);
 }

@@ -111,12 +111,15 @@ snn_status snn_tune_steps(snn_plan *plan, const snn_csr *csr);
 /* Fills the times of the buckets: from those of the steps or, when measuring, by running tiles. Afterwards
  * the plan's workspaces fit its buckets. */
 snn_status snn_tune_buckets(snn_plan *plan);
+/* The times of the buckets from those of the chosen steps, with what turning x and y costs. */
+void snn_bucket_estimate(snn_plan *plan);
 /* GFLOP/s of multiply-adds in registers on one thread: what rates are compared with. */
 double snn_measure_peak(const snn_isa *isa);
 
 /* tune_cache.c: kernels chosen and times measured by an earlier plan for the same kind of layers, processor
  * and threads. A folder of small text files, safe to delete and to share between processes. */
-/* Reads; 1 when every choice of the plan was found: then chosen (without packing) and buckets are filled. */
+/* Reads; 1 when the file is sound and has every choice of the plan: then chosen (without packing) and buckets
+ * are filled. Otherwise both may hold anything. */
 int snn_cache_read(snn_plan *plan, const char *folder);
 /* Writes; failing to is not an error: the next plan is tuned again. */
 void snn_cache_write(const snn_plan *plan, const char *folder);

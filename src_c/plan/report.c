@@ -3,6 +3,7 @@
 #include "base/status.h"
 #include "graph/op.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,6 +26,17 @@ static void put(text *t, const char *format, ...)
         t->used += (size_t)wrote;
 }
 
+/* value, at least 0, with so many digits after the point; printf's point is the locale's. */
+static void put_fixed(text *t, double value, int digits)
+{
+    int64_t scale = 1;
+    for (int i = 0; i < digits; i++)
+        scale *= 10;
+    // A plan's times are finite; what would not fit a whole number is cut.
+    const int64_t whole = value < 1e12 ? (int64_t)(value * (double)scale + 0.5) : (int64_t)1e12 * scale;
+    put(t, "%" PRId64 ".%0*" PRId64, whole / scale, digits, whole % scale);
+}
+
 /* The op that ends the step, beside its product. */
 static const char *activation_name(const snn_step *step)
 {
@@ -34,10 +46,12 @@ static const char *activation_name(const snn_step *step)
 
 static void put_choice(text *t, const snn_choice *choice)
 {
-    put(t, "{\"kernel\": \"%s\", \"k_block\": %lld, \"estimate_us\": %.3f, \"measured_us\": ",
-        choice->kernel->name, (long long)choice->k_block, choice->estimate_us);
+    put(t, "{\"kernel\": \"%s\", \"k_block\": %lld, \"estimate_us\": ", choice->kernel->name,
+        (long long)choice->k_block);
+    put_fixed(t, choice->estimate_us, 3);
+    put(t, ", \"measured_us\": ");
     if (choice->measured_us > 0.0)
-        put(t, "%.3f", choice->measured_us);
+        put_fixed(t, choice->measured_us, 3);
     else
         put(t, "null");
     if (choice->packing)
@@ -48,9 +62,10 @@ static void put_choice(text *t, const snn_choice *choice)
 
 static void put_linear(text *t, const snn_plan *plan, const snn_step *step)
 {
-    put(t, ", \"nnz\": %lld, \"stored\": \"%s\", \"sparsity\": %.6f, \"choices\": [", (long long)step->nnz,
-        step->sparse ? "csr" : "dense",
-        1.0 - (double)step->nnz / ((double)step->inputs * (double)step->outputs));
+    put(t, ", \"nnz\": %lld, \"stored\": \"%s\", \"sparsity\": ", (long long)step->nnz,
+        step->sparse ? "csr" : "dense");
+    put_fixed(t, 1.0 - (double)step->nnz / ((double)step->inputs * (double)step->outputs), 6);
+    put(t, ", \"choices\": [");
     for (int b = 0; b < plan->bucket_count; b++) {
         put(t, "%s{\"layout\": \"%s\", \"samples\": %d, \"chosen\": ", b ? ", " : "",
             plan->buckets[b].layout == SNN_LAYOUT_TILE ? "tile" : "column", plan->buckets[b].samples);
@@ -77,16 +92,21 @@ snn_status snn_plan_report(const snn_plan *plan, char *buffer, size_t capacity, 
                         : !needed ? "needed"
                                   : "buffer");
     text t = {buffer, capacity, 0};
-    put(&t,
-        "{\"isa\": \"%s\", \"threads\": %d, \"tune\": \"%s\", \"cached\": %s, \"peak_gflops\": %.2f, "
-        "\"compile_seconds\": %.6f, \"inputs\": %lld, \"outputs\": %lld",
-        plan->isa->name, plan->threads, tunes[plan->tune], plan->cached ? "true" : "false", plan->peak_gflops,
-        plan->compile_seconds, (long long)plan->inputs, (long long)plan->outputs);
-    put(&t, ", \"buckets\": [");
-    for (int b = 0; b < plan->bucket_count; b++)
-        put(&t, "%s{\"layout\": \"%s\", \"samples\": %d, \"tile_us\": %.3f, \"split_us\": %.3f}",
-            b ? ", " : "", plan->buckets[b].layout == SNN_LAYOUT_TILE ? "tile" : "column",
-            plan->buckets[b].samples, plan->buckets[b].tile_us, plan->buckets[b].split_us);
+    put(&t, "{\"isa\": \"%s\", \"threads\": %d, \"tune\": \"%s\", \"cached\": %s, \"peak_gflops\": ",
+        plan->isa->name, plan->threads, tunes[plan->tune], plan->cached ? "true" : "false");
+    put_fixed(&t, plan->peak_gflops, 2);
+    put(&t, ", \"compile_seconds\": ");
+    put_fixed(&t, plan->compile_seconds, 6);
+    put(&t, ", \"inputs\": %lld, \"outputs\": %lld, \"buckets\": [", (long long)plan->inputs,
+        (long long)plan->outputs);
+    for (int b = 0; b < plan->bucket_count; b++) {
+        put(&t, "%s{\"layout\": \"%s\", \"samples\": %d, \"tile_us\": ", b ? ", " : "",
+            plan->buckets[b].layout == SNN_LAYOUT_TILE ? "tile" : "column", plan->buckets[b].samples);
+        put_fixed(&t, plan->buckets[b].tile_us, 3);
+        put(&t, ", \"split_us\": ");
+        put_fixed(&t, plan->buckets[b].split_us, 3);
+        put(&t, "}");
+    }
     put(&t, "], \"layers\": [");
     for (int64_t i = 0; i < plan->step_count; i++) {
         const snn_step *step = &plan->steps[i];

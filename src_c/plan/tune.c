@@ -76,14 +76,14 @@ static int by_time(const void *a, const void *b)
 static void time_candidates(const snn_step *step, snn_choice *list, int count, int runs, double budget_us,
                             const float *x, float *y)
 {
-    double spent = 0.0;
-    for (int round = 0; round < 40 && (round < 3 || spent < budget_us * count); round++) {
+    double used = 0.0; // what the runs so far would have taken undisturbed
+    for (int round = 0; round < 40 && (round < 3 || used < budget_us * count); round++) {
         for (int i = 0; i < runs * count; i++) {
             snn_choice *choice = &list[i / runs];
             const double took = time_choice(step, choice, x, y);
-            spent += took;
             if (took < choice->measured_us)
                 choice->measured_us = took;
+            used += took < 3.0 * choice->measured_us ? took : choice->measured_us;
         }
     }
     qsort(list, (size_t)count, sizeof *list, by_time);
@@ -157,8 +157,7 @@ snn_status snn_tune_steps(snn_plan *plan, const snn_csr *csr)
 
 /* ---- buckets ---- */
 
-/* From the times of the steps, with what turning x and y costs. */
-static void estimate_buckets(snn_plan *plan)
+void snn_bucket_estimate(snn_plan *plan)
 {
     for (int b = 0; b < plan->bucket_count; b++) {
         snn_bucket *bucket = &plan->buckets[b];
@@ -206,7 +205,7 @@ snn_status snn_tune_buckets(snn_plan *plan)
 {
     if (plan->cached)
         return SNN_OK;
-    estimate_buckets(plan);
+    snn_bucket_estimate(plan);
     if (plan->tune != SNN_TUNE_MEASURE)
         return SNN_OK;
     const size_t samples = (size_t)plan->buckets[plan->bucket_count - 1].samples * (size_t)plan->threads;

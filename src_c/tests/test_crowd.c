@@ -1,0 +1,131 @@
+/* Threads that are held up: given up after a region that took far too long, tried again, and given up for
+ * longer; and a plan gives the same bits meanwhile. */
+#include "base/crowd.h"
+#include "check.h"
+#include "plan/plan.h"
+#include "sample_model.h"
+
+#include <time.h>
+
+static void wait_ms(int ms)
+{
+    const double end = snn_microseconds() + 1e3 * ms;
+    while (snn_microseconds() < end)
+        nanosleep(&(struct timespec){0, 200000}, NULL);
+}
+
+/* A region that takes so long; the threads it was given. */
+static int region(snn_crowd *crowd, int wanted, double one_thread_us, int ms)
+{
+    const snn_crowd_visit visit = snn_crowd_enter(crowd, wanted, one_thread_us);
+    if (visit.threads > 1)
+        wait_ms(ms);
+    snn_crowd_leave(crowd, &visit, wanted);
+    return visit.threads;
+}
+
+/* Regions until all threads are tried again, which is the last of them; that one takes ms. */
+static int runs_away(snn_crowd *crowd, int wanted, int ms)
+{
+    int runs = 0;
+    while (region(crowd, wanted, 100.0, ms) < wanted && runs < 100000000)
+        runs++;
+    return runs;
+}
+
+static void test_quick_regions_keep_their_threads(void)
+{
+    snn_crowd crowd = {0};
+    for (int i = 0; i < 10000; i++)
+        CHECK(region(&crowd, 2, 1e6, 0) == 2);
+    CHECK(crowd.fewer == 0);
+}
+
+static void test_a_hold_up_is_followed_by_runs_alone(void)
+{
+    snn_crowd crowd = {0};
+    CHECK(region(&crowd, 2, 100.0, 20) == 2);
+    CHECK(crowd.fewer == 1);
+    const double start = snn_microseconds();
+    CHECK(runs_away(&crowd, 2, 60) >= 16);
+    const int64_t first = crowd.while_ns;
+    CHECK(snn_microseconds() - start >= 15e3);
+    CHECK(crowd.fewer == 1 && crowd.while_ns >= 2 * 15000000);
+    CHECK(runs_away(&crowd, 2, 0) >= 256); // a hold-up soon after a hold-up
+    CHECK(first > 0 && crowd.fewer == 0);
+}
+
+/* A short region is timed by a clock of ticks, but for one of eight: a slice of the scheduler is seen. */
+static void test_short_regions_notice_too(void)
+{
+    for (int before = 0; before < 8; before++) {
+        snn_crowd crowd = {0};
+        for (int i = 0; i < before; i++)
+            region(&crowd, 2, 5.0, 0);
+        crowd.fewer = 0; // whatever those met on a busy machine
+        region(&crowd, 2, 5.0, 40);
+        CHECK(crowd.fewer == 1);
+    }
+}
+
+static void test_many_threads_are_given_up_in_steps(void)
+{
+    snn_crowd crowd = {0};
+    int seen[4] = {0};
+    for (int i = 0; i < 4; i++) {
+        while (crowd.fewer && crowd.runs > 0) // a try of all threads is not wanted here
+            crowd.runs = 0, crowd.until_ns = INT64_MAX;
+        seen[i] = region(&crowd, 8, 100.0, 20);
+    }
+    CHECK(seen[0] == 8 && seen[1] == 7 && seen[2] == 4 && seen[3] == 2);
+    CHECK(crowd.fewer == 1);
+}
+
+/* Small delays in every region, none of them a slice: more than one thread would take, so given up. */
+static void test_a_steady_loss_is_noticed(void)
+{
+    snn_crowd crowd = {0};
+    int regions = 0;
+    while (!crowd.fewer && regions < 1000) {
+        region(&crowd, 2, 100.0, 1);
+        regions++;
+    }
+    CHECK(regions < 50);
+}
+
+static void test_a_plan_gives_the_same_bits(void)
+{
+    enum { batch = 70, inputs = 2, outputs = 1 };
+    static float x[batch * inputs], wanted[batch * outputs], got[batch * outputs];
+    snn_model *model = sample_model();
+    for (int i = 0; i < batch * inputs; i++)
+        x[i] = (float)(i % 17) * 0.1f - 0.7f;
+    for (int threads = 2; threads <= 5; threads++) {
+        const snn_plan_options options = {.threads = threads, .tune = (snn_tune)(threads % 3)};
+        snn_plan *plan = NULL;
+        CHECK_OK(snn_plan_create(model, &options, &plan));
+        for (int b = 1; b <= batch; b++) {
+            CHECK_OK(snn_plan_run(plan, x, b, wanted));
+            for (int fewer = 1; fewer < threads; fewer++) {
+                plan->crowd->fewer = fewer;
+                plan->crowd->runs = 1000000;
+                CHECK_OK(snn_plan_run(plan, x, b, got));
+                CHECK(!memcmp(got, wanted, (size_t)(b * outputs) * sizeof *got));
+            }
+            plan->crowd->fewer = 0;
+        }
+        snn_plan_free(plan);
+    }
+    snn_model_free(model);
+}
+
+int main(void)
+{
+    test_quick_regions_keep_their_threads();
+    test_a_hold_up_is_followed_by_runs_alone();
+    test_short_regions_notice_too();
+    test_many_threads_are_given_up_in_steps();
+    test_a_steady_loss_is_noticed();
+    test_a_plan_gives_the_same_bits();
+    return check_report("test_crowd");
+}
