@@ -223,7 +223,7 @@ class Unused(Residual):
             r"1 \(Conv1d\) is not supported; supported are Linear",
         ),
         (nn.Sequential(nn.LSTM(3, 3)), r"0 \(LSTM\) is not supported"),
-        (nn.Sequential(nn.Linear(3, 3), nn.SiLU()), r"1 \(SiLU\) is not supported"),
+        (nn.Sequential(nn.Linear(3, 3), nn.Mish()), r"1 \(Mish\) is not supported"),
         (nn.GELU(approximate="tanh"), "must be the exact form, got approximate='tanh'"),
         (nn.Sequential(nn.Linear(3, 3), nn.ELU(-0.5)), "must have a finite alpha above 0, got -0.5"),
         (nn.Sequential(nn.Linear(3, 3), nn.Softmax(dim=0)), "must be over the features .* got dim=0"),
