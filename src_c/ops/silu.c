@@ -1,5 +1,4 @@
-/* x / (1 + exp(-x)). Source: Hendrycks and Gimpel 2016, arXiv:1606.08415; Ramachandran et al. 2017 (Swish).
- */
+/* x / (1 + exp(-x)), also called swish. Source: Hendrycks and Gimpel 2016, arXiv:1606.08415. */
 #include "graph/op.h"
 
 const snn_op snn_op_silu = {

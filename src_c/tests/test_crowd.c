@@ -74,7 +74,7 @@ static void test_many_threads_are_given_up_in_steps(void)
     int seen[4] = {0};
     for (int i = 0; i < 4; i++) {
         while (crowd.fewer && crowd.runs > 0) // a try of all threads is not wanted here
-            crowd.runs = 0, crowd.until_ns = INT64_MAX;
+            atomic_store(&crowd.runs, 0), atomic_store(&crowd.until_ns, INT64_MAX);
         seen[i] = region(&crowd, 8, 100.0, 20);
     }
     CHECK(seen[0] == 8 && seen[1] == 7 && seen[2] == 4 && seen[3] == 2);
