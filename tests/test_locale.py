@@ -52,12 +52,13 @@ def comma_locale(tmp_path_factory) -> dict[str, str]:
 
 
 def test_compile_report_cache_and_files(comma_locale, tmp_path):
-    output = run(sys.executable, "-c", SCRIPT, "de_DE.UTF-8", tmp_path, env=comma_locale)
+    output = run(sys.executable, "-c", SCRIPT, "de_DE.UTF-8", tmp_path, env=comma_locale, cwd=tmp_path)
     assert output.endswith("done\n")
 
 
-def test_the_command_line(comma_locale):
-    assert run(sys.executable, "-m", "sparsenn", "info", env=comma_locale)
+def test_the_command_line(comma_locale, tmp_path):
+    # From elsewhere: in the repository's folder, python -m would take the sources, which are not built.
+    assert run(sys.executable, "-m", "sparsenn", "info", env=comma_locale, cwd=tmp_path)
 
 
 def test_the_core_in_a_c_program(comma_locale, tmp_path):
