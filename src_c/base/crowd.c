@@ -8,8 +8,9 @@
 #define RUNS_FIRST 16  /* on fewer threads: costs about what was lost, should it have been a hiccup */
 #define RUNS_AGAIN 256 /* so that less than 1 % of the runs are tries that fail */
 #define LONGEST_WHILE_NS 4000000000
-#define TOLERATED_NS 1000000 /* waking threads that sleep may take some 0.1 ms; slices are longer than this  \
-                              */
+#define TOLERATED_NS                                                                                         \
+    1000000 /* waking threads that sleep may take some 0.1 ms; slices are longer than this                   \
+             */
 
 #ifdef CLOCK_MONOTONIC_COARSE
 #define COARSE CLOCK_MONOTONIC_COARSE

@@ -54,6 +54,22 @@ WEAK void snn_free(void *pointer)
     current.release(current.context, pointer);
 }
 
+int snn_grow(void **list, int64_t count, int64_t *capacity, size_t size)
+{
+    if (count < *capacity)
+        return 1;
+    const int64_t wanted = *capacity == 0 ? 8 : 2 * *capacity;
+    void *larger = snn_alloc((size_t)wanted, size);
+    if (larger == NULL)
+        return 0;
+    if (count > 0)
+        memcpy(larger, *list, (size_t)count * size);
+    snn_free(*list);
+    *list = larger;
+    *capacity = wanted;
+    return 1;
+}
+
 snn_status snn_set_allocator(const snn_allocator *allocator)
 {
     if (allocator != NULL && (allocator->allocate == NULL || allocator->release == NULL))

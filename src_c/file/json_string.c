@@ -1,27 +1,8 @@
 /* Strings of JSON text: validation, decoding, comparison. */
+#include "base/utf8.h"
 #include "file/json.h"
 
 #include <string.h>
-
-/* The bytes of the UTF-8 sequence at text (available bytes), or 0 where it is not valid: overlong,
- * a surrogate, beyond U+10FFFF or cut. */
-static size_t utf8_length(const unsigned char *text, size_t available)
-{
-    const unsigned lead = text[0];
-    if (lead < 0x80)
-        return 1;
-    const size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-    if (lead < 0xC2 || lead > 0xF4 || available < length)
-        return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((text[i] & 0xC0) != 0x80)
-            return 0;
-    const unsigned second = text[1];
-    if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) ||
-        (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F))
-        return 0;
-    return length;
-}
 
 /* The value of four hexadecimal digits, or -1. */
 static int32_t hex4(const char *text, size_t available)
@@ -87,7 +68,7 @@ int snn_json_read_string(snn_json *json, snn_json_string *string)
             if (read_escape(at, json->length - json->position, &length) < 0)
                 return snn_json_fail(json, "an escape that is not allowed");
         } else if (byte >= 0x80) {
-            length = utf8_length((const unsigned char *)at, json->length - json->position);
+            length = snn_utf8_length(at, json->length - json->position);
             if (length == 0)
                 return snn_json_fail(json, "bytes that are not UTF-8");
         }

@@ -9,24 +9,52 @@
 #include "sparsenn.h"
 
 #define SNN_MAX_ATTRIBUTES 2
+#define SNN_MAX_INTEGERS 4
+#define SNN_MAX_RANK 8
+#define SNN_DYNAMIC (-1) /* a dim that is not fixed */
+
+struct snn_node;
+struct snn_value;
 
 /* How a plan computes an op. */
 typedef enum snn_op_kind {
     SNN_KIND_MATRIX,    /* W x + b; an op of kind SNN_KIND_POINTWISE behind it is fused into it */
     SNN_KIND_POINTWISE, /* a value for a value: kernels/activation.inl */
-    SNN_KIND_SOFTMAX    /* over the features of a position */
+    SNN_KIND_SOFTMAX,   /* over the features of a position */
+    SNN_KIND_PAIR,      /* two values for a value, broadcast as in numpy: kernels/pair.inl */
+    SNN_KIND_MOVE,      /* features in other places: moves says which */
+    SNN_KIND_VIEW       /* other dims of the same features */
 } snn_op_kind;
+
+/* count features of an operand, step apart, become features of the result next to each other. */
+typedef struct snn_move {
+    int64_t operand, from, step, to, count;
+} snn_move;
+/* Where an op puts its moves. */
+typedef struct snn_moves snn_moves;
+void snn_move_add(snn_moves *moves, snn_move move);
 
 typedef struct snn_op {
     int type;         /* SNN_OP_... */
     const char *name; /* in files and reports */
     snn_op_kind kind;
     int minor;                                  /* the minor version of the file format that brought it */
+    int is_graph;                               /* in graphs alone: format 2.minor */
+    int least_operands, most_operands;          /* 0: one */
+    int integer_count;                          /* whole numbers, all of them required */
+    const char *integers[SNN_MAX_INTEGERS];     /* their names, in the order of snn_node.integers */
+    int takes_list;                             /* there is one name, of a list of any length */
     int attribute_count;                        /* float32 numbers, all of them required */
     const char *attributes[SNN_MAX_ATTRIBUTES]; /* their names, in the order of snn_node.attributes */
     int reads_input; /* pointwise: the slope is a function of the input z as well as of the output */
     /* SNN_ERROR_ARGUMENT for attributes out of range; NULL: any will do. */
     snn_status (*check)(const float *attributes);
+    /* dims (rank) of the result from the operands, SNN_ERROR_ARGUMENT where they do not fit; whole numbers
+     * may be brought into their plain form. NULL: those of the operand. */
+    snn_status (*infer)(struct snn_node *node, const struct snn_value *const *operands,
+                        struct snn_value *result);
+    /* kind SNN_KIND_MOVE: all features of the result, in order. Dims are fixed. */
+    void (*moves)(const struct snn_node *node, const struct snn_value *const *operands, snn_moves *moves);
 } snn_op;
 
 /* The op of a type; NULL where there is none of that number. Types are 0 to SNN_OP_COUNT - 1. */

@@ -114,8 +114,9 @@ SNN_API snn_status snn_cpu_query(snn_cpu_info *info);
 
 /* ---- model ------------------------------------------------------------------------------------- */
 
-/* A model is a list of nodes in execution order; a node's input is the output of the node before it. These
- * are the types that had a number before ops had names; later ones have a name alone (snn_model_add_op). */
+/* A model is a list of nodes in execution order: a chain, where a node's input is the output of the node
+ * before it, or a graph. These are the types that had a number before ops had names; later ones have a name
+ * alone (snn_model_add_op). */
 typedef enum snn_node_type {
     SNN_NODE_LINEAR = 0, /* y = W x + b, W dense or CSR */
     SNN_NODE_RELU = 1,   /* max(x, 0) */
@@ -165,6 +166,76 @@ SNN_API snn_status snn_model_add_activation(snn_model *model, snn_node_type type
  * which it must have all; NULL where it has none. */
 SNN_API snn_status snn_model_add_op(snn_model *model, const char *op, const float *attributes, size_t count);
 
+/* A graph: nodes over values, which are numbered in the order in which they were made. A value is a group of
+ * arrays with dims, the first of which is the batch: an input, a constant, or what a node gives.
+ *
+ *     snn_model_create_graph(&model);
+ *     snn_model_add_input(model, "x", (int64_t[]){784}, 1, &x);
+ *     snn_model_add_node(model, &(snn_node_spec){.op = "linear", .operands = &x, .operand_count = 1,
+ *                                                .rows = 784, .cols = 784, .weight = w, .bias = b}, &h);
+ *     snn_model_add_node(model, &(snn_node_spec){.op = "add", .operands = (int64_t[]){x, h},
+ *                                                .operand_count = 2}, &y);
+ *     snn_model_add_output(model, "y", y);
+ */
+SNN_API snn_status snn_model_create_graph(snn_model **model);
+/* name: 1 to 255 bytes of UTF-8 without control characters, unlike that of any other input. dims (count):
+ * those behind the batch, at most 7, each at least 1, or -1 where it is dynamic; at most 2^31 - 1 features in
+ * all. */
+SNN_API snn_status snn_model_add_input(snn_model *model, const char *name, const int64_t *dims, size_t count,
+                                       int64_t *value);
+/* data (the product of the dims): one sample, the same for every sample of a batch. */
+SNN_API snn_status snn_model_add_constant(snn_model *model, const int64_t *dims, size_t count,
+                                          const float *data, int64_t *value);
+/* What a node is made from; all that an op has not is 0. Arrays are copied. */
+typedef struct snn_node_spec {
+    const char *op;          /* its name, as in src_c/FORMAT.md */
+    const char *name;        /* of the value that it gives; NULL: none */
+    const int64_t *operands; /* (operand_count) values that came before, not all of them constants */
+    size_t operand_count;
+    const float *attributes; /* (attribute_count) its numbers, in the order of src_c/FORMAT.md */
+    size_t attribute_count;
+    const int64_t *integers; /* (integer_count) its whole numbers, likewise */
+    size_t integer_count;
+    int64_t rows, cols;  /* linear: of W */
+    const float *weight; /* linear: W (rows, cols), or NULL and the three arrays of snn_model_add_csr */
+    const int64_t *indptr;
+    const int32_t *indices;
+    const float *data;
+    const float *bias; /* linear: (rows) or NULL */
+} snn_node_spec;
+SNN_API snn_status snn_model_add_node(snn_model *model, const snn_node_spec *spec, int64_t *value);
+/* Names a value, which is no constant, as an output. */
+SNN_API snn_status snn_model_add_output(snn_model *model, const char *name, int64_t value);
+
+/* A value. Pointers belong to the model. */
+typedef struct snn_value_info {
+    const char *name; /* NULL: it has none */
+    int64_t value;
+    size_t rank;
+    const int64_t *dims;   /* (rank) the batch first: -1, of a constant 1; -1 for other dynamic dims */
+    const float *constant; /* NULL: it is none */
+} snn_value_info;
+/* How a node stands in the model. Pointers belong to the model. */
+typedef struct snn_node_edges {
+    const int64_t *operands; /* (operand_count) */
+    size_t operand_count;
+    int64_t value;           /* that it gives */
+    const int64_t *integers; /* (integer_count) its whole numbers */
+    size_t integer_count;
+} snn_node_edges;
+/* 1 when it was made by snn_model_create_graph, or loaded from a file of such a one. A chain has values as
+ * well: its input, then one a node. */
+SNN_API int snn_model_is_graph(const snn_model *model);
+SNN_API int64_t snn_model_value_count(const snn_model *model);
+SNN_API int64_t snn_model_input_count(const snn_model *model);
+SNN_API int64_t snn_model_output_count(const snn_model *model);
+SNN_API snn_status snn_model_value(const snn_model *model, int64_t index, snn_value_info *info);
+/* Input and output index, by their own names. */
+SNN_API snn_status snn_model_input(const snn_model *model, int64_t index, snn_value_info *info);
+SNN_API snn_status snn_model_output(const snn_model *model, int64_t index, snn_value_info *info);
+SNN_API snn_status snn_model_edges(const snn_model *model, int64_t index, snn_node_edges *info);
+
+/* Features of a sample of the first input and of the first output. */
 SNN_API int64_t snn_model_inputs(const snn_model *model);
 SNN_API int64_t snn_model_outputs(const snn_model *model);
 SNN_API int64_t snn_model_node_count(const snn_model *model);
@@ -235,9 +306,19 @@ typedef enum snn_order {
  * features first is copied row by row instead of transposed, or read in place where it can be. */
 SNN_API snn_status snn_plan_run_ordered(const snn_plan *plan, const float *x, snn_order x_order,
                                         int64_t batch, float *y, snn_order y_order);
+/* snn_plan_run of a plan of a graph: x holds its inputs in their order, each (batch, features) sample by
+ * sample, and y its outputs. */
+SNN_API snn_status snn_plan_run_many(const snn_plan *plan, const float *const *x, int64_t batch,
+                                     float *const *y);
+/* Inputs and outputs of a plan; what snn_model_input and snn_model_output say of the model. */
+SNN_API int64_t snn_plan_input_count(const snn_plan *plan);
+SNN_API int64_t snn_plan_output_count(const snn_plan *plan);
+SNN_API snn_status snn_plan_input(const snn_plan *plan, int64_t index, snn_value_info *info);
+SNN_API snn_status snn_plan_output(const snn_plan *plan, int64_t index, snn_value_info *info);
 /* Makes workspaces ahead for that many callers at once (in [1, 64]), so that none of them allocates. */
 SNN_API snn_status snn_plan_reserve(const snn_plan *plan, int callers);
-/* Features of an input and of an output sample; threads that a run uses at most; the kernel set's name. */
+/* Features of a sample of the first input and of the first output; threads that a run uses at most; the
+ * kernel set's name. */
 SNN_API int64_t snn_plan_inputs(const snn_plan *plan);
 SNN_API int64_t snn_plan_outputs(const snn_plan *plan);
 SNN_API int snn_plan_threads(const snn_plan *plan);

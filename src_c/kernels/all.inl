@@ -26,6 +26,7 @@
 #include "dense_tile.inl"
 #include "dense_column.inl"
 #include "softmax.inl"
+#include "pair.inl"
 #include "transpose.inl"
 #include "copy.inl"
 #include "sampled.inl"

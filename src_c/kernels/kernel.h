@@ -102,6 +102,13 @@ typedef struct snn_kernel {
     snn_linear_fn run;
 } snn_kernel;
 
+/* One operand of a pair: rows of floats, step apart, or of a single float for all of a row. */
+typedef struct snn_side {
+    const float *at;
+    int64_t step;
+    int one;
+} snn_side;
+
 typedef struct snn_isa {
     const char *name;
     int lanes;        /* floats a vector */
@@ -110,8 +117,10 @@ typedef struct snn_isa {
     int kernel_count;
     /* y[i] = activation(x[i]), count values; in place allowed. */
     void (*activate)(const float *x, float *y, int64_t count, const snn_epilogue *epilogue);
-    /* softmax over features of one tile (features, samples) in the tile layout. */
-    void (*softmax_tile)(const float *x, float *y, int64_t features, int64_t samples);
+    /* y (rows, columns) = a op b, op an SNN_OP_ of kind SNN_KIND_PAIR. */
+    void (*pair)(int op, snn_side a, snn_side b, float *y, int64_t rows, int64_t columns);
+    /* softmax over the features of samples of one tile, whose features lie stride apart. */
+    void (*softmax_tile)(const float *x, float *y, int64_t features, int64_t samples, int64_t stride);
     /* softmax of one sample. */
     void (*softmax_column)(const float *x, float *y, int64_t features);
     /* to (columns, to_stride) = from (rows, from_stride) transposed, its rows filled up with zeros to height

@@ -1,17 +1,18 @@
 /* Softmax over the features of a sample: exp(x - max) / sum. x and y may be the same. */
 
-/* One tile, (features, samples): samples are the vector axis; samples is a multiple of VF_LANES. */
-static void SNN_NAME(softmax_tile)(const float *x, float *y, int64_t features, int64_t samples) {
+/* Samples of one tile, (features, stride): samples are the vector axis, a multiple of VF_LANES. */
+static void SNN_NAME(softmax_tile)(const float *x, float *y, int64_t features, int64_t samples,
+                                   int64_t stride) {
     for (int64_t s = 0; s < samples; s += VF_LANES) {
         vf top = vf_load(x + s), sum = vf_zero();
-        for (int64_t k = 1; k < features; k++) top = vf_max(vf_load(x + k * samples + s), top);
+        for (int64_t k = 1; k < features; k++) top = vf_max(vf_load(x + k * stride + s), top);
         for (int64_t k = 0; k < features; k++) {
-            const vf power = vf_exp(vf_sub(vf_load(x + k * samples + s), top));
-            vf_store(y + k * samples + s, power);
+            const vf power = vf_exp(vf_sub(vf_load(x + k * stride + s), top));
+            vf_store(y + k * stride + s, power);
             sum = vf_add(sum, power);
         }
         for (int64_t k = 0; k < features; k++)
-            vf_store(y + k * samples + s, vf_div(vf_load(y + k * samples + s), sum));
+            vf_store(y + k * stride + s, vf_div(vf_load(y + k * stride + s), sum));
     }
 }
 

@@ -47,6 +47,7 @@ const snn_isa SNN_NAME(isa) = {
     .kernels = SNN_NAME(kernels),
     .kernel_count = (int)(sizeof SNN_NAME(kernels) / sizeof SNN_NAME(kernels)[0]),
     .activate = SNN_NAME(activate),
+    .pair = SNN_NAME(pair),
     .softmax_tile = SNN_NAME(softmax_tile),
     .softmax_column = SNN_NAME(softmax_column),
     .transpose = SNN_NAME(transpose),

@@ -50,61 +50,19 @@ static void free_views(const snn_step *steps, snn_csr *csr, int64_t count)
     snn_free(csr);
 }
 
-/* ---- steps ---- */
-
-/* What follows a matrix product value by value. */
-static snn_epilogue epilogue_of(const snn_node *node, const float *bias)
+/* The weights of the linear steps: csr (step_count). */
+static snn_status make_views(snn_plan *plan, const snn_model *model, snn_csr *csr)
 {
-    return (snn_epilogue){bias, node->type, node->attributes[0], node->attributes[1]};
-}
-
-/* Fills a step from node index, an activation after a linear node fused into it; csr is set for a linear
- * step. Returns the number of nodes taken, 0 when memory is out. */
-static int64_t make_step(const snn_model *model, int64_t index, int shares, snn_step *step, snn_csr *csr)
-{
-    const snn_node *node = &model->nodes[index];
-    step->node = index;
-    step->inputs = node->inputs;
-    step->outputs = node->outputs;
-    const snn_op_kind kind = snn_op_of(node->type)->kind;
-    if (kind != SNN_KIND_MATRIX) {
-        step->type = kind == SNN_KIND_SOFTMAX ? SNN_STEP_SOFTMAX : SNN_STEP_ACTIVATE;
-        step->epilogue = epilogue_of(node, NULL);
-        return 1;
-    }
-    step->type = SNN_STEP_LINEAR;
-    step->sparse = node->sparse;
-    step->bias = snn_alloc((size_t)(node->outputs + shares + SNN_DENSE_ROWS), sizeof *step->bias);
-    if (!step->bias)
-        return 0;
-    if (node->bias)
-        memcpy(step->bias, node->bias, (size_t)node->outputs * sizeof *node->bias);
-    if (node->sparse)
-        *csr = (snn_csr){node->outputs, node->inputs, node->indptr, node->indices, node->data};
-    else if (!csr_from_dense(node, csr))
-        return 0;
-    step->nnz = csr->indptr[csr->rows];
-    const snn_node *after = index + 1 < model->count ? &model->nodes[index + 1] : NULL;
-    const int fused = after && snn_op_of(after->type)->kind == SNN_KIND_POINTWISE;
-    step->epilogue = fused ? epilogue_of(after, step->bias) : (snn_epilogue){.bias = step->bias};
-    return 1 + fused;
-}
-
-static snn_status make_steps(snn_plan *plan, const snn_model *model, snn_csr *csr)
-{
-    int64_t index = 0;
-    plan->widest = model->inputs;
-    while (index < model->count) {
-        snn_step *step = &plan->steps[plan->step_count];
-        const int64_t taken = make_step(model, index, plan->threads, step, &csr[plan->step_count]);
-        plan->step_count++;
-        if (!taken)
-            return snn_fail(SNN_ERROR_MEMORY, "out of memory while packing node %lld", (long long)index);
-        step->input_buffer = (int)((plan->step_count - 1) % 2);
-        step->output_buffer = 1 - step->input_buffer;
-        if (step->outputs > plan->widest)
-            plan->widest = step->outputs;
-        index += taken;
+    for (int64_t i = 0; i < plan->step_count; i++) {
+        snn_step *step = &plan->steps[i];
+        if (step->type != SNN_STEP_LINEAR)
+            continue;
+        const snn_node *node = &model->nodes[step->node];
+        if (node->sparse)
+            csr[i] = (snn_csr){node->outputs, node->inputs, node->indptr, node->indices, node->data};
+        else if (!csr_from_dense(node, &csr[i]))
+            return snn_fail(SNN_ERROR_MEMORY, "out of memory while packing node %lld", (long long)step->node);
+        step->nnz = csr[i].indptr[csr[i].rows];
     }
     return SNN_OK;
 }
@@ -152,8 +110,9 @@ snn_status snn_plan_create(const snn_model *model, const snn_plan_options *optio
         return snn_fail(SNN_ERROR_ARGUMENT, "%s must not be NULL", model ? "plan" : "model");
     if (!options)
         options = &defaults;
-    if (model->count == 0)
-        return snn_fail(SNN_ERROR_ARGUMENT, "model must have at least one node, got none");
+    if (model->count == 0 || model->output_count == 0)
+        return snn_fail(SNN_ERROR_ARGUMENT, "model must have at least one %s, got none",
+                        model->count == 0 ? "node" : "output");
     snn_status status = check_options(options);
     if (status)
         return status;
@@ -163,21 +122,20 @@ snn_status snn_plan_create(const snn_model *model, const snn_plan_options *optio
         return status;
 
     snn_plan *plan = snn_alloc(1, sizeof *plan);
-    snn_csr *csr = snn_alloc((size_t)model->count, sizeof *csr);
+    snn_csr *csr = snn_alloc((size_t)(model->count + model->output_count), sizeof *csr);
     if (plan) {
         plan->isa = isa;
         plan->threads = options->threads ? options->threads : snn_threads_default();
-        plan->inputs = model->inputs;
-        plan->outputs = model->outputs;
         plan->tune = options->tune;
-        plan->steps = snn_alloc((size_t)model->count, sizeof *plan->steps);
         plan->pool = snn_alloc(SNN_POOL, sizeof *plan->pool);
         plan->crowd = snn_alloc(1, sizeof *plan->crowd);
     }
-    if (!plan || !csr || !plan->steps || !plan->pool || !plan->crowd)
+    if (!plan || !csr || !plan->pool || !plan->crowd)
         status = snn_fail(SNN_ERROR_MEMORY, "out of memory for a plan");
     if (!status)
-        status = make_steps(plan, model, csr);
+        status = snn_lower(model, plan);
+    if (!status)
+        status = make_views(plan, model, csr);
     if (!status)
         status = choose_kernels(plan, csr, options);
     if (!status && !snn_schedule_init(plan))
@@ -200,23 +158,41 @@ void snn_plan_free(snn_plan *plan)
 {
     if (!plan)
         return;
-    for (int64_t i = 0; plan->steps && i < plan->step_count; i++) {
-        snn_free(plan->steps[i].bias);
-        for (snn_packing *packing = plan->steps[i].packings, *next; packing; packing = next) {
-            next = packing->next;
-            snn_packing_free(packing);
-        }
-    }
+    for (int64_t i = 0; plan->steps && i < plan->step_count; i++)
+        snn_step_free(&plan->steps[i]);
     for (int i = 0; plan->pool && i < SNN_POOL; i++)
         snn_workspace_free(atomic_load(&plan->pool[i]));
     snn_free((void *)plan->pool);
     snn_free(plan->crowd);
     snn_free(plan->steps);
+    snn_free(plan->ports_in);
+    snn_free(plan->ports_out);
+    snn_model_free(plan->shape);
     snn_free(plan->table);
     snn_free(plan);
 }
 
-int64_t snn_plan_inputs(const snn_plan *plan) { return plan ? plan->inputs : 0; }
-int64_t snn_plan_outputs(const snn_plan *plan) { return plan ? plan->outputs : 0; }
+int64_t snn_plan_inputs(const snn_plan *plan) { return plan ? snn_model_inputs(plan->shape) : 0; }
+int64_t snn_plan_outputs(const snn_plan *plan) { return plan ? snn_model_outputs(plan->shape) : 0; }
+int64_t snn_plan_input_count(const snn_plan *plan) { return plan ? plan->in_count : 0; }
+int64_t snn_plan_output_count(const snn_plan *plan) { return plan ? plan->out_count : 0; }
+
+static snn_status check_plan(const snn_plan *plan)
+{
+    return plan ? SNN_OK : snn_fail(SNN_ERROR_ARGUMENT, "plan must not be NULL");
+}
+
+snn_status snn_plan_input(const snn_plan *plan, int64_t index, snn_value_info *info)
+{
+    const snn_status status = check_plan(plan);
+    return status ? status : snn_model_input(plan->shape, index, info);
+}
+
+snn_status snn_plan_output(const snn_plan *plan, int64_t index, snn_value_info *info)
+{
+    const snn_status status = check_plan(plan);
+    return status ? status : snn_model_output(plan->shape, index, info);
+}
+
 int snn_plan_threads(const snn_plan *plan) { return plan ? plan->threads : 0; }
 const char *snn_plan_isa(const snn_plan *plan) { return plan ? plan->isa->name : ""; }

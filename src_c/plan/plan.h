@@ -19,7 +19,21 @@ static inline double snn_microseconds(void)
 
 /* ---- steps ---- */
 
-typedef enum snn_step_type { SNN_STEP_LINEAR, SNN_STEP_ACTIVATE, SNN_STEP_SOFTMAX } snn_step_type;
+typedef enum snn_step_type {
+    SNN_STEP_LINEAR,
+    SNN_STEP_ACTIVATE,
+    SNN_STEP_SOFTMAX,
+    SNN_STEP_PAIR,
+    SNN_STEP_MOVE
+} snn_step_type;
+
+/* Where a value lies while a tile runs. */
+typedef struct snn_place {
+    int64_t features;
+    int64_t row;           /* of the arena; a row is a feature of the largest tile */
+    int input;             /* of the plan, that is copied there; -1: a step gives it */
+    const float *constant; /* (features), not in the arena; or NULL */
+} snn_place;
 
 #define SNN_MAX_BUCKETS 8
 #define SNN_MAX_CANDIDATES 24
@@ -35,9 +49,17 @@ typedef struct snn_choice {
 
 typedef struct snn_step {
     snn_step_type type;
-    int64_t node; /* of the model, for reports */
-    int64_t inputs, outputs;
-    int input_buffer, output_buffer;
+    int64_t node;            /* of the model, for reports */
+    int64_t inputs, outputs; /* features of the first operand and of the result */
+    int64_t operand_count;
+    snn_place *operands; /* (operand_count) owned */
+    snn_place result;
+    int output; /* of the plan, that may be written where the caller wants it; -1: none */
+    int wait;   /* when threads share a tile: all have to be done with the steps before */
+    int64_t run_count;
+    struct snn_pair_run *pairs; /* SNN_STEP_PAIR: (run_count) owned */
+    struct snn_move *moves;     /* SNN_STEP_MOVE: (run_count) owned */
+    int op;                     /* SNN_STEP_PAIR: SNN_OP_... */
     snn_epilogue epilogue;
     float *bias;             /* (outputs + shares) owned */
     int64_t nnz;             /* linear: weights that are not padding */
@@ -66,12 +88,22 @@ typedef struct snn_segment {
 } snn_segment;
 #define SNN_MAX_SEGMENTS (2 * SNN_MAX_BUCKETS + 2)
 
+/* ---- inputs and outputs ---- */
+
+typedef struct snn_port {
+    snn_place place;
+    int64_t features;
+    int direct; /* an output: a step writes it where the caller wants it if the layout is the same */
+} snn_port;
+
 /* ---- workspaces ---- */
 
-/* Two buffers a thread and one more, each for the widest step and the largest tile. */
+/* An arena a thread, and one more for the inputs of thread 0 when threads share a tile. */
 typedef struct snn_workspace {
     float *memory;
-    size_t buffer_floats;
+    size_t arena_floats, row_floats;
+    const float **x; /* (inputs), (outputs): pointers for a run that is given none */
+    float **y;
     atomic_int_least64_t next_tile[SNN_MAX_SEGMENTS];
 } snn_workspace;
 #define SNN_POOL 64
@@ -79,9 +111,14 @@ typedef struct snn_workspace {
 struct snn_plan {
     const snn_isa *isa;
     int threads;
-    int64_t inputs, outputs, widest;
+    int64_t inputs, outputs; /* features of all inputs, and of all outputs */
+    int64_t widest;          /* features of any value */
+    snn_port *ports_in, *ports_out;
+    int64_t in_count, out_count;
+    snn_model *shape; /* owned: the model without weights and without nodes that no output needs */
     snn_step *steps;
     int64_t step_count;
+    int64_t arena_rows;
     snn_bucket buckets[SNN_MAX_BUCKETS];
     int bucket_count;
     /* table[c]: how to begin cutting c samples, bucket * 2 + split; c in [1, table_size] */
@@ -95,6 +132,17 @@ struct snn_plan {
     _Atomic(snn_workspace *) *pool; /* (SNN_POOL) idle workspaces */
     snn_crowd *crowd;               /* owned; whether the threads of its runs are held up */
 };
+
+/* lower.c: ports, shape and steps of a model, not yet packed. arena.c: where their values lie, and which
+ * steps wait. */
+snn_status snn_lower(const snn_model *model, snn_plan *plan);
+snn_status snn_arena_init(snn_plan *plan, int64_t slots);
+void snn_step_free(snn_step *step);
+/* Rows of the arena that a place takes: panels write for rows that do not exist as well, one a share. */
+static inline int64_t snn_place_rows(const snn_plan *plan, const snn_place *place)
+{
+    return snn_column_stride(place->features) + plan->threads;
+}
 
 /* schedule.c: cutting batches. Returns 0 when memory is out. */
 int snn_schedule_init(snn_plan *plan);
@@ -135,7 +183,8 @@ void snn_workspace_return(const snn_plan *plan, snn_workspace *workspace);
 /* Runs a batch that is cut into count segments, those with a tile a thread before those with split tiles. */
 void snn_plan_run_cut(const snn_plan *plan, snn_workspace *workspace, const float *x, snn_order x_order,
                       int64_t batch, float *y, snn_order y_order, const snn_segment *segments, int count);
-/* Runs batch samples as tiles of one bucket: how the tuner times it. */
+/* Runs batch samples as tiles of one bucket: how the tuner times it. x holds all inputs, one after the other,
+ * and y all outputs. */
 void snn_plan_run_bucket(const snn_plan *plan, snn_workspace *workspace, const float *x, int64_t batch,
                          float *y, int bucket, int split);
 

@@ -29,7 +29,8 @@ static const float *bias_of(const snn_step *step)
     return NULL;
 }
 
-static snn_status add_dense(snn_model *model, const snn_step *step, const snn_csr *csr)
+/* csr as a dense weight. */
+static snn_status make_dense(const snn_step *step, const snn_csr *csr, snn_node *node)
 {
     float *weight = snn_alloc((size_t)step->outputs * (size_t)step->inputs, sizeof *weight);
     if (!weight)
@@ -37,12 +38,12 @@ static snn_status add_dense(snn_model *model, const snn_step *step, const snn_cs
     for (int64_t r = 0; r < csr->rows; r++)
         for (int64_t p = csr->indptr[r]; p < csr->indptr[r + 1]; p++)
             weight[r * csr->cols + csr->indices[p]] = csr->data[p];
-    const snn_status status = snn_model_add_dense(model, step->outputs, step->inputs, weight, bias_of(step));
+    const snn_status status = snn_node_make_dense(step->outputs, step->inputs, weight, bias_of(step), node);
     snn_free(weight);
     return status;
 }
 
-static snn_status add_linear(snn_model *model, const snn_plan *plan, const snn_step *step)
+static snn_status make_linear(const snn_plan *plan, const snn_step *step, snn_node *node)
 {
     snn_csr csr;
     snn_status status;
@@ -50,12 +51,51 @@ static snn_status add_linear(snn_model *model, const snn_plan *plan, const snn_s
         status = out_of_memory();
     else if (step->sparse)
         status =
-            snn_model_add_csr(model, csr.rows, csr.cols, csr.indptr, csr.indices, csr.data, bias_of(step));
+            snn_node_make_csr(csr.rows, csr.cols, csr.indptr, csr.indices, csr.data, bias_of(step), node);
     else
-        status = add_dense(model, step, &csr);
+        status = make_dense(step, &csr, node);
     snn_free((void *)csr.indptr);
     snn_free((void *)csr.indices);
     snn_free((void *)csr.data);
+    return status;
+}
+
+/* Gives a node of the shape its arrays. */
+static void set_arrays(snn_node *node, snn_node made)
+{
+    made.operands = node->operands;
+    made.operand_count = node->operand_count;
+    made.value = node->value;
+    *node = made;
+}
+
+/* A linear node that no output needs has no step: its weights are gone, and it gets none. */
+static snn_status make_empty(const snn_node *node, snn_node *made)
+{
+    int64_t *indptr = snn_alloc((size_t)node->outputs + 1, sizeof *indptr);
+    if (!indptr)
+        return out_of_memory();
+    const snn_status status = snn_node_make_csr(node->outputs, node->inputs, indptr, NULL, NULL, NULL, made);
+    snn_free(indptr);
+    return status;
+}
+
+/* Gives the shape's linear nodes their weights. */
+static snn_status fill_shape(const snn_plan *plan, snn_model *model)
+{
+    snn_status status = SNN_OK;
+    int64_t s = 0; // steps are in the order of their nodes, but for those of no node
+    for (int64_t i = 0; i < model->count && !status; i++) {
+        snn_node *node = &model->nodes[i], made;
+        while (s < plan->step_count && plan->steps[s].node >= 0 && plan->steps[s].node < i)
+            s++;
+        if (snn_op_of(node->type)->kind != SNN_KIND_MATRIX)
+            continue;
+        const int needed = s < plan->step_count && plan->steps[s].node == i;
+        status = needed ? make_linear(plan, &plan->steps[s], &made) : make_empty(node, &made);
+        if (!status)
+            set_arrays(node, made);
+    }
     return status;
 }
 
@@ -64,17 +104,10 @@ snn_status snn_plan_model(const snn_plan *plan, snn_model **model)
     if (!plan || !model)
         return snn_fail(SNN_ERROR_ARGUMENT, "%s must not be NULL", plan ? "model" : "plan");
     snn_model *made;
-    snn_status status = snn_model_create(plan->inputs, &made);
+    snn_status status = snn_model_copy_shape(plan->shape, &made);
     if (status)
         return status;
-    for (int64_t i = 0; i < plan->step_count && !status; i++) {
-        const snn_step *step = &plan->steps[i];
-        if (step->type == SNN_STEP_LINEAR)
-            status = add_linear(made, plan, step);
-        if (!status && step->epilogue.activation != SNN_OP_LINEAR)
-            status = snn_model_add_activation(made, (snn_node_type)step->epilogue.activation,
-                                              step->epilogue.low, step->epilogue.high);
-    }
+    status = fill_shape(plan, made);
     if (status)
         snn_model_free(made);
     else

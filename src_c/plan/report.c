@@ -1,7 +1,7 @@
 /* A plan's report as JSON text. */
 #include "plan/plan.h"
 #include "base/status.h"
-#include "graph/op.h"
+#include "graph/model.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -44,6 +44,17 @@ static const char *activation_name(const snn_step *step)
     return type == SNN_OP_LINEAR ? "none" : snn_op_of(type)->name;
 }
 
+/* What the step is: the kind of ops that a chain has, the name of others. */
+static const char *type_name(const snn_plan *plan, const snn_step *step)
+{
+    switch (step->type) {
+    case SNN_STEP_LINEAR: return "linear";
+    case SNN_STEP_ACTIVATE: return "activation";
+    case SNN_STEP_SOFTMAX: return "softmax";
+    default: return step->node < 0 ? "copy" : snn_op_of(plan->shape->nodes[step->node].type)->name;
+    }
+}
+
 static void put_choice(text *t, const snn_choice *choice)
 {
     put(t, "{\"kernel\": \"%s\", \"k_block\": %lld, \"estimate_us\": ", choice->kernel->name,
@@ -84,7 +95,6 @@ static void put_linear(text *t, const snn_plan *plan, const snn_step *step)
 
 snn_status snn_plan_report(const snn_plan *plan, char *buffer, size_t capacity, size_t *needed)
 {
-    static const char *const types[] = {"linear", "activation", "softmax"};
     static const char *const tunes[] = {"measure", "model", "off"};
     if (!plan || !needed || (!buffer && capacity))
         return snn_fail(SNN_ERROR_ARGUMENT, "%s must not be NULL",
@@ -113,7 +123,7 @@ snn_status snn_plan_report(const snn_plan *plan, char *buffer, size_t capacity, 
         put(&t,
             "%s{\"node\": %lld, \"type\": \"%s\", \"inputs\": %lld, \"outputs\": %lld, \"activation\": "
             "\"%s\"",
-            i ? ", " : "", (long long)step->node, types[step->type], (long long)step->inputs,
+            i ? ", " : "", (long long)step->node, type_name(plan, step), (long long)step->inputs,
             (long long)step->outputs, activation_name(step));
         if (step->type == SNN_STEP_LINEAR)
             put_linear(&t, plan, step);

@@ -17,12 +17,15 @@ snn_workspace *snn_workspace_create(const snn_plan *plan)
     snn_workspace *workspace = snn_alloc(1, sizeof *workspace);
     if (!workspace)
         return NULL;
-    // Rows past the widest layer take what panels write for rows that do not exist: one a share.
-    const size_t rows = (size_t)snn_column_stride(plan->widest) + (size_t)plan->threads;
-    workspace->buffer_floats = (rows * (size_t)largest_tile(plan) + 15) / 16 * 16;
-    workspace->memory = snn_alloc((2 * (size_t)plan->threads + 1) * workspace->buffer_floats, sizeof(float));
-    if (!workspace->memory) {
-        snn_free(workspace);
+    // A row is a cache line at least, so that values begin on one.
+    const int samples = largest_tile(plan);
+    workspace->row_floats = samples > 16 ? (size_t)samples : 16;
+    workspace->arena_floats = ((size_t)plan->arena_rows * workspace->row_floats + 15) / 16 * 16;
+    workspace->memory = snn_alloc(((size_t)plan->threads + 1) * workspace->arena_floats, sizeof(float));
+    workspace->x = snn_alloc((size_t)plan->in_count, sizeof *workspace->x);
+    workspace->y = snn_alloc((size_t)plan->out_count, sizeof *workspace->y);
+    if (!workspace->memory || !workspace->x || !workspace->y) {
+        snn_workspace_free(workspace);
         return NULL;
     }
     return workspace;
@@ -33,6 +36,8 @@ void snn_workspace_free(snn_workspace *workspace)
     if (!workspace)
         return;
     snn_free(workspace->memory);
+    snn_free((void *)workspace->x);
+    snn_free((void *)workspace->y);
     snn_free(workspace);
 }
 

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { MOST_STEPS = 5, MOST_NODES = 2 * MOST_STEPS };
+enum { MOST_STEPS = 5, MOST_NODES = 12 };
 
 typedef struct random_model {
     snn_model *model;

@@ -203,7 +203,7 @@ static void test_softmax(const snn_isa *isa)
     float tile[features * 32], out[features * 32], one[features], one_out[features];
     for (int i = 0; i < features * samples; i++)
         tile[i] = (float)(20 * uniform() - 10);
-    isa->softmax_tile(tile, out, features, samples);
+    isa->softmax_tile(tile, out, features, samples, samples);
     for (int s = 0; s < samples; s++) {
         double top = -INFINITY, sum = 0;
         for (int k = 0; k < features; k++)

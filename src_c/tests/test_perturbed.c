@@ -2,22 +2,21 @@
  * of callers gives the bits that one thread gives. test_perturbed [runs [seed]]. */
 #include "check.h"
 
-#include "perturbed_model.h"
+#include "perturbed_graph.h"
 
 enum { LARGEST = 300, RUNS_A_PLAN = 16, MOST_CALLERS = 4, USUAL_RUNS = 3000 };
 
-static tally tallies[] = {{.name = "one step"},
-                          {.name = "2 to 5 steps"},
-                          {.name = "callers, one step"},
-                          {.name = "callers, 2 to 5 steps"}};
+static tally tallies[] = {
+    {.name = "one step"},          {.name = "2 to 5 steps"},          {.name = "graphs"},
+    {.name = "callers, one step"}, {.name = "callers, 2 to 5 steps"}, {.name = "callers, graphs"}};
+enum { KINDS = 3, TALLIES = 2 * KINDS };
 
 /* ---- one run ---- */
 
 typedef struct job {
     const snn_plan *plan;
     tally *tally;
-    float *x, *y;        /* in their orders; y with one value more, which stays */
-    const float *wanted; /* (batch, outputs) */
+    float *x, *y, *wanted; /* in their orders; y with one value more, which stays */
     snn_order x_order, y_order;
     int64_t batch;
     snn_segment segments[SNN_MAX_SEGMENTS];
@@ -55,12 +54,27 @@ static void cut_at_random(job *j)
         j->batch -= chance((int)width);
 }
 
-/* from (rows, cols) -> to (cols, rows). */
-static void turn(const float *from, int64_t rows, int64_t cols, float *to)
+/* Where the columns of input or output index begin among those of all. */
+static int64_t first_column(const snn_port *ports, int64_t index)
 {
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t c = 0; c < cols; c++)
-            to[c * rows + r] = from[r * cols + c];
+    int64_t first = 0;
+    for (int64_t i = 0; i < index; i++)
+        first += ports[i].features;
+    return first;
+}
+
+/* all (samples, features of all ports) -> one array after the other, each in that order. */
+static void part(const float *all, int64_t samples, const snn_port *ports, int64_t count, snn_order order,
+                 float *arrays)
+{
+    const int64_t features = first_column(ports, count);
+    for (int64_t i = 0; i < count; arrays += samples * ports[i++].features) {
+        const float *from = all + first_column(ports, i);
+        for (int64_t s = 0; s < samples; s++)
+            for (int64_t k = 0; k < ports[i].features; k++)
+                arrays[order == SNN_FEATURES_FIRST ? k * samples + s : s * ports[i].features + k] =
+                    from[s * features + k];
+    }
 }
 
 /* x (LARGEST, inputs) and wanted (LARGEST, outputs): the run takes samples from anywhere in them. */
@@ -74,28 +88,20 @@ static void make_job(job *j, const snn_plan *plan, tally *tally, const float *x,
     const int64_t first = chance((int)(LARGEST - j->batch + 1));
     j->x = snn_alloc((size_t)(j->batch * plan->inputs), sizeof *j->x);
     j->y = snn_alloc((size_t)(j->batch * plan->outputs + 1), sizeof *j->y);
-    j->wanted = wanted + first * plan->outputs;
-    if (j->x_order == SNN_FEATURES_FIRST)
-        turn(x + first * plan->inputs, j->batch, plan->inputs, j->x);
-    else
-        memcpy(j->x, x + first * plan->inputs, (size_t)(j->batch * plan->inputs) * sizeof *x);
+    j->wanted = snn_alloc((size_t)(j->batch * plan->outputs + 1), sizeof *j->y);
+    part(x + first * plan->inputs, j->batch, plan->ports_in, plan->in_count, j->x_order, j->x);
+    part(wanted + first * plan->outputs, j->batch, plan->ports_out, plan->out_count, j->y_order, j->wanted);
     for (int64_t i = 0; i <= j->batch * plan->outputs; i++)
         j->y[i] = UNTOUCHED;
+    j->wanted[j->batch * plan->outputs] = UNTOUCHED;
     j->reserve = chance(4) ? 0 : 1 + chance(MOST_CALLERS);
     j->seed = chance_bits();
 }
 
 static int same_bits(const job *j)
 {
-    const int64_t outputs = j->plan->outputs;
-    for (int64_t s = 0; s < j->batch; s++) {
-        for (int64_t o = 0; o < outputs; o++) {
-            const float *y = j->y + (j->y_order == SNN_FEATURES_FIRST ? o * j->batch + s : s * outputs + o);
-            if (memcmp(y, &j->wanted[s * outputs + o], sizeof *y))
-                return 0;
-        }
-    }
-    return j->y[j->batch * outputs] == UNTOUCHED;
+    const size_t count = (size_t)(j->batch * j->plan->outputs + 1);
+    return memcmp(j->y, j->wanted, count * sizeof *j->y) == 0;
 }
 
 static void describe(const job *j)
@@ -121,9 +127,11 @@ static void *run_job(void *argument)
     chance_seed(j->seed);
     if (j->reserve)
         right &= snn_plan_reserve(j->plan, j->reserve) == SNN_OK;
-    if (j->count == 0) {
+    if (j->count == 0 && j->plan->in_count == 1 && j->plan->out_count == 1) {
         right &= snn_plan_run_ordered(j->plan, j->x, j->x_order, j->batch, j->y, j->y_order) == SNN_OK;
     } else {
+        if (j->count == 0)
+            j->count = snn_schedule(j->plan, j->batch, j->segments);
         snn_workspace *workspace = snn_workspace_take(j->plan);
         snn_plan_run_cut(j->plan, workspace, j->x, j->x_order, j->batch, j->y, j->y_order, j->segments,
                          j->count);
@@ -135,6 +143,7 @@ static void *run_job(void *argument)
         describe(j);
     snn_free(j->x);
     snn_free(j->y);
+    snn_free(j->wanted);
     return NULL;
 }
 
@@ -163,6 +172,23 @@ static void run_callers(const snn_plan *plan, tally *tally, const float *x, cons
         pthread_join(callers[i], NULL);
 }
 
+/* x (LARGEST, inputs) -> wanted (LARGEST, outputs), sample by sample. */
+static void run_alone(const snn_plan *plan, const float *x, float *wanted)
+{
+    float one_x[WIDEST], one_y[WIDEST];
+    const float *inputs[WIDEST];
+    float *outputs[WIDEST];
+    for (int64_t i = 0; i < plan->in_count; i++)
+        inputs[i] = one_x + first_column(plan->ports_in, i);
+    for (int64_t i = 0; i < plan->out_count; i++)
+        outputs[i] = one_y + first_column(plan->ports_out, i);
+    for (int64_t s = 0; s < LARGEST; s++) {
+        memcpy(one_x, x + s * plan->inputs, (size_t)plan->inputs * sizeof *x);
+        CHECK_OK(snn_plan_run_many(plan, inputs, 1, outputs));
+        memcpy(wanted + s * plan->outputs, one_y, (size_t)plan->outputs * sizeof *one_y);
+    }
+}
+
 static void run_plan(const random_model *m)
 {
     static float x[LARGEST * WIDEST], wanted[LARGEST * WIDEST];
@@ -172,12 +198,12 @@ static void run_plan(const random_model *m)
         return;
     for (int64_t i = 0; i < LARGEST * m->inputs; i++)
         x[i] = chance_value();
-    CHECK_OK(snn_plan_run(alone, x, LARGEST, wanted));
+    run_alone(alone, x, wanted);
     check_schedule(plan);
-    tally *of_steps = &tallies[plan->step_count > 1];
+    tally *of_steps = &tallies[m->model->is_graph ? 2 : plan->step_count > 1];
     for (int i = 0; i < RUNS_A_PLAN; i++) {
         if (chance(12) == 0) {
-            run_callers(plan, of_steps + 2, x, wanted);
+            run_callers(plan, of_steps + KINDS, x, wanted);
             continue;
         }
         job j;
@@ -191,12 +217,15 @@ static void run_plan(const random_model *m)
 int main(int argc, char **argv)
 {
     const long runs = wanted_runs(argc, argv, USUAL_RUNS);
-    while (count_tallies(tallies, 4) < runs && check_failures == 0) {
+    while (count_tallies(tallies, TALLIES) < runs && check_failures == 0) {
         random_model m;
-        make_random_model(&m);
+        if (chance(2))
+            make_random_graph(&m);
+        else
+            make_random_model(&m);
         run_plan(&m);
         free_random_model(&m);
     }
-    CHECK(print_tallies(tallies, 4) == 0);
+    CHECK(print_tallies(tallies, TALLIES) == 0);
     return check_report("test_perturbed");
 }

@@ -1,0 +1,69 @@
+/* The weights of a linear node: copies of the caller's arrays. */
+#include "base/memory.h"
+#include "base/status.h"
+#include "graph/model_build.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* A copy of count elements of the given size; NULL when memory is out. count is not negative. */
+static void *copy_array(const void *source, int64_t count, size_t size)
+{
+    if ((uint64_t)count > SIZE_MAX)
+        return NULL;
+    void *copy = snn_alloc((size_t)count, size);
+    if (copy != NULL && count > 0)
+        memcpy(copy, source, (size_t)count * size);
+    return copy;
+}
+
+/* Adds the bias to a node whose weight is complete; the node is cleared on failure. complete: whether all of
+ * the weight's arrays could be allocated. */
+static snn_status finish(snn_node *node, int complete, const float *bias)
+{
+    if (complete && bias != NULL) {
+        node->bias = copy_array(bias, node->outputs, sizeof *bias);
+        complete = node->bias != NULL;
+    }
+    if (complete)
+        return SNN_OK;
+    snn_node_clear(node);
+    return snn_fail(SNN_ERROR_MEMORY, "no memory for a layer of %" PRId64 " elements", node->nnz);
+}
+
+static snn_status check_shape(int64_t rows, int64_t cols)
+{
+    const snn_status status = snn_width_check("rows", rows);
+    return status == SNN_OK ? snn_width_check("cols", cols) : status;
+}
+
+snn_status snn_node_make_dense(int64_t rows, int64_t cols, const float *weight, const float *bias,
+                               snn_node *node)
+{
+    const snn_status status = check_shape(rows, cols);
+    if (status != SNN_OK)
+        return status;
+    if (weight == NULL)
+        return snn_fail(SNN_ERROR_ARGUMENT, "weight must not be NULL");
+    *node = (snn_node){.type = SNN_OP_LINEAR, .inputs = cols, .outputs = rows, .nnz = rows * cols};
+    node->weight = copy_array(weight, node->nnz, sizeof *weight);
+    return finish(node, node->weight != NULL, bias);
+}
+
+snn_status snn_node_make_csr(int64_t rows, int64_t cols, const int64_t *indptr, const int32_t *indices,
+                             const float *data, const float *bias, snn_node *node)
+{
+    snn_status status = check_shape(rows, cols);
+    if (status == SNN_OK)
+        status = snn_csr_check(rows, cols, indptr, indices);
+    if (status != SNN_OK)
+        return status;
+    const int64_t nnz = indptr[rows];
+    if (data == NULL && nnz > 0)
+        return snn_fail(SNN_ERROR_ARGUMENT, "data must not be NULL with %" PRId64 " stored weights", nnz);
+    *node = (snn_node){.type = SNN_OP_LINEAR, .inputs = cols, .outputs = rows, .sparse = 1, .nnz = nnz};
+    node->indptr = copy_array(indptr, rows + 1, sizeof *indptr);
+    node->indices = copy_array(indices, nnz, sizeof *indices);
+    node->data = copy_array(data, nnz, sizeof *data);
+    return finish(node, node->indptr != NULL && node->indices != NULL && node->data != NULL, bias);
+}

@@ -1,0 +1,80 @@
+/* A model without its weights, and what of a model is needed. */
+#include "base/memory.h"
+#include "base/status.h"
+#include "graph/model_build.h"
+#include "graph/value.h"
+
+#include <string.h>
+
+/* A node without arrays. */
+static snn_status copy_node(snn_model *made, const snn_model *model, const snn_node *node)
+{
+    snn_node bare = *node;
+    bare.weight = bare.data = bare.bias = NULL;
+    bare.indptr = NULL;
+    bare.indices = NULL;
+    bare.mapped = 0;
+    const snn_value *result = &model->values[node->value];
+    return snn_model_append(made, &bare, node->operands, node->operand_count, result, result->name);
+}
+
+static snn_status copy_constant(snn_model *made, const snn_value *value)
+{
+    snn_value copy = *value;
+    const size_t count = (size_t)snn_value_features(value);
+    copy.constant = snn_alloc(count, sizeof *copy.constant);
+    if (!copy.constant)
+        return snn_fail(SNN_ERROR_MEMORY, "out of memory for a constant");
+    memcpy(copy.constant, value->constant, count * sizeof *copy.constant);
+    const snn_status status = snn_model_add_value(made, &copy, value->name);
+    if (status)
+        snn_free(copy.constant);
+    return status;
+}
+
+/* All values in order, with the nodes that give them. */
+static snn_status copy_values(snn_model *made, const snn_model *model)
+{
+    snn_status status = SNN_OK;
+    int64_t node = 0;
+    for (int64_t v = 0; v < model->value_count && !status; v++) {
+        const snn_value *value = &model->values[v];
+        if (node < model->count && model->nodes[node].value == v)
+            status = copy_node(made, model, &model->nodes[node++]);
+        else if (value->constant)
+            status = copy_constant(made, value);
+        else
+            status = snn_model_append_input(made, value, value->name);
+    }
+    return status;
+}
+
+snn_status snn_model_copy_shape(const snn_model *model, snn_model **shape)
+{
+    snn_model *made;
+    snn_status status = snn_model_create_empty(model->is_graph, &made);
+    if (status)
+        return status;
+    made->inputs = model->inputs;
+    made->outputs = model->outputs;
+    status = copy_values(made, model);
+    for (int64_t i = 0; i < model->output_count && !status; i++)
+        status = snn_model_append_output(made, model->output_values[i].name, model->output_values[i].value);
+    if (status)
+        snn_model_free(made);
+    else
+        *shape = made;
+    return status;
+}
+
+void snn_model_count_readers(const snn_model *model, int64_t *readers)
+{
+    memset(readers, 0, (size_t)model->value_count * sizeof *readers);
+    for (int64_t i = 0; i < model->output_count; i++)
+        readers[model->output_values[i].value]++;
+    for (int64_t i = model->count - 1; i >= 0; i--) {
+        const snn_node *node = &model->nodes[i];
+        for (int64_t k = 0; k < node->operand_count && readers[node->value]; k++)
+            readers[node->operands[k]]++;
+    }
+}

@@ -1,0 +1,36 @@
+/* Dims of values, and what ops share in computing them. */
+#ifndef SNN_VALUE_H
+#define SNN_VALUE_H
+
+#include "graph/model.h"
+
+/* The product of dims [first, end); SNN_DYNAMIC where one of them is. */
+int64_t snn_dims_product(const snn_value *value, int first, int end);
+/* Features of a sample: the product of the dims behind the batch. */
+static inline int64_t snn_value_features(const snn_value *value)
+{
+    return snn_dims_product(value, 1, value->rank);
+}
+/* SNN_OK when every dim behind the batch is in [1, 2^31) or dynamic, and their product below 2^31. */
+snn_status snn_dims_check(const char *name, const snn_value *value);
+/* "(batch, 3, ?)" for messages; the text lives in the buffer. */
+typedef struct snn_dims_text {
+    char text[160];
+} snn_dims_text;
+snn_dims_text snn_dims_show(const snn_value *value);
+/* An axis behind the batch, counted from the batch as 0, or from the end when negative, made plain. */
+snn_status snn_axis_check(const char *op, const snn_value *value, int64_t *axis);
+
+/* Broadcasting as in numpy, the batch apart. Dims of the result of two operands; those behind the batch. */
+snn_status snn_broadcast_dims(const char *op, const snn_value *a, const snn_value *b, snn_value *result);
+/* Runs of the result, in order: features [to, to + count) come from a's from a on, and b's from b on, each
+ * a_step (0 or 1) and b_step apart. Dims are fixed. */
+typedef struct snn_pair_run {
+    int64_t a, a_step, b, b_step, to, count;
+} snn_pair_run;
+typedef int snn_pair_visit(void *context, const snn_pair_run *run);
+/* Calls visit for each run until it returns 0; 1 when all were visited. */
+int snn_broadcast_runs(const snn_value *a, const snn_value *b, const snn_value *result, snn_pair_visit *visit,
+                       void *context);
+
+#endif

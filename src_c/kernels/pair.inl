@@ -1,0 +1,49 @@
+/* Two values for a value: snn_isa.pair. */
+
+#define SNN_PAIRS(PAIR) \
+    PAIR(ADD, add)      \
+    PAIR(MUL, mul)
+
+/* A side of lanes floats: a single one for all of them, or so many. */
+static inline __attribute__((always_inline)) vf SNN_NAME(pair_side)(const int one, const float *at, int64_t s) {
+    return one ? vf_set1(*at) : vf_load(at + s);
+}
+
+/* One row; the floats behind the last whole vector are left. */
+#define SNN_PAIR_ROW(NAME, name)                                                                              \
+    static inline __attribute__((always_inline)) void SNN_NAME(pair_##name)(const int a_one, const int b_one,  \
+                                                                            const float *a, const float *b,    \
+                                                                            float *y, int64_t count) {         \
+        for (int64_t s = 0; s + VF_LANES <= count; s += VF_LANES)                                              \
+            vf_store(y + s, vf_##name(SNN_NAME(pair_side)(a_one, a, s), SNN_NAME(pair_side)(b_one, b, s)));    \
+        const int64_t whole = count / VF_LANES * VF_LANES;                                                     \
+        const int left = (int)(count - whole);                                                                 \
+        if (left) {                                                                                            \
+            const vf last_a = a_one ? vf_set1(*a) : vf_load_part(a + whole, left);                             \
+            const vf last_b = b_one ? vf_set1(*b) : vf_load_part(b + whole, left);                             \
+            vf_store_part(y + whole, vf_##name(last_a, last_b), left);                                         \
+        }                                                                                                      \
+    }
+SNN_PAIRS(SNN_PAIR_ROW)
+#undef SNN_PAIR_ROW
+
+/* Rows without a gap are one row. */
+static void SNN_NAME(pair)(int op, snn_side a, snn_side b, float *y, int64_t rows, int64_t columns) {
+    if (!a.one && !b.one && a.step == columns && b.step == columns) {
+        columns *= rows;
+        rows = 1;
+    }
+    for (int64_t r = 0; r < rows; r++, y += columns) {
+        const float *at = a.at + r * a.step, *bt = b.at + r * b.step;
+        switch (op) {
+#define SNN_PAIR_CASE(NAME, name)                                                       \
+    case SNN_OP_##NAME:                                                                 \
+        if (a.one) SNN_NAME(pair_##name)(1, b.one, at, bt, y, columns);                 \
+        else if (b.one) SNN_NAME(pair_##name)(0, 1, at, bt, y, columns);                \
+        else SNN_NAME(pair_##name)(0, 0, at, bt, y, columns);                           \
+        break;
+            SNN_PAIRS(SNN_PAIR_CASE)
+#undef SNN_PAIR_CASE
+        }
+    }
+}

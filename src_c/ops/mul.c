@@ -1,0 +1,19 @@
+/* a b, value by value, broadcast as in numpy. */
+#include "graph/op.h"
+#include "graph/value.h"
+
+static snn_status infer(snn_node *node, const snn_value *const *operands, snn_value *result)
+{
+    (void)node;
+    return snn_broadcast_dims("mul", operands[0], operands[1], result);
+}
+
+const snn_op snn_op_mul = {
+    .type = SNN_OP_MUL,
+    .name = "mul",
+    .kind = SNN_KIND_PAIR,
+    .is_graph = 1,
+    .least_operands = 2,
+    .most_operands = 2,
+    .infer = infer,
+};

@@ -1,0 +1,139 @@
+/* Where values lie: slots that live at the same time have rows of their own, others share them. And which
+ * steps have to wait for all threads that share a tile. */
+#include "plan/plan.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A slot from the step that fills it (-1: an input) to the last that reads it. */
+typedef struct slot {
+    int64_t number, rows, first, last, row;
+} slot;
+
+static void find_lives(const snn_plan *plan, slot *slots)
+{
+    for (int64_t i = 0; i < plan->in_count; i++) {
+        const snn_place *place = &plan->ports_in[i].place;
+        slots[place->row] = (slot){.rows = place->features, .first = -1, .last = -1};
+    }
+    for (int64_t i = 0; i < plan->step_count; i++) {
+        const snn_step *step = &plan->steps[i];
+        for (int64_t k = 0; k < step->operand_count; k++)
+            if (!step->operands[k].constant)
+                slots[step->operands[k].row].last = i;
+        slots[step->result.row] = (slot){.rows = step->outputs, .first = i, .last = i};
+    }
+    for (int64_t i = 0; i < plan->out_count; i++)
+        slots[plan->ports_out[i].place.row].last = plan->step_count;
+}
+
+static int by_rows(const void *a, const void *b)
+{
+    const slot *first = a, *second = b;
+    if (first->rows != second->rows)
+        return first->rows > second->rows ? -1 : 1;
+    return (first->number > second->number) - (first->number < second->number);
+}
+
+/* Lays out the largest first, each as low as those that live beside it let it. placed (count): scratch, in
+ * order of rows. Returns the rows in all. */
+static int64_t lay_out(slot *slots, int64_t count, const slot **placed)
+{
+    int64_t end = 0;
+    for (int64_t i = 0; i < count; i++) {
+        int64_t row = 0, k = 0;
+        for (; k < i && placed[k]->row < row + slots[i].rows; k++)
+            if (placed[k]->first <= slots[i].last && slots[i].first <= placed[k]->last &&
+                placed[k]->row + placed[k]->rows > row)
+                row = placed[k]->row + placed[k]->rows;
+        slots[i].row = row;
+        for (k = i; k > 0 && placed[k - 1]->row > row; k--)
+            placed[k] = placed[k - 1];
+        placed[k] = &slots[i];
+        if (row + slots[i].rows > end)
+            end = row + slots[i].rows;
+    }
+    return end;
+}
+
+/* rows (slots): by number. */
+static void set_rows(snn_plan *plan, const int64_t *rows)
+{
+    for (int64_t i = 0; i < plan->in_count; i++)
+        plan->ports_in[i].place.row = rows[plan->ports_in[i].place.row];
+    for (int64_t i = 0; i < plan->out_count; i++)
+        plan->ports_out[i].place.row = rows[plan->ports_out[i].place.row];
+    for (int64_t i = 0; i < plan->step_count; i++) {
+        snn_step *step = &plan->steps[i];
+        step->result.row = rows[step->result.row];
+        for (int64_t k = 0; k < step->operand_count; k++)
+            if (!step->operands[k].constant)
+                step->operands[k].row = rows[step->operands[k].row];
+    }
+}
+
+/* ---- waiting ---- */
+
+static int overlap(const snn_plan *plan, const snn_place *a, const snn_place *b)
+{
+    if (a->constant || b->constant)
+        return 0;
+    return a->row < b->row + snn_place_rows(plan, b) && b->row < a->row + snn_place_rows(plan, a);
+}
+
+/* Whether step i reads what one of the steps [from, i) writes, or writes what one of them reads or writes:
+ * each thread has a part of its own of every step. */
+static int conflicts(const snn_plan *plan, int64_t from, int64_t i)
+{
+    const snn_step *step = &plan->steps[i];
+    for (int64_t s = from; s < i; s++) {
+        const snn_step *before = &plan->steps[s];
+        if (overlap(plan, &step->result, &before->result))
+            return 1;
+        for (int64_t k = 0; k < step->operand_count; k++)
+            if (overlap(plan, &step->operands[k], &before->result))
+                return 1;
+        for (int64_t k = 0; k < before->operand_count; k++)
+            if (overlap(plan, &step->result, &before->operands[k]))
+                return 1;
+    }
+    return 0;
+}
+
+static void find_waits(snn_plan *plan)
+{
+    int64_t from = 0; // the first step after the last wait
+    for (int64_t i = 0; i < plan->step_count; i++) {
+        plan->steps[i].wait = conflicts(plan, from, i);
+        if (plan->steps[i].wait)
+            from = i;
+    }
+}
+
+snn_status snn_arena_init(snn_plan *plan, int64_t count)
+{
+    slot *slots = snn_alloc((size_t)count, sizeof *slots);
+    const slot **placed = snn_alloc((size_t)count, sizeof *placed);
+    int64_t *rows = snn_alloc((size_t)count, sizeof *rows);
+    const int ready = slots && placed && rows;
+    if (ready) {
+        find_lives(plan, slots);
+        for (int64_t i = 0; i < count; i++) {
+            slots[i].number = i;
+            slots[i].rows = snn_place_rows(plan, &(snn_place){.features = slots[i].rows});
+        }
+        qsort(slots, (size_t)count, sizeof *slots, by_rows);
+        plan->arena_rows = lay_out(slots, count, placed);
+        for (int64_t i = 0; i < count; i++)
+            rows[slots[i].number] = slots[i].row;
+        set_rows(plan, rows);
+        find_waits(plan);
+    }
+    snn_free(slots);
+    snn_free((void *)placed);
+    snn_free(rows);
+    return ready ? SNN_OK : snn_fail(SNN_ERROR_MEMORY, "out of memory for the arena");
+}

@@ -1,0 +1,166 @@
+/* Running one step on one tile: products by shares of rows, all else by parts of the features. */
+#include "plan/step.h"
+
+#include "graph/value.h"
+
+#include <string.h>
+
+/* What a thread makes of a step without weights. */
+typedef struct piece {
+    const snn_plan *plan;
+    const snn_step *step;
+    const snn_frame *frame;
+    float *y;
+    int64_t y_stride;   /* column layout: of samples */
+    int64_t first, end; /* features */
+} piece;
+
+/* ---- value by value ---- */
+
+static void activate(const piece *p)
+{
+    const snn_isa *isa = p->plan->isa;
+    const int64_t samples = p->frame->bucket->samples, count = p->end - p->first;
+    const int64_t stride = snn_column_stride(p->step->outputs);
+    const float *x = snn_frame_operand(p->frame, &p->step->operands[0]);
+    if (p->frame->bucket->layout == SNN_LAYOUT_TILE) {
+        isa->activate(x + p->first * samples, p->y + p->first * samples, count * samples, &p->step->epilogue);
+        return;
+    }
+    for (int64_t s = 0; s < samples; s++)
+        isa->activate(x + s * stride + p->first, p->y + s * p->y_stride + p->first, count,
+                      &p->step->epilogue);
+}
+
+/* ---- softmax: every feature of some of the samples ---- */
+
+static void softmax(const piece *p, int member, int members)
+{
+    const snn_isa *isa = p->plan->isa;
+    const int64_t samples = p->frame->bucket->samples, features = p->step->outputs;
+    const float *x = snn_frame_operand(p->frame, &p->step->operands[0]);
+    if (p->frame->bucket->layout == SNN_LAYOUT_TILE) {
+        const int64_t vectors = samples / isa->lanes;
+        const int64_t first = vectors * member / members * isa->lanes;
+        const int64_t end = vectors * (member + 1) / members * isa->lanes;
+        isa->softmax_tile(x + first, p->y + first, features, end - first, samples);
+        return;
+    }
+    for (int64_t s = member; s < samples; s += members)
+        isa->softmax_column(x + s * snn_column_stride(features), p->y + s * p->y_stride, features);
+}
+
+/* ---- pairs ---- */
+
+/* Features [first, first + count) of an operand as one side of a pair: rows of a tile, or one row of a
+ * sample. */
+static snn_side side_of(const piece *p, const snn_place *place, int64_t at, int64_t step, int64_t sample)
+{
+    const float *x = snn_frame_operand(p->frame, place);
+    if (p->frame->bucket->layout == SNN_LAYOUT_COLUMN) {
+        x += at + (place->constant ? 0 : sample * snn_column_stride(place->features));
+        return (snn_side){x, 0, step == 0};
+    }
+    const int64_t samples = place->constant ? 1 : p->frame->bucket->samples;
+    return (snn_side){x + at * samples, step * samples, place->constant != NULL};
+}
+
+/* One run, cut to the piece. */
+static void run_pair(const piece *p, const snn_pair_run *run)
+{
+    const snn_isa *isa = p->plan->isa;
+    const snn_step *step = p->step;
+    const int64_t from = run->to > p->first ? run->to : p->first;
+    const int64_t to = run->to + run->count < p->end ? run->to + run->count : p->end;
+    const int64_t a = run->a + (from - run->to) * run->a_step, b = run->b + (from - run->to) * run->b_step;
+    const int64_t samples = p->frame->bucket->samples;
+    const int column = p->frame->bucket->layout == SNN_LAYOUT_COLUMN;
+    if (from >= to)
+        return;
+    for (int64_t s = 0; s < (column ? samples : 1); s++) {
+        float *y = column ? p->y + s * p->y_stride + from : p->y + from * samples;
+        isa->pair(step->op, side_of(p, &step->operands[0], a, run->a_step, s),
+                  side_of(p, &step->operands[1], b, run->b_step, s), y, column ? 1 : to - from,
+                  column ? to - from : samples);
+        if (step->epilogue.activation != SNN_OP_LINEAR)
+            isa->activate(y, y, column ? to - from : (to - from) * samples, &step->epilogue);
+    }
+}
+
+/* ---- moves ---- */
+
+/* count features of a constant, step apart, for all samples. */
+static void fill(const piece *p, const float *from, int64_t step, int64_t to, int64_t count)
+{
+    const int64_t samples = p->frame->bucket->samples;
+    const int column = p->frame->bucket->layout == SNN_LAYOUT_COLUMN;
+    for (int64_t i = 0; i < count; i++)
+        for (int64_t s = 0; s < samples; s++)
+            p->y[column ? s * p->y_stride + to + i : (to + i) * samples + s] = from[i * step];
+}
+
+/* One move, cut to the piece. */
+static void run_move(const piece *p, const snn_move *move)
+{
+    const snn_place *place = &p->step->operands[move->operand];
+    const int64_t to = move->to > p->first ? move->to : p->first;
+    const int64_t end = move->to + move->count < p->end ? move->to + move->count : p->end;
+    const int64_t from = move->from + (to - move->to) * move->step, samples = p->frame->bucket->samples;
+    const float *x = snn_frame_operand(p->frame, place);
+    if (to >= end)
+        return;
+    if (place->constant) {
+        fill(p, x + from, move->step, to, end - to);
+    } else if (p->frame->bucket->layout == SNN_LAYOUT_TILE) {
+        p->plan->isa->copy(x + from * samples, move->step * samples, p->y + to * samples, samples, end - to,
+                           samples);
+    } else {
+        for (int64_t s = 0; s < samples; s++) {
+            const float *source = x + s * snn_column_stride(place->features) + from;
+            float *y = p->y + s * p->y_stride + to;
+            if (move->step == 1)
+                memcpy(y, source, (size_t)(end - to) * sizeof *y);
+            else
+                for (int64_t i = 0; i < end - to; i++)
+                    y[i] = source[i * move->step];
+        }
+    }
+}
+
+/* ---- all ---- */
+
+static void run_weightless(const piece *p, int member, int members)
+{
+    switch (p->step->type) {
+    case SNN_STEP_SOFTMAX: softmax(p, member, members); break;
+    case SNN_STEP_PAIR:
+        for (int64_t i = 0; i < p->step->run_count; i++)
+            run_pair(p, &p->step->pairs[i]);
+        break;
+    case SNN_STEP_MOVE:
+        for (int64_t i = 0; i < p->step->run_count; i++)
+            run_move(p, &p->step->moves[i]);
+        break;
+    default: activate(p); break;
+    }
+}
+
+void snn_step_run(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y,
+                  int64_t y_stride, int member, int members)
+{
+    if (step->type == SNN_STEP_LINEAR) {
+        const snn_choice *choice = &step->chosen[frame->bucket - plan->buckets];
+        const float *x = snn_frame_operand(frame, &step->operands[0]);
+        for (int share = member; share < choice->packing->share_count; share += members)
+            choice->kernel->run(snn_share(choice->packing, share), x, y, y_stride, &step->epilogue);
+        return;
+    }
+    const piece p = {plan,
+                     step,
+                     frame,
+                     y,
+                     y_stride,
+                     snn_part(step->outputs, member, members),
+                     snn_part(step->outputs, member + 1, members)};
+    run_weightless(&p, member, members);
+}

@@ -1,0 +1,42 @@
+/* Running one step on one tile. */
+#ifndef SNN_STEP_H
+#define SNN_STEP_H
+
+#include "plan/plan.h"
+
+/* Where the values of a tile lie. */
+typedef struct snn_frame {
+    const snn_bucket *bucket;
+    size_t row_floats;
+    float *arena;          /* of what steps give */
+    float *inputs;         /* the arena that the inputs were copied into */
+    const float *const *x; /* the inputs are the tile already: they are read here; or NULL */
+} snn_frame;
+
+static inline float *snn_frame_result(const snn_frame *frame, const snn_place *place)
+{
+    return frame->arena + (size_t)place->row * frame->row_floats;
+}
+
+static inline const float *snn_frame_operand(const snn_frame *frame, const snn_place *place)
+{
+    if (place->constant)
+        return place->constant;
+    if (place->input < 0)
+        return snn_frame_result(frame, place);
+    return frame->x ? frame->x[place->input] : frame->inputs + (size_t)place->row * frame->row_floats;
+}
+
+/* Whole vectors of features for each of several threads: where those of member begin. */
+static inline int64_t snn_part(int64_t features, int member, int members)
+{
+    const int64_t vectors = (features + 15) / 16, first = vectors * member / members * 16;
+    return first < features ? first : features;
+}
+
+/* The part of member, of so many members, of a step -> y, whose samples lie y_stride apart in the column
+ * layout. */
+void snn_step_run(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y,
+                  int64_t y_stride, int member, int members);
+
+#endif

@@ -1,0 +1,231 @@
+/* Running tiles. */
+#include "plan/tile.h"
+
+#include "base/threads.h"
+#include "plan/step.h"
+
+#include <string.h>
+
+/* Samples [first, first + the bucket's width) of a batch. */
+typedef struct tile {
+    snn_frame frame;
+    int64_t first;
+    int64_t samples; /* that are there; the tile may be wider */
+    int direct;      /* steps write y themselves where they can */
+} tile;
+
+/* ---- in and out ---- */
+
+/* Features [first, end) of the tile's samples of an input -> to, in the bucket's layout and width; samples
+ * past the end are zero. */
+static void load_input(const snn_run *r, const tile *t, int64_t input, int64_t first, int64_t end, float *to)
+{
+    SNN_PAUSE();
+    const snn_isa *isa = r->plan->isa;
+    const int64_t inputs = r->plan->ports_in[input].features, width = t->frame.bucket->samples;
+    const int64_t count = end - first;
+    const int column = t->frame.bucket->layout == SNN_LAYOUT_COLUMN;
+    const int64_t stride = column ? snn_column_stride(inputs) : width;
+    const float *x = r->x[input];
+    const float *from = x + t->first * inputs + first, *turned = x + first * r->batch + t->first;
+    to += column ? first : first * width;
+    if (r->x_order == SNN_SAMPLES_FIRST && !column) {
+        isa->transpose(from, inputs, to, stride, t->samples, count, width);
+        return;
+    }
+    if (t->samples < width && !column)
+        memset(to, 0, (size_t)(count * width) * sizeof(float));
+    for (int64_t s = t->samples; s < width && column; s++)
+        memset(to + s * stride, 0, (size_t)count * sizeof(float));
+    if (r->x_order == SNN_SAMPLES_FIRST)
+        isa->copy(from, inputs, to, stride, t->samples, count);
+    else if (column)
+        isa->transpose(turned, r->batch, to, stride, count, t->samples, count);
+    else
+        isa->copy(turned, r->batch, to, stride, count, t->samples);
+}
+
+/* The part of member of all inputs -> an arena. */
+static void load_tile(const snn_run *r, const tile *t, float *arena, int member, int members)
+{
+    for (int64_t i = 0; i < r->plan->in_count; i++) {
+        const snn_port *port = &r->plan->ports_in[i];
+        load_input(r, t, i, snn_part(port->features, member, members),
+                   snn_part(port->features, member + 1, members),
+                   arena + (size_t)port->place.row * t->frame.row_floats);
+    }
+}
+
+/* The other way: features [first, end) of an output of the tile -> y. */
+static void store_output(const snn_run *r, const tile *t, int64_t output, int64_t first, int64_t end)
+{
+    SNN_PAUSE();
+    const snn_isa *isa = r->plan->isa;
+    const snn_port *port = &r->plan->ports_out[output];
+    const int64_t outputs = port->features, width = t->frame.bucket->samples, count = end - first;
+    const int column = t->frame.bucket->layout == SNN_LAYOUT_COLUMN;
+    const int64_t stride = column ? snn_column_stride(outputs) : width;
+    const int64_t rows = column ? t->samples : count, columns = column ? count : t->samples;
+    const int turned = column == (r->y_order == SNN_FEATURES_FIRST);
+    const int64_t y_stride = r->y_order == SNN_SAMPLES_FIRST ? outputs : r->batch;
+    float *y = r->y[output] +
+               (r->y_order == SNN_SAMPLES_FIRST ? t->first * outputs + first : first * r->batch + t->first);
+    const float *from = snn_frame_result(&t->frame, &port->place) + (column ? first : first * width);
+    if (turned)
+        isa->transpose(from, stride, y, y_stride, rows, columns, rows);
+    else
+        isa->copy(from, stride, y, y_stride, rows, columns);
+}
+
+/* Whether a step has written the output in place already. */
+static int is_stored(const snn_run *r, const tile *t, int64_t output)
+{
+    return t->direct && r->plan->ports_out[output].direct;
+}
+
+/* The part of member of all outputs that are not there yet. */
+static void store_tile(const snn_run *r, const tile *t, int member, int members)
+{
+    for (int64_t i = 0; i < r->plan->out_count; i++) {
+        const int64_t features = r->plan->ports_out[i].features;
+        if (!is_stored(r, t, i))
+            store_output(r, t, i, snn_part(features, member, members),
+                         snn_part(features, member + 1, members));
+    }
+}
+
+/* ---- one tile ---- */
+
+/* A vector load that straddles two cache lines costs twice, and x is read many times: one that begins between
+ * lines is copied. */
+static int on_lines(const snn_run *r)
+{
+    int all = 1;
+    for (int64_t i = 0; i < r->plan->in_count; i++)
+        all &= (uintptr_t)r->x[i] % 64 == 0;
+    return all;
+}
+
+static float *arena_of(const snn_run *r, int thread)
+{
+    return r->workspace->memory + (size_t)thread * r->workspace->arena_floats;
+}
+
+/* owner: the thread whose arena is used. */
+static tile begin_tile(const snn_run *r, int bucket, int64_t first, int owner)
+{
+    float *arena = arena_of(r, owner);
+    tile t = {.frame = {&r->plan->buckets[bucket], r->workspace->row_floats, arena, arena, NULL},
+              .first = first};
+    const int64_t width = t.frame.bucket->samples;
+    const int column = t.frame.bucket->layout == SNN_LAYOUT_COLUMN;
+    t.samples = r->batch - first < width ? r->batch - first : width;
+    if (!column && r->x_order == SNN_FEATURES_FIRST && first == 0 && r->batch == width && on_lines(r))
+        t.frame.x = r->x;
+    t.direct = column && r->y_order == SNN_SAMPLES_FIRST && t.samples == width;
+    return t;
+}
+
+/* One step of a tile, for one thread of several or for the only one. */
+static void run_step(const snn_run *r, const tile *t, const snn_step *step, int member, int members)
+{
+    SNN_PAUSE();
+    if (t->direct && step->output >= 0)
+        snn_step_run(r->plan, step, &t->frame, r->y[step->output] + t->first * step->outputs, step->outputs,
+                     member, members);
+    else
+        snn_step_run(r->plan, step, &t->frame, snn_frame_result(&t->frame, &step->result),
+                     snn_column_stride(step->outputs), member, members);
+}
+
+void snn_tile_run(const snn_run *r, int bucket, int64_t first, int thread)
+{
+    const snn_plan *plan = r->plan;
+    const tile t = begin_tile(r, bucket, first, thread);
+    if (!t.frame.x)
+        load_tile(r, &t, t.frame.arena, 0, 1);
+    for (int64_t i = 0; i < plan->step_count; i++)
+        run_step(r, &t, &plan->steps[i], 0, 1);
+    store_tile(r, &t, 0, 1);
+}
+
+/* ---- one tile by all threads ---- */
+
+/* With few threads each makes its own copy of x: cheaper than waiting for parts made by the others. */
+#define OWN_COPY_THREADS 4
+
+/* A bucket's last packing where its step gives the only output, and the rows that each thread computes of it
+ * are a run; else NULL. */
+static const snn_packing *last_rows(const snn_plan *plan, const snn_bucket *bucket)
+{
+    const snn_step *last = &plan->steps[plan->step_count - 1];
+    if (last->type != SNN_STEP_LINEAR || plan->out_count != 1 ||
+        last->result.row != plan->ports_out[0].place.row)
+        return NULL;
+    const snn_packing *packing = last->chosen[bucket - plan->buckets].packing;
+    return packing->bounds ? packing : NULL;
+}
+
+/* Whether a split tile begins with a barrier. Several steps, or x made in parts, write where others may be
+ * busy. One step writes into y, which is nobody else's, or its thread's own rows of the arena: those were its
+ * own in the tile before as well, if that had the same bounds and used the arena at all. */
+static int must_wait(const snn_run *r, const tile *t, snn_before before, int shared)
+{
+    if (before == SNN_NOTHING)
+        return 0;
+    if (r->plan->step_count > 1 || r->plan->out_count > 1 || shared)
+        return 1;
+    if (is_stored(r, t, 0))
+        return 0;
+    const int direct_before = t->frame.bucket->layout == SNN_LAYOUT_COLUMN && r->y_order == SNN_SAMPLES_FIRST;
+    return before == SNN_OTHER_SEGMENT || direct_before || !last_rows(r->plan, t->frame.bucket);
+}
+
+/* The inputs where the thread finds them. shared: made in parts, in the arena of all. */
+static void load_split(const snn_run *r, tile *t, int shared, int thread, int threads)
+{
+    if (shared) {
+        load_tile(r, t, t->frame.arena, thread, threads);
+        snn_barrier();
+    } else if (!t->frame.x) {
+        // Not in the arena that all threads share: writing lines that another core has read is slow.
+        t->frame.inputs = arena_of(r, thread == 0 ? r->plan->threads : thread);
+        load_tile(r, t, t->frame.inputs, 0, 1);
+    }
+}
+
+/* Threads wait for each other between steps alone: what a thread stores of y is what it computed where its
+ * rows are a run. */
+static void store_split(const snn_run *r, const tile *t, int thread, int threads)
+{
+    const snn_packing *rows = last_rows(r->plan, t->frame.bucket);
+    int stored = 1;
+    for (int64_t i = 0; i < r->plan->out_count; i++)
+        stored &= is_stored(r, t, i);
+    if (stored)
+        return;
+    if (rows) {
+        for (int share = thread; share < rows->share_count; share += threads)
+            store_output(r, t, 0, rows->bounds[share], rows->bounds[share + 1]);
+    } else {
+        snn_barrier();
+        store_tile(r, t, thread, threads);
+    }
+}
+
+void snn_tile_run_split(const snn_run *r, int bucket, int64_t first, int thread, int threads,
+                        snn_before before)
+{
+    const snn_plan *plan = r->plan;
+    tile t = begin_tile(r, bucket, first, 0);
+    const int shared = !t.frame.x && t.frame.bucket->layout == SNN_LAYOUT_TILE && threads > OWN_COPY_THREADS;
+    if (must_wait(r, &t, before, shared))
+        snn_barrier();
+    load_split(r, &t, shared, thread, threads);
+    for (int64_t i = 0; i < plan->step_count; i++) {
+        if (plan->steps[i].wait)
+            snn_barrier();
+        run_step(r, &t, &plan->steps[i], thread, threads);
+    }
+    store_split(r, &t, thread, threads);
+}

@@ -1,0 +1,28 @@
+/* Running tiles: samples next to each other, through all steps. */
+#ifndef SNN_TILE_H
+#define SNN_TILE_H
+
+#include "plan/plan.h"
+
+typedef struct snn_run {
+    const snn_plan *plan;
+    const float *const *x; /* the inputs */
+    float *const *y;       /* the outputs */
+    snn_order x_order, y_order;
+    int64_t batch;
+    snn_workspace *workspace;
+    snn_segment segments[SNN_MAX_SEGMENTS];
+    int segment_count;
+    snn_crowd *crowd; /* NULL: threads are not watched */
+} snn_run;
+
+/* What comes before a split tile in the same run, and may keep other threads busy in the arena. */
+typedef enum snn_before { SNN_NOTHING, SNN_SAME_SEGMENT, SNN_OTHER_SEGMENT } snn_before;
+
+/* The tile of the bucket that begins with sample first, by one thread in its own arena. */
+void snn_tile_run(const snn_run *r, int bucket, int64_t first, int thread);
+/* The same by all threads, each taking a part of every step. */
+void snn_tile_run_split(const snn_run *r, int bucket, int64_t first, int thread, int threads,
+                        snn_before before);
+
+#endif
