@@ -47,6 +47,18 @@ cdef extern from "sparsenn.h" nogil:
 
     const char *snn_node_type_name(snn_node_type type)
 
+    ctypedef struct snn_op_info:
+        const char *name
+        int graph_only
+        int has_weights
+        size_t attribute_count
+        size_t integer_count
+        const char *const *attributes
+        const char *const *integers
+        int takes_list
+
+    snn_status snn_op_query(const char *name, snn_op_info *info)
+
     ctypedef struct snn_model:
         pass
 
@@ -71,6 +83,53 @@ cdef extern from "sparsenn.h" nogil:
                                  const int32_t *indices, const float *data, const float *bias)
     snn_status snn_model_add_activation(snn_model *model, snn_node_type type, float low, float high)
     snn_status snn_model_add_op(snn_model *model, const char *op, const float *attributes, size_t count)
+
+    ctypedef struct snn_node_spec:
+        const char *op
+        const char *name
+        const int64_t *operands
+        size_t operand_count
+        const float *attributes
+        size_t attribute_count
+        const int64_t *integers
+        size_t integer_count
+        int64_t rows
+        int64_t cols
+        const float *weight
+        const int64_t *indptr
+        const int32_t *indices
+        const float *data
+        const float *bias
+
+    ctypedef struct snn_value_info:
+        const char *name
+        int64_t value
+        size_t rank
+        const int64_t *dims
+        const float *constant
+
+    ctypedef struct snn_node_edges:
+        const int64_t *operands
+        size_t operand_count
+        int64_t value
+        const int64_t *integers
+        size_t integer_count
+
+    snn_status snn_model_create_graph(snn_model **model)
+    snn_status snn_model_add_input(snn_model *model, const char *name, const int64_t *dims, size_t count,
+                                   int64_t *value)
+    snn_status snn_model_add_constant(snn_model *model, const int64_t *dims, size_t count,
+                                      const float *data, int64_t *value)
+    snn_status snn_model_add_node(snn_model *model, const snn_node_spec *spec, int64_t *value)
+    snn_status snn_model_add_output(snn_model *model, const char *name, int64_t value)
+    int snn_model_is_graph(const snn_model *model)
+    int64_t snn_model_value_count(const snn_model *model)
+    int64_t snn_model_input_count(const snn_model *model)
+    int64_t snn_model_output_count(const snn_model *model)
+    snn_status snn_model_value(const snn_model *model, int64_t index, snn_value_info *info)
+    snn_status snn_model_input(const snn_model *model, int64_t index, snn_value_info *info)
+    snn_status snn_model_output(const snn_model *model, int64_t index, snn_value_info *info)
+    snn_status snn_model_edges(const snn_model *model, int64_t index, snn_node_edges *info)
     int64_t snn_model_inputs(const snn_model *model)
     int64_t snn_model_outputs(const snn_model *model)
     int64_t snn_model_node_count(const snn_model *model)
@@ -108,6 +167,11 @@ cdef extern from "sparsenn.h" nogil:
 
     snn_status snn_plan_run_ordered(const snn_plan *plan, const float *x, snn_order x_order, int64_t batch,
                                     float *y, snn_order y_order)
+    snn_status snn_plan_run_many(const snn_plan *plan, const float *const *x, int64_t batch, float *const *y)
+    int64_t snn_plan_input_count(const snn_plan *plan)
+    int64_t snn_plan_output_count(const snn_plan *plan)
+    snn_status snn_plan_input(const snn_plan *plan, int64_t index, snn_value_info *info)
+    snn_status snn_plan_output(const snn_plan *plan, int64_t index, snn_value_info *info)
     snn_status snn_plan_reserve(const snn_plan *plan, int callers)
     int64_t snn_plan_inputs(const snn_plan *plan)
     int64_t snn_plan_outputs(const snn_plan *plan)

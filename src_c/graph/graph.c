@@ -157,6 +157,7 @@ snn_status snn_model_take_at(snn_model *model, const snn_node *node, const int64
 {
     const snn_op *op = snn_op_of(node->type);
     snn_node made = *node;
+    made.operand_count = count;
     snn_value result;
     snn_status status = check_counts(op, node, count);
     if (status != SNN_OK)

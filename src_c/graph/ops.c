@@ -1,5 +1,6 @@
 /* The table of ops, from ops.def. */
 #include "graph/op.h"
+#include "base/status.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -27,4 +28,24 @@ const char *snn_node_type_name(snn_node_type type)
 {
     const snn_op *op = snn_op_of(type);
     return op ? op->name : NULL;
+}
+
+snn_status snn_op_query(const char *name, snn_op_info *info)
+{
+    if (!name || !info)
+        return snn_fail(SNN_ERROR_ARGUMENT, "%s must not be NULL", name ? "info" : "name");
+    const snn_op *op = snn_op_find(name);
+    if (!op)
+        return snn_fail(SNN_ERROR_ARGUMENT, "name must be that of an op, got \"%.40s\"", name);
+    *info = (snn_op_info){
+        .name = op->name,
+        .graph_only = op->is_graph,
+        .has_weights = op->kind == SNN_KIND_MATRIX,
+        .attribute_count = (size_t)op->attribute_count,
+        .integer_count = (size_t)op->integer_count,
+        .attributes = op->attributes,
+        .integers = op->integers,
+        .takes_list = op->takes_list,
+    };
+    return SNN_OK;
 }

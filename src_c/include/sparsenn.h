@@ -132,6 +132,19 @@ typedef enum snn_node_type {
  * other value. Types are numbered from 0 without gaps. */
 SNN_API const char *snn_node_type_name(snn_node_type type);
 
+/* What the core knows of an op. Strings live as long as the library. */
+typedef struct snn_op_info {
+    const char *name;
+    int graph_only;  /* 1: of graphs alone; 0: a chain may have it too */
+    int has_weights; /* 1: a matrix W and a bias */
+    size_t attribute_count, integer_count;
+    const char *const *attributes; /* (attribute_count) names of its numbers, in order */
+    const char *const *integers;   /* (integer_count) names of its whole numbers, in order */
+    int takes_list;                /* 1: the one name in integers stands for a list of any length */
+} snn_op_info;
+/* Describes the op of that name. */
+SNN_API snn_status snn_op_query(const char *name, snn_op_info *info);
+
 typedef struct snn_model snn_model;
 
 /* What a node holds. Pointers belong to the model and live as long as it does. */
