@@ -1,5 +1,6 @@
 /* What the reader and the writer of the model file share. */
 #include "file/format.h"
+#include "base/memory.h"
 #include "base/status.h"
 
 const char *const snn_part_names[SNN_PART_COUNT] = {
@@ -8,14 +9,17 @@ const char *const snn_part_names[SNN_PART_COUNT] = {
     [SNN_PART_INDICES] = ".weight.indices",
     [SNN_PART_INDPTR] = ".weight.indptr",
     [SNN_PART_BIAS] = ".bias",
+    [SNN_PART_CONSTANT] = ".constant",
 };
 
-int snn_format_minor(void)
+int snn_format_minor(int major)
 {
     int newest = 0;
-    for (int type = 0; type < SNN_OP_COUNT; type++)
-        if (snn_op_of(type)->minor > newest)
-            newest = snn_op_of(type)->minor;
+    for (int type = 0; type < SNN_OP_COUNT; type++) {
+        const snn_op *op = snn_op_of(type);
+        if (op->is_graph == (major == SNN_FORMAT_GRAPH) && op->minor > newest)
+            newest = op->minor;
+    }
     return newest;
 }
 
@@ -37,13 +41,27 @@ uint64_t snn_part_size(snn_part part, int64_t inputs)
     }
 }
 
-int snn_part_wanted(snn_part part, int sparse, int has_bias)
+int snn_part_wanted(const snn_format_node *node, snn_part part)
 {
+    if (node->entry != SNN_ENTRY_NODE || snn_op_of(node->node.type)->kind != SNN_KIND_MATRIX)
+        return node->entry == SNN_ENTRY_CONSTANT && part == SNN_PART_CONSTANT;
     switch (part) {
-    case SNN_PART_WEIGHT: return !sparse;
-    case SNN_PART_BIAS: return has_bias;
-    default: return sparse;
+    case SNN_PART_WEIGHT: return !node->node.sparse;
+    case SNN_PART_BIAS: return node->has_bias;
+    case SNN_PART_CONSTANT: return 0;
+    default: return node->node.sparse;
     }
+}
+
+void snn_layout_clear(snn_layout *layout)
+{
+    for (int64_t i = 0; layout->nodes != NULL && i < layout->count; i++)
+        snn_free(layout->nodes[i].name);
+    for (int64_t i = 0; i < layout->output_count; i++)
+        snn_free(layout->outputs[i].name);
+    snn_free(layout->nodes);
+    snn_free(layout->operands);
+    snn_free(layout->outputs);
 }
 
 snn_status snn_json_status(const snn_json *json, const char *what)

@@ -8,7 +8,7 @@
 
 /* The metadata that matters here, as it stands in the header. text NULL: not there. */
 typedef struct metadata {
-    snn_json_string format, version, nodes;
+    snn_json_string format, version, nodes, outputs;
 } metadata;
 
 /* Reads the metadata object; keys of others are allowed, twice the same key is not. */
@@ -34,6 +34,8 @@ static snn_status read_metadata(snn_json *json, metadata *found)
             found->version = value;
         else if (snn_json_equals(key, "nodes"))
             found->nodes = value;
+        else if (snn_json_equals(key, "outputs"))
+            found->outputs = value;
     }
     return json->error == NULL ? SNN_OK : snn_json_status(json, "header");
 }
@@ -73,7 +75,7 @@ static int read_version_number(const char **at)
     return digits == 0 || digits > 4 || (digits > 1 && (*at)[-digits] == '0') ? -1 : value;
 }
 
-static snn_status check_version(snn_json_string version, int *minor)
+static snn_status check_version(snn_json_string version, int *major_read, int *minor)
 {
     char text[SNN_JSON_MAX_KEY + 1] = "";
     if (version.length <= SNN_JSON_MAX_KEY)
@@ -82,33 +84,39 @@ static snn_status check_version(snn_json_string version, int *minor)
     const int major = read_version_number(&at);
     const int dot = *at == '.';
     /* Another major version may write its minor one as it likes. */
-    if (major >= 0 && major != SNN_FORMAT_MAJOR && (dot || *at == '\0'))
-        return snn_fail(SNN_ERROR_VERSION, "the file is of format version \"%s\", this library reads %d.x",
-                        snn_json_show(version).text, SNN_FORMAT_MAJOR);
+    if (major >= 0 && major != SNN_FORMAT_CHAIN && major != SNN_FORMAT_GRAPH && (dot || *at == '\0'))
+        return snn_fail(SNN_ERROR_VERSION,
+                        "the file is of format version \"%s\", this library reads %d.x and %d.x",
+                        snn_json_show(version).text, SNN_FORMAT_CHAIN, SNN_FORMAT_GRAPH);
     at += dot;
     *minor = dot ? read_version_number(&at) : -1;
+    *major_read = major;
     if (major < 0 || *minor < 0 || *at != '\0')
         return snn_fail(SNN_ERROR_FORMAT, "__metadata__: format_version must be \"MAJOR.MINOR\", got \"%s\"",
                         snn_json_show(version).text);
     return SNN_OK;
 }
 
-static snn_status read_node_list(snn_json_string nodes, snn_layout *layout)
+/* Reads a list that stands in the metadata as text. */
+static snn_status read_list(const char *name, snn_json_string list, snn_layout *layout,
+                            snn_status (*read)(const char *, size_t, snn_layout *))
 {
-    if (nodes.length > SNN_FORMAT_MAX_NODE_TEXT)
-        return snn_fail(SNN_ERROR_FORMAT, "__metadata__: nodes has %zu bytes, more than %d", nodes.length,
+    if (list.text == NULL)
+        return snn_fail(SNN_ERROR_FORMAT, "__metadata__: no key \"%s\"", name);
+    if (list.length > SNN_FORMAT_MAX_NODE_TEXT)
+        return snn_fail(SNN_ERROR_FORMAT, "__metadata__: %s has %zu bytes, more than %d", name, list.length,
                         SNN_FORMAT_MAX_NODE_TEXT);
-    char *text = snn_alloc(nodes.length, 1);
+    char *text = snn_alloc(list.length, 1);
     if (text == NULL)
-        return snn_fail(SNN_ERROR_MEMORY, "no memory for a node list of %zu bytes", nodes.length);
-    const snn_status status = snn_layout_read_nodes(text, snn_json_decode(nodes, text), layout);
+        return snn_fail(SNN_ERROR_MEMORY, "no memory for a list of %zu bytes", list.length);
+    const snn_status status = read(text, snn_json_decode(list, text), layout);
     snn_free(text);
     return status;
 }
 
 snn_status snn_layout_read(const char *text, size_t length, uint64_t data_bytes, snn_layout *layout)
 {
-    metadata found = {{0}, {0}, {0}};
+    metadata found = {{0}, {0}, {0}, {0}};
     *layout = (snn_layout){0};
     snn_status status = find_metadata(text, length, &found);
     if (status != SNN_OK)
@@ -121,12 +129,11 @@ snn_status snn_layout_read(const char *text, size_t length, uint64_t data_bytes,
                         snn_json_show(found.format).text);
     if (found.version.text == NULL)
         return snn_fail(SNN_ERROR_FORMAT, "__metadata__: no key \"format_version\"");
-    status = check_version(found.version, &layout->minor);
-    if (status != SNN_OK)
-        return status;
-    if (found.nodes.text == NULL)
-        return snn_fail(SNN_ERROR_FORMAT, "__metadata__: no key \"nodes\"");
-    status = read_node_list(found.nodes, layout);
+    status = check_version(found.version, &layout->major, &layout->minor);
+    if (status == SNN_OK)
+        status = read_list("nodes", found.nodes, layout, snn_layout_read_nodes);
+    if (status == SNN_OK && layout->major == SNN_FORMAT_GRAPH)
+        status = read_list("outputs", found.outputs, layout, snn_layout_read_outputs);
     if (status == SNN_OK)
         status = snn_layout_read_tensors(text, length, layout);
     if (status == SNN_OK)

@@ -1,118 +1,11 @@
 /* The node list of a model file. */
-#include "file/format.h"
+#include "file/format_entry.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "graph/value.h"
 
 #include <inttypes.h>
 #include <string.h>
-
-/* The keys that a node may have beside its op's attributes, as bits of the set that was seen. */
-enum { TYPE = 1, INPUTS = 2, OUTPUTS = 4, WEIGHT = 8, BIAS = 16 };
-static const char *const key_names[] = {"type", "inputs", "outputs", "weight", "bias"};
-enum { KEY_COUNT = sizeof key_names / sizeof key_names[0], MAX_ATTRIBUTES = 8 };
-
-/* A node's object as read, before it is known to make sense. */
-typedef struct raw_node {
-    unsigned seen;
-    snn_json_string type, weight;
-    int64_t inputs, outputs;
-    int bias;
-    int attribute_count;
-    struct {
-        const char *name; /* as an op's table has it */
-        float value;
-    } attributes[MAX_ATTRIBUTES];
-} raw_node;
-
-static unsigned find_key(snn_json_string key)
-{
-    for (unsigned i = 0; i < KEY_COUNT; i++)
-        if (snn_json_equals(key, key_names[i]))
-            return 1U << i;
-    return 0;
-}
-
-static int read_value(snn_json *json, unsigned key, raw_node *raw)
-{
-    switch (key) {
-    case TYPE: return snn_json_read_string(json, &raw->type);
-    case INPUTS: return snn_json_read_whole(json, &raw->inputs);
-    case OUTPUTS: return snn_json_read_whole(json, &raw->outputs);
-    case WEIGHT: return snn_json_read_string(json, &raw->weight);
-    case BIAS: return snn_json_read_boolean(json, &raw->bias);
-    default: return snn_json_skip(json);
-    }
-}
-
-/* The name of an attribute that some op has; NULL for any other key. */
-static const char *find_attribute(snn_json_string key)
-{
-    for (int type = 0; type < SNN_OP_COUNT; type++) {
-        const snn_op *op = snn_op_of(type);
-        for (int i = 0; i < op->attribute_count; i++)
-            if (snn_json_equals(key, op->attributes[i]))
-                return op->attributes[i];
-    }
-    return NULL;
-}
-
-/* The place of an attribute among those read; -1 where it is not there. */
-static int find_value(const raw_node *raw, const char *name)
-{
-    for (int i = 0; i < raw->attribute_count; i++)
-        if (strcmp(raw->attributes[i].name, name) == 0)
-            return i;
-    return -1;
-}
-
-static snn_status fail_twice(int64_t index, snn_json_string key)
-{
-    return snn_fail(SNN_ERROR_FORMAT, "node %" PRId64 ": key \"%s\" stands twice", index,
-                    snn_json_show(key).text);
-}
-
-/* The value of a key that is none of all nodes': an op's attribute. Keys that are not known are an error in a
- * file of a known minor version, and skipped in a later one. */
-static snn_status read_attribute(snn_json *json, int64_t index, int minor, snn_json_string key, raw_node *raw)
-{
-    const char *name = find_attribute(key);
-    if (name == NULL && minor <= snn_format_minor())
-        return snn_fail(SNN_ERROR_FORMAT, "node %" PRId64 ": unknown key \"%s\"", index,
-                        snn_json_show(key).text);
-    if (name == NULL) {
-        snn_json_skip(json);
-        return SNN_OK;
-    }
-    if (find_value(raw, name) >= 0)
-        return fail_twice(index, key);
-    if (raw->attribute_count == MAX_ATTRIBUTES)
-        return snn_fail(SNN_ERROR_FORMAT, "node %" PRId64 ": more than %d attributes", index, MAX_ATTRIBUTES);
-    raw->attributes[raw->attribute_count].name = name;
-    snn_json_read_float(json, &raw->attributes[raw->attribute_count++].value);
-    return SNN_OK;
-}
-
-static snn_status read_object(snn_json *json, int64_t index, int minor, raw_node *raw)
-{
-    snn_json_string key;
-    snn_status status = SNN_OK;
-    *raw = (raw_node){0};
-    snn_json_open(json, '{');
-    while (status == SNN_OK && snn_json_next_key(json, &key)) {
-        const unsigned bit = find_key(key);
-        if (bit == 0) {
-            status = read_attribute(json, index, minor, key, raw);
-            continue;
-        }
-        if (raw->seen & bit)
-            return fail_twice(index, key);
-        raw->seen |= bit;
-        read_value(json, bit, raw);
-    }
-    if (status != SNN_OK)
-        return status;
-    return json->error == NULL ? SNN_OK : snn_json_status(json, "nodes");
-}
 
 /* The op by name; NULL where no such op is known. */
 static const snn_op *find_op(snn_json_string name)
@@ -123,44 +16,100 @@ static const snn_op *find_op(snn_json_string name)
     return NULL;
 }
 
-static snn_status fail_missing(int64_t index, const snn_op *op, const char *key)
+static snn_status fail_missing(int64_t index, const char *type, const char *key)
 {
-    return snn_fail(SNN_ERROR_FORMAT, "node %" PRId64 " (%s): no key \"%s\"", index, op->name, key);
+    return snn_fail(SNN_ERROR_FORMAT, "node %" PRId64 " (%s): no key \"%s\"", index, type, key);
 }
 
-static snn_status fail_surplus(int64_t index, const snn_op *op, const char *key)
+static snn_status fail_surplus(int64_t index, const char *type, const char *key)
 {
-    return snn_fail(SNN_ERROR_FORMAT, "node %" PRId64 " (%s): key \"%s\" does not belong there", index,
-                    op->name, key);
+    return snn_fail(SNN_ERROR_FORMAT, "node %" PRId64 " (%s): key \"%s\" does not belong there", index, type,
+                    key);
 }
 
-/* Whether the node has the keys of its op, all of them and no others. */
-static snn_status check_keys(int64_t index, const snn_op *op, const raw_node *raw)
+/* Keys that an entry must have. */
+static unsigned wanted_keys(const snn_layout *layout, const snn_op *op)
 {
-    const unsigned wanted = TYPE | INPUTS | OUTPUTS | (op->kind == SNN_KIND_MATRIX ? WEIGHT | BIAS : 0);
-    for (unsigned i = 0; i < KEY_COUNT; i++) {
+    const unsigned weights = SNN_KEY_INPUTS | SNN_KEY_OUTPUTS | SNN_KEY_WEIGHT | SNN_KEY_BIAS;
+    const int is_matrix = op->kind == SNN_KIND_MATRIX;
+    if (layout->major == SNN_FORMAT_GRAPH)
+        return SNN_KEY_TYPE | SNN_KEY_OPERANDS | (is_matrix ? weights : 0);
+    return SNN_KEY_TYPE | SNN_KEY_INPUTS | SNN_KEY_OUTPUTS | (is_matrix ? weights : 0);
+}
+
+static snn_status check_keys(int64_t index, const char *type, const snn_raw_entry *raw, unsigned wanted,
+                             unsigned optional)
+{
+    for (unsigned i = 0; i < SNN_KEY_COUNT; i++) {
         const unsigned bit = 1U << i;
         if ((wanted & bit) && !(raw->seen & bit))
-            return fail_missing(index, op, key_names[i]);
-        if ((raw->seen & bit) && !(wanted & bit))
-            return fail_surplus(index, op, key_names[i]);
-    }
-    for (int i = 0; i < op->attribute_count; i++)
-        if (find_value(raw, op->attributes[i]) < 0)
-            return fail_missing(index, op, op->attributes[i]);
-    for (int i = 0; i < raw->attribute_count; i++) {
-        int known = 0;
-        for (int k = 0; k < op->attribute_count; k++)
-            known |= strcmp(raw->attributes[i].name, op->attributes[k]) == 0;
-        if (!known)
-            return fail_surplus(index, op, raw->attributes[i].name);
+            return fail_missing(index, type, snn_key_names[i]);
+        if ((raw->seen & bit) && !((wanted | optional) & bit))
+            return fail_surplus(index, type, snn_key_names[i]);
     }
     return SNN_OK;
 }
 
-/* Whether the widths are in range, follow the node before (previous outputs; 0 for the first node) and
- * are equal for an activation. */
-static snn_status check_widths(int64_t index, const raw_node *raw, const snn_op *op, int64_t previous)
+/* ---- attributes ---- */
+
+static int names(const char *const *list, int count, const char *name)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(list[i], name) == 0)
+            return 1;
+    return 0;
+}
+
+/* Whether the entry has the attributes of its op, all of them and no others. */
+static snn_status check_attributes(int64_t index, const snn_op *op, const snn_raw_entry *raw)
+{
+    for (int i = 0; i < op->attribute_count; i++)
+        if (snn_entry_find(raw, op->attributes[i]) == NULL)
+            return fail_missing(index, op->name, op->attributes[i]);
+    for (int i = 0; i < op->integer_count; i++)
+        if (snn_entry_find(raw, op->integers[i]) == NULL)
+            return fail_missing(index, op->name, op->integers[i]);
+    for (int i = 0; i < raw->attribute_count; i++) {
+        const snn_raw_attribute *attribute = &raw->attributes[i];
+        if (!names(op->attributes, op->attribute_count, attribute->name) &&
+            !names(op->integers, op->integer_count, attribute->name))
+            return fail_surplus(index, op->name, attribute->name);
+        if (attribute->is_whole && attribute->is_list != op->takes_list)
+            return snn_fail(SNN_ERROR_FORMAT, "node %" PRId64 " (%s): %s must be %s", index, op->name,
+                            attribute->name, op->takes_list ? "a list" : "a number");
+    }
+    return SNN_OK;
+}
+
+static snn_status set_attributes(int64_t index, const snn_op *op, const snn_raw_entry *raw, snn_node *node)
+{
+    for (int i = 0; i < op->attribute_count; i++)
+        node->attributes[i] = snn_entry_find(raw, op->attributes[i])->value;
+    for (int i = 0; i < op->integer_count; i++) {
+        const snn_raw_attribute *attribute = snn_entry_find(raw, op->integers[i]);
+        for (int k = 0; k < attribute->count; k++)
+            node->integers[node->integer_count++] = attribute->numbers[k];
+    }
+    if (snn_op_check(op, node->attributes) != SNN_OK)
+        return snn_fail(SNN_ERROR_FORMAT, "node %" PRId64 ": %s", index, snn_last_error());
+    return SNN_OK;
+}
+
+/* ---- nodes ---- */
+
+static snn_status check_version(int64_t index, const snn_op *op, const snn_layout *layout)
+{
+    const int major = op->is_graph ? SNN_FORMAT_GRAPH : SNN_FORMAT_CHAIN;
+    if (layout->major > major || (layout->major == major && layout->minor >= op->minor))
+        return SNN_OK;
+    return snn_fail(SNN_ERROR_FORMAT,
+                    "node %" PRId64 ": type \"%s\" came with version %d.%d, the file is of version %d.%d",
+                    index, op->name, major, op->minor, layout->major, layout->minor);
+}
+
+/* Whether the widths are in range; those of a chain follow the node before (previous outputs; 0 for the first
+ * node), and are equal for an activation. */
+static snn_status check_widths(int64_t index, const snn_raw_entry *raw, const snn_op *op, int64_t previous)
 {
     if (snn_width_check("inputs", raw->inputs) != SNN_OK ||
         snn_width_check("outputs", raw->outputs) != SNN_OK)
@@ -178,40 +127,87 @@ static snn_status check_widths(int64_t index, const raw_node *raw, const snn_op 
     return SNN_OK;
 }
 
-static snn_status read_node(snn_json *json, int64_t index, int minor, int64_t previous, snn_format_node *out)
+static snn_status set_weights(int64_t index, const snn_raw_entry *raw, snn_format_node *out)
 {
-    raw_node raw;
-    snn_status status = read_object(json, index, minor, &raw);
+    out->node.sparse = snn_json_equals(raw->weight, "csr");
+    out->has_bias = raw->bias;
+    if (!out->node.sparse && !snn_json_equals(raw->weight, "dense"))
+        return snn_fail(SNN_ERROR_FORMAT, "node %" PRId64 ": weight must be \"dense\" or \"csr\", got \"%s\"",
+                        index, snn_json_show(raw->weight).text);
+    return SNN_OK;
+}
+
+static snn_status set_node(int64_t index, const snn_layout *layout, const snn_op *op,
+                           const snn_raw_entry *raw, int64_t previous, snn_format_node *out)
+{
+    const int is_chain = layout->major == SNN_FORMAT_CHAIN, is_matrix = op->kind == SNN_KIND_MATRIX;
+    snn_status status = check_version(index, op, layout);
+    if (status == SNN_OK)
+        status = check_keys(index, op->name, raw, wanted_keys(layout, op), is_chain ? 0 : SNN_KEY_NAME);
+    if (status == SNN_OK)
+        status = check_attributes(index, op, raw);
+    if (status == SNN_OK && (is_chain || is_matrix))
+        status = check_widths(index, raw, op, is_chain ? previous : 0);
     if (status != SNN_OK)
         return status;
-    if (!(raw.seen & TYPE))
+    out->node = (snn_node){.type = op->type, .inputs = raw->inputs, .outputs = raw->outputs};
+    status = set_attributes(index, op, raw, &out->node);
+    return status == SNN_OK && is_matrix ? set_weights(index, raw, out) : status;
+}
+
+/* ---- inputs and constants of a graph ---- */
+
+static snn_status set_value(int64_t index, const char *type, const snn_raw_entry *raw, snn_format_node *out)
+{
+    const unsigned name = out->entry == SNN_ENTRY_INPUT ? SNN_KEY_NAME : 0;
+    const snn_raw_attribute *dims = snn_entry_find(raw, "dims");
+    const snn_status status = check_keys(index, type, raw, SNN_KEY_TYPE | name, 0);
+    if (status != SNN_OK)
+        return status;
+    if (dims == NULL)
+        return fail_missing(index, type, "dims");
+    if (raw->attribute_count > 1)
+        return fail_surplus(index, type, raw->attributes[dims == raw->attributes].name);
+    if (!dims->is_list || dims->count > SNN_MAX_RANK - 1)
+        return snn_fail(SNN_ERROR_FORMAT, "node %" PRId64 " (%s): dims must be a list of at most %d numbers",
+                        index, type, SNN_MAX_RANK - 1);
+    snn_value value = {.rank = dims->count + 1};
+    out->rank = dims->count;
+    for (int i = 0; i < dims->count; i++)
+        out->dims[i] = value.dims[i + 1] = dims->numbers[i];
+    if (snn_dims_check(type, &value) != SNN_OK)
+        return snn_fail(SNN_ERROR_FORMAT, "node %" PRId64 ": %s", index, snn_last_error());
+    return SNN_OK;
+}
+
+/* ---- the list ---- */
+
+static snn_status read_entry(snn_json *json, int64_t index, snn_layout *layout, int64_t previous)
+{
+    snn_raw_entry raw;
+    snn_format_node *out = &layout->nodes[index];
+    const snn_status status = snn_entry_read(json, index, layout, &raw);
+    if (status != SNN_OK)
+        return status;
+    if (!(raw.seen & SNN_KEY_TYPE))
         return snn_fail(SNN_ERROR_FORMAT, "node %" PRId64 ": no key \"type\"", index);
+    out->first_operand = raw.first_operand;
+    out->operand_count = raw.operand_count;
+    if ((raw.seen & SNN_KEY_NAME) && layout->major == SNN_FORMAT_GRAPH) {
+        out->name = snn_entry_copy(raw.name);
+        if (out->name == NULL)
+            return snn_fail(SNN_ERROR_MEMORY, "no memory for a name");
+    }
+    const int is_input = snn_json_equals(raw.type, "input");
+    if (layout->major == SNN_FORMAT_GRAPH && (is_input || snn_json_equals(raw.type, "constant"))) {
+        out->entry = is_input ? SNN_ENTRY_INPUT : SNN_ENTRY_CONSTANT;
+        return set_value(index, is_input ? "input" : "constant", &raw, out);
+    }
     const snn_op *op = find_op(raw.type);
     if (op == NULL)
         return snn_fail(SNN_ERROR_FORMAT, "node %" PRId64 ": unknown type \"%s\"", index,
                         snn_json_show(raw.type).text);
-    if (minor < op->minor)
-        return snn_fail(SNN_ERROR_FORMAT,
-                        "node %" PRId64 ": type \"%s\" came with version %d.%d, the file is of version %d.%d",
-                        index, op->name, SNN_FORMAT_MAJOR, op->minor, SNN_FORMAT_MAJOR, minor);
-    status = check_keys(index, op, &raw);
-    if (status == SNN_OK)
-        status = check_widths(index, &raw, op, previous);
-    if (status != SNN_OK)
-        return status;
-    out->node = (snn_node){.type = op->type, .inputs = raw.inputs, .outputs = raw.outputs};
-    for (int i = 0; i < op->attribute_count; i++)
-        out->node.attributes[i] = raw.attributes[find_value(&raw, op->attributes[i])].value;
-    if (snn_op_check(op, out->node.attributes) != SNN_OK)
-        return snn_fail(SNN_ERROR_FORMAT, "node %" PRId64 ": %s", index, snn_last_error());
-    if (op->kind != SNN_KIND_MATRIX)
-        return SNN_OK;
-    out->node.sparse = snn_json_equals(raw.weight, "csr");
-    out->has_bias = raw.bias;
-    if (!out->node.sparse && !snn_json_equals(raw.weight, "dense"))
-        return snn_fail(SNN_ERROR_FORMAT, "node %" PRId64 ": weight must be \"dense\" or \"csr\", got \"%s\"",
-                        index, snn_json_show(raw.weight).text);
-    return SNN_OK;
+    return set_node(index, layout, op, &raw, previous, out);
 }
 
 /* Counts the nodes, so that they can be allocated at once, and checks the syntax of the whole text. */
@@ -243,7 +239,7 @@ snn_status snn_layout_read_nodes(const char *text, size_t length, snn_layout *la
     snn_json_open(&json, '[');
     int64_t previous = 0;
     for (int64_t i = 0; snn_json_next_item(&json) && status == SNN_OK; i++) {
-        status = read_node(&json, i, layout->minor, previous, &layout->nodes[i]);
+        status = read_entry(&json, i, layout, previous);
         previous = layout->nodes[i].node.outputs;
     }
     return status;

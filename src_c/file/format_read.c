@@ -100,18 +100,64 @@ static snn_status read_node(const snn_source *source, uint64_t base, const snn_f
     return status == SNN_OK && node->sparse ? check_csr(node) : status;
 }
 
+/* A value of a file that the model does not take is the file's fault. */
+static snn_status blame(snn_status status, const char *what, int64_t index)
+{
+    if (status == SNN_OK)
+        return SNN_OK;
+    const int is_argument = status == SNN_ERROR_ARGUMENT || status == SNN_ERROR_UNSUPPORTED;
+    return snn_fail(is_argument ? SNN_ERROR_FORMAT : status, "%s %" PRId64 ": %s", what, index,
+                    snn_last_error());
+}
+
+static snn_status add_node(const snn_source *source, uint64_t base, const snn_layout *layout,
+                           const snn_format_node *from, snn_model *model)
+{
+    snn_node node;
+    snn_status status = read_node(source, base, from, &node);
+    if (status == SNN_OK && model->is_graph)
+        status = snn_model_take_at(model, &node, layout->operands + from->first_operand, from->operand_count,
+                                   from->name);
+    else if (status == SNN_OK)
+        status = snn_model_take(model, &node);
+    if (status != SNN_OK)
+        snn_node_clear(&node);
+    return status;
+}
+
+static snn_status add_constant(const snn_source *source, uint64_t base, const snn_format_node *from,
+                               snn_model *model)
+{
+    void *array = NULL;
+    unsigned mapped = 0;
+    int64_t value;
+    const snn_source copied = {.bytes = source->bytes, .file = source->file, .size = source->size};
+    snn_status status = read_part(&copied, base, from, SNN_PART_CONSTANT, &array, &mapped);
+    if (status == SNN_OK)
+        status = snn_model_add_constant(model, from->dims, (size_t)from->rank, array, &value);
+    snn_free(array);
+    return status;
+}
+
 static snn_status read_nodes(const snn_source *source, uint64_t base, const snn_layout *layout,
                              snn_model *model)
 {
     for (int64_t i = 0; i < layout->count; i++) {
-        snn_node node;
-        snn_status status = read_node(source, base, &layout->nodes[i], &node);
-        if (status == SNN_OK)
-            status = snn_model_take(model, &node);
-        if (status != SNN_OK) {
-            snn_node_clear(&node);
-            return snn_fail(status, "node %" PRId64 ": %s", i, snn_last_error());
-        }
+        const snn_format_node *from = &layout->nodes[i];
+        int64_t value;
+        const snn_status status =
+            from->entry == SNN_ENTRY_NODE ? add_node(source, base, layout, from, model)
+            : from->entry == SNN_ENTRY_CONSTANT
+                ? add_constant(source, base, from, model)
+                : snn_model_add_input(model, from->name, from->dims, (size_t)from->rank, &value);
+        if (status != SNN_OK)
+            return blame(status, "node", i);
+    }
+    for (int64_t i = 0; i < layout->output_count; i++) {
+        const snn_output *output = &layout->outputs[i];
+        const snn_status status = snn_model_add_output(model, output->name, output->value);
+        if (status != SNN_OK)
+            return blame(status, "output", i);
     }
     return SNN_OK;
 }
@@ -160,10 +206,11 @@ snn_status snn_source_read_model(const snn_source *source, snn_model **model)
     if (status == SNN_OK)
         status = read_layout(source, length, &layout);
     if (status == SNN_OK)
-        status = snn_model_create(layout.nodes[0].node.inputs, &read);
+        status = layout.major == SNN_FORMAT_GRAPH ? snn_model_create_graph(&read)
+                                                  : snn_model_create(layout.nodes[0].node.inputs, &read);
     if (status == SNN_OK)
         status = read_nodes(source, LENGTH_BYTES + length, &layout, read);
-    snn_free(layout.nodes);
+    snn_layout_clear(&layout);
     if (status == SNN_OK)
         *model = read;
     else

@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { MAX_RANK = 2 };
+enum { MAX_RANK = SNN_MAX_RANK };
 
 /* A tensor's object as read. */
 typedef struct raw_tensor {
@@ -42,7 +42,7 @@ static snn_status read_object(snn_json *json, const char *name, raw_tensor *raw)
             snn_json_read_string(json, &raw->dtype);
         } else if (snn_json_equals(key, "shape")) {
             seen = &raw->has_shape;
-            raw->rank = read_numbers(json, raw->shape, MAX_RANK, "a shape of more than 2 dimensions");
+            raw->rank = read_numbers(json, raw->shape, MAX_RANK, "a shape of more than 8 dimensions");
         } else if (snn_json_equals(key, "data_offsets")) {
             seen = &raw->has_offsets;
             if (read_numbers(json, raw->offsets, 2, "data_offsets of more than 2 numbers") < 2)
@@ -82,8 +82,21 @@ static int split_name(const char *name, int64_t *index, snn_part *part)
     return 0;
 }
 
-static snn_status check_shape(const char *name, const raw_tensor *raw, snn_part part, const snn_node *node)
+static snn_status check_constant(const char *name, const raw_tensor *raw, const snn_format_node *target)
 {
+    int same = raw->rank == target->rank;
+    for (int i = 0; same && i < raw->rank; i++)
+        same = raw->shape[i] == target->dims[i];
+    return same ? SNN_OK
+                : snn_fail(SNN_ERROR_FORMAT, "tensor %s: shape must be the dims of its constant", name);
+}
+
+static snn_status check_shape(const char *name, const raw_tensor *raw, snn_part part,
+                              const snn_format_node *target)
+{
+    const snn_node *node = &target->node;
+    if (part == SNN_PART_CONSTANT)
+        return check_constant(name, raw, target);
     const int64_t rows = part == SNN_PART_INDPTR ? node->outputs + 1 : node->outputs;
     const int rank = part == SNN_PART_WEIGHT ? 2 : 1;
     if (raw->rank != rank)
@@ -108,11 +121,14 @@ static snn_status place(const char *name, const raw_tensor *raw, snn_part part, 
     if (!snn_json_equals(raw->dtype, dtype))
         return snn_fail(SNN_ERROR_FORMAT, "tensor %s: dtype must be %s, got \"%s\"", name, dtype,
                         snn_json_show(raw->dtype).text);
-    const snn_status status = check_shape(name, raw, part, node);
+    const snn_status status = check_shape(name, raw, part, target);
     if (status != SNN_OK)
         return status;
-    /* Each factor is below 2^60, and a weight's are below 2^31. */
-    const uint64_t count = (uint64_t)raw->shape[0] * (uint64_t)(raw->rank == 2 ? raw->shape[1] : 1);
+    /* The first factor is below 2^60; of a weight and of a constant they are checked: all together below
+     * 2^62. */
+    uint64_t count = 1;
+    for (int i = 0; i < raw->rank; i++)
+        count *= (uint64_t)raw->shape[i];
     const uint64_t size = snn_part_size(part, node->inputs);
     if (raw->offsets[1] < raw->offsets[0])
         return snn_fail(SNN_ERROR_FORMAT,
@@ -140,10 +156,13 @@ static snn_status read_tensor(snn_json *json, snn_json_string key, snn_layout *l
                         snn_json_show(key).text, layout->count);
     snn_format_node *target = &layout->nodes[index];
     const snn_node *node = &target->node;
-    const snn_op *op = snn_op_of(node->type);
-    if (op->kind != SNN_KIND_MATRIX || !snn_part_wanted(part, node->sparse, target->has_bias))
+    if (!snn_part_wanted(target, part))
         return snn_fail(SNN_ERROR_FORMAT, "tensor %s: node %" PRId64 " (%s%s%s) has no such tensor", name,
-                        index, op->name, node->sparse ? ", csr" : "", target->has_bias ? "" : ", no bias");
+                        index,
+                        target->entry == SNN_ENTRY_INPUT      ? "input"
+                        : target->entry == SNN_ENTRY_CONSTANT ? "constant"
+                                                              : snn_op_of(node->type)->name,
+                        node->sparse ? ", csr" : "", target->has_bias ? "" : ", no bias");
     if (target->spans[part].present)
         return snn_fail(SNN_ERROR_FORMAT, "header: tensor %s stands twice", name);
     const snn_status status = read_object(json, name, &raw);
@@ -155,11 +174,8 @@ static snn_status check_complete(const snn_layout *layout)
 {
     for (int64_t i = 0; i < layout->count; i++) {
         const snn_format_node *target = &layout->nodes[i];
-        if (snn_op_of(target->node.type)->kind != SNN_KIND_MATRIX)
-            continue;
         for (int part = 0; part < SNN_PART_COUNT; part++)
-            if (snn_part_wanted((snn_part)part, target->node.sparse, target->has_bias) &&
-                !target->spans[part].present)
+            if (snn_part_wanted(target, (snn_part)part) && !target->spans[part].present)
                 return snn_fail(SNN_ERROR_FORMAT, "tensor %" PRId64 "%s is missing", i, snn_part_names[part]);
         if (target->spans[SNN_PART_DATA].count != target->spans[SNN_PART_INDICES].count)
             return snn_fail(SNN_ERROR_FORMAT,
