@@ -1,7 +1,7 @@
 /* Feeds altered model files to the reader: no crash, no leak, no memory beyond the bound, no partial
  * result, and a message for every refusal.
  *
- *     fuzz_format [SEED [COUNT]]      COUNT mutations of a small model, in this process
+ *     fuzz_format [SEED [COUNT]]      COUNT mutations of small models, in this process
  *     fuzz_format FILE...             those files as they are
  *
  * With libFuzzer: clang -DSNN_LIBFUZZER -fsanitize=fuzzer,address,undefined and the core's files. */
@@ -14,15 +14,49 @@
 static long accepted, refused;
 static volatile float sink;
 
+/* A graph that was read can be made a plan of, and run, where its dims are fixed and small. */
+static void check_plan(const snn_model *model)
+{
+    static float values[1 << 16];
+    enum { MOST = 16 };
+    const float *x[MOST];
+    float *y[MOST];
+    snn_value_info info;
+    for (int64_t i = 0; i < snn_model_value_count(model); i++) {
+        int64_t features = 1;
+        CHECK_OK(snn_model_value(model, i, &info));
+        for (size_t k = 1; k < info.rank; k++)
+            features = info.dims[k] < 0 || info.dims[k] > 1024 ? 1 << 20 : features * info.dims[k];
+        if (features > 1 << 12)
+            return;
+    }
+    if (snn_model_input_count(model) > MOST || snn_model_output_count(model) > MOST)
+        return;
+    for (int i = 0; i < MOST; i++) {
+        x[i] = values;
+        y[i] = values + (1 << 15);
+    }
+    const snn_plan_options options = {.threads = 2, .tune = SNN_TUNE_OFF};
+    snn_plan *plan = NULL;
+    if (CHECK_OK(snn_plan_create(model, &options, &plan))) {
+        CHECK_OK(snn_plan_run_many(plan, x, 5, y));
+        snn_model *again = NULL;
+        CHECK_OK(snn_plan_model(plan, &again));
+        snn_model_free(again);
+    }
+    snn_plan_free(plan);
+}
+
 /* Whether what was read is a valid model: sizes that agree, CSR that passes its own check. */
 static void check_model(const snn_model *model)
 {
+    const int is_graph = snn_model_is_graph(model);
     int64_t width = snn_model_inputs(model);
     CHECK(snn_model_node_count(model) > 0);
     for (int64_t i = 0; i < snn_model_node_count(model); i++) {
         snn_node_info node;
         CHECK_OK(snn_model_node(model, i, &node));
-        CHECK(node.inputs == width);
+        CHECK(is_graph || node.inputs == width);
         width = node.outputs;
         if (node.sparse)
             CHECK_OK(snn_csr_check(node.outputs, node.inputs, node.indptr, node.indices));
@@ -36,7 +70,9 @@ static void check_model(const snn_model *model)
             sum += node.bias[0] + node.bias[node.outputs - 1];
         sink = sum;
     }
-    CHECK(width == snn_model_outputs(model));
+    CHECK(is_graph || width == snn_model_outputs(model));
+    if (is_graph)
+        check_plan(model);
 }
 
 static void try_bytes(const unsigned char *bytes, size_t count)
@@ -211,16 +247,20 @@ int main(int count, char **arguments)
         }
     } else {
         const scratch place = scratch_create();
-        snn_model *model = sample_model();
-        size_t size;
-        CHECK_OK(snn_model_save(model, place.path));
-        unsigned char *bytes = read_file(place.path, &size);
-        snn_model_free(model);
+        snn_model *const models[] = {sample_model(), sample_graph(), sample_fixed_graph()};
+        enum { MODELS = sizeof models / sizeof models[0] };
         random_state = seed * 2 + 1;
-        try_bytes(bytes, size);
-        CHECK(accepted == 1);
-        fuzz(bytes, size, count > 2 ? atol(arguments[2]) : 20000);
-        free(bytes);
+        for (int i = 0; i < MODELS; i++) {
+            size_t size;
+            CHECK_OK(snn_model_save(models[i], place.path));
+            unsigned char *bytes = read_file(place.path, &size);
+            snn_model_free(models[i]);
+            const long before = accepted;
+            try_bytes(bytes, size);
+            CHECK(accepted == before + 1);
+            fuzz(bytes, size, (count > 2 ? atol(arguments[2]) : 20000) / MODELS);
+            free(bytes);
+        }
         scratch_remove(&place);
     }
     printf("%ld accepted, %ld refused\n", accepted, refused);

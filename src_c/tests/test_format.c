@@ -141,6 +141,42 @@ static void test_arguments(const snn_model *model, const scratch *place)
     CHECK(loaded == NULL);
 }
 
+/* Replaces the only place of one text in a saved graph by another of the same length, and loads it. */
+static void check_altered(const char *path, const char *from, const char *to, const char *said)
+{
+    size_t count;
+    snn_model *model = sample_graph(), *loaded = NULL;
+    CHECK_OK(snn_model_save(model, path));
+    snn_model_free(model);
+    unsigned char *bytes = read_file(path, &count);
+    bytes[count] = 0;
+    char *place = strstr((char *)bytes + 8, from);
+    if (CHECK(place != NULL && strlen(from) == strlen(to)))
+        memcpy(place, to, strlen(to));
+    CHECK_STATUS(snn_model_load_memory(bytes, count, &loaded), SNN_ERROR_FORMAT);
+    if (!CHECK(strstr(snn_last_error(), said) != NULL))
+        printf("  said %s\n", snn_last_error());
+    free(bytes);
+}
+
+static void test_graphs(const char *path)
+{
+    static const char *const cases[][3] = {
+        {"\\\"operands\\\":[0]", "\\\"operands\\\":[9]", "operand 0 must be one of the 3 values before"},
+        {"\\\"operands\\\":[0]", "\\\"operands\\\":[2]", "an operand at least must be no constant"},
+        {"\\\"dims\\\":[1,2,4]", "\\\"dims\\\":[1,2,5]", "dims must hold the features"},
+        {"\\\"dims\\\":[3,1,2]", "\\\"dims\\\":[2,1,3]", "shape must be the dims of its constant"},
+        {"\\\"axes\\\":[3,1,2]", "\\\"axes\\\":[3,1,1]", "each axis once"},
+        {"\\\"step\\\":2", "\\\"step\\\":0", "a step of at least 1"},
+        {"\\\"step\\\":2", "\\\"stap\\\":2", "unknown key"},
+        {"\"2.0\"", "\"1.2\"", "node 0: unknown type"},
+        {"\\\"type\\\":\\\"tanh\\\"", "\\\"type\\\":\\\"tonh\\\"", "unknown type"},
+        {"{\\\"value\\\":3", "{\\\"value\\\":2", "and no constant"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        check_altered(path, cases[i][0], cases[i][1], cases[i][2]);
+}
+
 /* Floats of all magnitudes come back from the text that is written for them. */
 static void test_float_text(void)
 {
@@ -185,6 +221,12 @@ int main(void)
     test_node_limit(place.path);
     test_arguments(model, &place);
     test_float_text();
+    snn_model *graph = sample_graph();
+    check_round_trip(graph, place.path);
+    test_same_bytes(graph, place.path);
+    test_cut(graph, place.path);
+    test_graphs(place.path);
+    snn_model_free(graph);
     snn_model_free(model);
     scratch_remove(&place);
     return check_report("test_format");
