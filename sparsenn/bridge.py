@@ -75,10 +75,10 @@ def _csr(layer: Linear) -> tuple:
 def from_core(handle: _core.Model) -> Model:
     """The Model that the core holds, with arrays of its own."""
     nodes = (handle.node(index) for index in range(len(handle)))  # copies, one at a time
-    if "operands" not in handle.node(0):  # a core that knows chains alone
+    if not getattr(handle, "is_graph", False):  # missing in a core that knows chains alone
         return Model(_layer(node) for node in nodes)
     inputs = {
-        number: Input([None if dim < 0 else int(dim) for dim in dims], name=name or None)
+        number: Input([None if dim < 0 else int(dim) for dim in dims[1:]], name=name or None)
         for name, number, dims in handle.inputs_info
     }
     values: dict[int, Value | Constant] = {**inputs}
@@ -97,8 +97,7 @@ def from_core(handle: _core.Model) -> Model:
 def _layer(node: dict) -> Layer:
     kind = _LAYERS[node["op"]]
     if kind in GRAPH_TYPES:
-        given = node["integers"]
-        return kind(**{name: given[name] if kind.takes_list else given[name][0] for name in kind.integers})
+        return kind(**node["integers"])
     if kind is not Linear:
         return kind(**dict(zip(kind.attributes, node["attributes"], strict=False)))
     if not node["sparse"]:

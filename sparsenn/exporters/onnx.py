@@ -29,13 +29,17 @@ def to_onnx(model: Model, path: str | os.PathLike | None = None, *, sparse: bool
     """
     onnx = require("onnx", extra="onnx", caller="to_onnx")
     graph, nodes = Graph(onnx), {node: index for index, node in enumerate(check_model(model).nodes)}
+    parameters: dict[int, list[str]] = {}  # by the id of a Linear, which may stand at several nodes
 
     def step(node: Node, names: list[str]) -> str:
         graph.layer = nodes[node]
-        if isinstance(node.layer, Linear):
-            _gemm(graph, node.layer, *names, sparse=sparse)
+        layer = node.layer
+        if isinstance(layer, Linear):
+            if id(layer) not in parameters:
+                parameters[id(layer)] = _parameters(graph, layer, sparse=sparse)
+            graph.node("Gemm", *names, *parameters[id(layer)], transB=1)
         else:
-            node.layer.to_onnx(graph, *names)
+            layer.to_onnx(graph, *names)
         return graph.rename_last(node.output.name)
 
     walk(
@@ -63,11 +67,10 @@ def to_onnx(model: Model, path: str | os.PathLike | None = None, *, sparse: bool
     return proto
 
 
-def _gemm(graph: Graph, layer: Linear, x: str, *, sparse: bool) -> str:
+def _parameters(graph: Graph, layer: Linear, *, sparse: bool) -> list[str]:
+    """Writes the weight and the bias -> their names."""
     if sparse and layer.sparse:
-        inputs = [x, graph.sparse_constant("weight", layer.weight)]
+        names = [graph.sparse_constant("weight", layer.weight)]
     else:
-        inputs = [x, graph.constant("weight", dense_weight(layer))]
-    if layer.bias is not None:
-        inputs.append(graph.constant("bias", layer.bias))
-    return graph.node("Gemm", *inputs, transB=1)
+        names = [graph.constant("weight", dense_weight(layer))]
+    return names if layer.bias is None else [*names, graph.constant("bias", layer.bias)]

@@ -23,8 +23,7 @@ class Layer(ABC):
 
     op: ClassVar[str]  # its name in the core and in model files
     attributes: ClassVar[tuple[str, ...]] = ()  # names of its float attributes, in the core's order
-    integers: ClassVar[tuple[str, ...]] = ()  # of those that are whole numbers
-    takes_list: ClassVar[bool] = False  # the one of integers is a list of them
+    integers: ClassVar[tuple[str, ...]] = ()  # of those that are whole numbers, or one list of them
     operands: ClassVar[tuple[int, float]] = (1, 1)  # how many it takes, at least and at most
     takes_constants: ClassVar[bool] = False  # an operand may be one
     onnx_opset: ClassVar[int] = 13  # the oldest that has what to_onnx writes

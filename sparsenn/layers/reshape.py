@@ -19,7 +19,7 @@ class Reshape(Move):
 
     dims: tuple[int, ...]
 
-    op, integers, takes_list = "reshape", ("dims",), True
+    op, integers = "reshape", ("dims",)
 
     def __post_init__(self) -> None:
         dims = tuple(check_whole(f"dims[{i}]", dim) for i, dim in enumerate(self.dims))

@@ -18,7 +18,7 @@ class Transpose(Move):
 
     axes: tuple[int, ...]
 
-    op, integers, takes_list = "transpose", ("axes",), True
+    op, integers = "transpose", ("axes",)
 
     def __post_init__(self) -> None:
         axes = tuple(check_whole(f"axes[{i}]", axis) for i, axis in enumerate(self.axes))

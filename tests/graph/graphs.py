@@ -125,4 +125,18 @@ def spread() -> Case:
     return Case("spread", model, lambda a: {"y": (a["x"] * a["z"]) ** 2 + a["z"]})
 
 
+def joined(seed=0, activation=snn.Tanh):
+    """Two branches and a residual connection; one input of 6, one output of 3."""
+    a, b, c, d = (linear(*size, seed + i) for i, size in enumerate([(5, 6), (4, 6), (6, 9), (3, 6)]))
+    x = snn.Input((6,), name="x")
+    both = snn.Concat()(activation()(a(x)), snn.Sigmoid()(b(x)))
+    y = d(snn.Mul()(snn.Add()(c(both), x), np.linspace(0.5, 2, 6)))
+    return snn.Model(inputs=x, outputs=y)
+
+
+def only_values(model, inputs):
+    got = snn.reference(model, only(inputs))
+    return list(got.values()) if isinstance(got, dict) else [got]
+
+
 CASES = [make() for make in (residual, several, shared, constants, moved, spread)]

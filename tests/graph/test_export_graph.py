@@ -43,6 +43,8 @@ def test_onnx(case, sparse, batch, tmp_path):
     assert [value.name for value in proto.graph.input] == [value.name for value in case.model.input_values]
     assert [value.name for value in proto.graph.output] == [value.name for value in case.model.output_values]
     assert all(value.type.tensor_type.shape.dim[0].dim_param == "batch" for value in proto.graph.output)
+    weights = [name for node in proto.graph.node if node.op_type == "Gemm" for name in node.input[1:2]]
+    assert len(set(weights)) == len(case.model.linear_layers)  # a shared layer once
     x = case.inputs(batch, seed=batch)
     assert_near(case.model, x, run_onnx(proto, x))
 
