@@ -7,8 +7,9 @@
 
 Data goes one way: prune and compile return something new, train alone updates the model it is given.
 
-    layers/           Linear (weight dense or CSR) and the activations, one a file: value, gradient, bound
-    model.py mlp.py   Model; mlp
+    layers/           Linear (dense or CSR), activations, Add, Concat and so on, one a file
+    graph/            Input, values and nodes, the one walk over them
+    model.py mlp.py   Model: a graph of layers, or a chain; mlp
     training/         train, Trainer, regrow: dense and sparse alike; optim, losses, penalties, rules, rates
     prune/            prune, prune_iteratively, prune_neurons; one criterion, structure or schedule a file
     search/           select_sparsity, allocate, sensitivity: how sparse, by measured score and latency
@@ -48,6 +49,7 @@ from .errors import (
     VersionError,
 )
 from .exporters import to_onnx, to_scipy, to_sklearn, to_torch
+from .graph.value import Input
 from .importers import from_keras, from_onnx, from_safetensors, from_sklearn, from_torch
 from .io import load, save
 from .layers import *  # noqa: F403
@@ -84,6 +86,7 @@ __all__ = [
     "FormatError",
     "History",
     "ISAError",
+    "Input",
     "Limits",
     "MissingPackageError",
     "Model",

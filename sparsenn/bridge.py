@@ -8,22 +8,28 @@ import numpy as np
 import scipy.sparse
 
 from . import _core
-from .layers import LAYER_TYPES, Linear
+from .graph.node import Node
+from .graph.value import Constant, Input, Value
+from .graph.walk import walk
+from .layers import GRAPH_TYPES, LAYER_TYPES, Layer, Linear
 from .model import Model
 from .weights import core_indices
 
-_LAYERS = {kind.op: kind for kind in LAYER_TYPES}
+_LAYERS = {kind.op: kind for kind in (*LAYER_TYPES, *GRAPH_TYPES)}
 
 
 def to_core(model: Model) -> _core.Model:
     """A copy of model inside the core. TypeError when model is no Model."""
     if not isinstance(model, Model):
         raise TypeError(f"model must be a sparsenn.Model, got {type(model).__name__}")
+    return _chain_to_core(model) if model.is_chain else _graph_to_core(model)
+
+
+def _chain_to_core(model: Model) -> _core.Model:
     handle = _core.Model(model.inputs)
     for layer in model.layers:
         if isinstance(layer, Linear) and layer.sparse:
-            indptr, indices = core_indices(layer.weight)
-            handle.add_csr(layer.shape, indptr, indices, layer.weight.data, layer.bias)
+            handle.add_csr(*_csr(layer), layer.bias)
         elif isinstance(layer, Linear):
             handle.add_dense(layer.weight, layer.bias)
         else:
@@ -31,13 +37,67 @@ def to_core(model: Model) -> _core.Model:
     return handle
 
 
+def _graph_to_core(model: Model) -> _core.Model:
+    """What walks are the numbers that the core gives to values."""
+    handle = _core.Model.graph()
+    constants: dict[Constant, int] = {}
+
+    def number_of(constant: Constant) -> int:
+        if constant not in constants:
+            constants[constant] = handle.add_constant(constant.array)
+        return constants[constant]
+
+    def step(node: Node, operands: list[int]) -> int:
+        layer = node.layer
+        attributes = dict(zip(layer.attributes, layer.attribute_values, strict=True)) | layer.integer_values
+        if not isinstance(layer, Linear):
+            return handle.add_node(layer.op, operands, attributes)
+        weight = _csr(layer) if layer.sparse else layer.weight
+        return handle.add_node(layer.op, operands, attributes, weight=weight, bias=layer.bias)
+
+    start = {
+        value: handle.add_input(
+            value.name, np.array([-1 if dim is None else dim for dim in value.dims[1:]], np.int64)
+        )
+        for value in model.input_values
+    }
+    made = walk(model, start, step, constant=number_of)
+    for value in model.output_values:
+        handle.add_output(value.name, made[value])
+    return handle
+
+
+def _csr(layer: Linear) -> tuple:
+    """Shape, indptr, indices and data, as the core wants them."""
+    return (layer.shape, *core_indices(layer.weight), layer.weight.data)
+
+
 def from_core(handle: _core.Model) -> Model:
     """The Model that the core holds, with arrays of its own."""
-    return Model(_layer(handle.node(index)) for index in range(len(handle)))
+    nodes = (handle.node(index) for index in range(len(handle)))  # copies, one at a time
+    if not getattr(handle, "is_graph", False):  # missing in a core that knows chains alone
+        return Model(_layer(node) for node in nodes)
+    inputs = {
+        number: Input([None if dim < 0 else int(dim) for dim in dims[1:]], name=name or None)
+        for name, number, dims in handle.inputs_info
+    }
+    values: dict[int, Value | Constant] = {**inputs}
+    for node in nodes:
+        for number in node["operands"]:
+            if number not in values:
+                values[number] = Constant(None, handle.constant(number))
+        values[node["value"]] = _layer(node)(*(values[number] for number in node["operands"]))
+    outputs = [(name, values[number]) for name, number, _ in handle.outputs_info]
+    named = all(name for name, _ in outputs)
+    return Model(
+        inputs=list(inputs.values()), outputs=dict(outputs) if named else [value for _, value in outputs]
+    )
 
 
-def _layer(node: dict):
+def _layer(node: dict) -> Layer:
     kind = _LAYERS[node["op"]]
+    if kind in GRAPH_TYPES:
+        return kind(**node["integers"])
     if kind is not Linear:
         return kind(**dict(zip(kind.attributes, node["attributes"], strict=False)))
     if not node["sparse"]:

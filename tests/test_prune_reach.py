@@ -83,4 +83,4 @@ def test_what_is_reached_is_what_moves_with_the_inputs(seed):
     for layer in model.linear_layers:
         dense = layer.weight.toarray() if layer.sparse else layer.weight
         slopes = dense.astype(np.float64) @ slopes  # all positive: nothing cancels
-    np.testing.assert_array_equal(reached_outputs(model), slopes.any(axis=1))
+    np.testing.assert_array_equal(reached_outputs(model)["y"], slopes.any(axis=1))

@@ -274,7 +274,7 @@ def test_neurons_go_until_all_are_important_enough(trained, digits):
 
     def lowest(model):
         sizes = [np.abs(layer.weight) for layer in model.linear_layers]
-        return min(neuron_scores(model, sizes, 0).min(), neuron_scores(model, sizes, 1).min())
+        return min(scores.min() for scores in neuron_scores(model, sizes, [0, 1]))
 
     threshold = 1.1 * lowest(trained[1])
     pruned, trace = snn.prune_neurons(

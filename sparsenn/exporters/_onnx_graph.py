@@ -24,9 +24,29 @@ class Graph:
 
     def constant(self, name: str, value) -> str:
         """An initialiser float32 -> its name."""
-        label = f"{self.layer}.{name}"
-        self.constants.append(self.onnx.numpy_helper.from_array(np.asarray(value, np.float32), label))
+        return self._store(f"{self.layer}.{name}", np.asarray(value, np.float32))
+
+    def integers(self, name: str, values) -> str:
+        """An initialiser int64 -> its name."""
+        return self._store(f"{self.layer}.{name}", np.asarray(values, np.int64))
+
+    def shared_constant(self, name: str, value: np.ndarray) -> str:
+        """An initialiser float32 under that name, once however often it is read."""
+        if all(tensor.name != name for tensor in self.constants):
+            self._store(name, value)
+        return name
+
+    def _store(self, label: str, array: np.ndarray) -> str:
+        self.constants.append(self.onnx.numpy_helper.from_array(array, label))
         return label
+
+    def value_info(self, value):
+        """The name and the dims of an input or output; a dim that is known only when it runs has a name."""
+        dims = [
+            "batch",
+            *(f"{value.name}.{i}" if dim is None else dim for i, dim in enumerate(value.dims[1:], 1)),
+        ]
+        return self.onnx.helper.make_tensor_value_info(value.name, self.onnx.TensorProto.FLOAT, dims)
 
     def sparse_constant(self, name: str, weight) -> str:
         """A csr_array (out, in) as a Constant node, values with their positions row by row -> its name."""

@@ -1,4 +1,4 @@
-"""ONNX: a Model as a graph of Gemm and activation nodes."""
+"""ONNX: a Model as a graph of Gemm nodes and those of its other layers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 
 from .. import _core
 from ..file_replace import replace_file
+from ..graph.node import Node
+from ..graph.walk import walk
 from ..importers._require import require
 from ..layers import Linear
 from ..model import Model
@@ -19,33 +21,43 @@ IR_VERSIONS = {13: 8, 20: 9}  # the file version that goes with an operator set
 def to_onnx(model: Model, path: str | os.PathLike | None = None, *, sparse: bool = False):
     """The model as an onnx.ModelProto; where a path is given, written there as well, atomically.
 
-    Input x (batch, inputs) and output y (batch, outputs), float32, any batch. Opset 13, or what a layer
-    needs: 20 for a GELU.
+    Inputs and outputs have the model's names, in a chain x (batch, inputs) and y (batch, outputs); float32,
+    any batch. Opset 13, or what a layer needs: 20 for a GELU.
 
     sparse  False: every weight a dense initialiser. True: CSR weights as Constant nodes with a sparse_value,
             for a smaller file; runtimes expand them when they load it, so they run no faster.
     """
     onnx = require("onnx", extra="onnx", caller="to_onnx")
-    helper, float32 = onnx.helper, onnx.TensorProto.FLOAT
-    graph = Graph(onnx)
-    layers = check_model(model).layers
-    name = "x"
-    for graph.layer, layer in enumerate(layers):
+    graph, nodes = Graph(onnx), {node: index for index, node in enumerate(check_model(model).nodes)}
+    parameters: dict[int, list[str]] = {}  # by the id of a Linear, which may stand at several nodes
+
+    def step(node: Node, names: list[str]) -> str:
+        graph.layer = nodes[node]
+        layer = node.layer
         if isinstance(layer, Linear):
-            _gemm(graph, layer, name, sparse=sparse)
+            if id(layer) not in parameters:
+                parameters[id(layer)] = _parameters(graph, layer, sparse=sparse)
+            graph.node("Gemm", *names, *parameters[id(layer)], transB=1)
         else:
-            layer.to_onnx(graph, name)
-        name = graph.rename_last("y" if graph.layer == len(layers) - 1 else f"h{graph.layer}")
-    opset = max([OPSET, *(layer.onnx_opset for layer in layers if not isinstance(layer, Linear))])
-    proto = helper.make_model(
-        helper.make_graph(
+            layer.to_onnx(graph, *names)
+        return graph.rename_last(node.output.name)
+
+    walk(
+        model,
+        {value: value.name for value in model.input_values},
+        step,
+        constant=lambda constant: graph.shared_constant(constant.name, constant.array),
+    )
+    opset = max(OPSET, *(layer.onnx_opset for layer in model.layers))
+    proto = onnx.helper.make_model(
+        onnx.helper.make_graph(
             graph.nodes,
             "sparsenn",
-            [helper.make_tensor_value_info("x", float32, ["batch", model.inputs])],
-            [helper.make_tensor_value_info("y", float32, ["batch", model.outputs])],
+            [graph.value_info(value) for value in model.input_values],
+            [graph.value_info(value) for value in model.output_values],
             initializer=graph.constants,
         ),
-        opset_imports=[helper.make_opsetid("", opset)],
+        opset_imports=[onnx.helper.make_opsetid("", opset)],
         ir_version=IR_VERSIONS[opset],
         producer_name="sparsenn",
         producer_version=_core.version(),
@@ -55,11 +67,10 @@ def to_onnx(model: Model, path: str | os.PathLike | None = None, *, sparse: bool
     return proto
 
 
-def _gemm(graph: Graph, layer: Linear, x: str, *, sparse: bool) -> str:
+def _parameters(graph: Graph, layer: Linear, *, sparse: bool) -> list[str]:
+    """Writes the weight and the bias -> their names."""
     if sparse and layer.sparse:
-        inputs = [x, graph.sparse_constant("weight", layer.weight)]
+        names = [graph.sparse_constant("weight", layer.weight)]
     else:
-        inputs = [x, graph.constant("weight", dense_weight(layer))]
-    if layer.bias is not None:
-        inputs.append(graph.constant("bias", layer.bias))
-    return graph.node("Gemm", *inputs, transB=1)
+        names = [graph.constant("weight", dense_weight(layer))]
+    return names if layer.bias is None else [*names, graph.constant("bias", layer.bias)]

@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import ArgumentError, UnsupportedError
 from ..importers._require import require
 from ..layers import Linear, ReLU, Sigmoid, Softmax, Tanh
-from ..model import Model
+from ..model import Model, require_chain
 from ._check import check_model, dense_weight
 
 HIDDEN = {ReLU: "relu", Tanh: "tanh", Sigmoid: "logistic"}
@@ -25,8 +25,9 @@ def to_sklearn(model: Model, *, classes: Sequence | None = None):
     one kind of activation (none, ReLU, Tanh or Sigmoid), which is all that these estimators have.
     """
     perceptron = require("sklearn.neural_network", extra="sklearn", caller="to_sklearn")
-    hidden, output = _architecture(check_model(model))
-    layers = model.linear_layers
+    require_chain(check_model(model), "to_sklearn")
+    hidden, output = _architecture(model)
+    layers = [layer for layer in model.layers if isinstance(layer, Linear)]
     kind = perceptron.MLPRegressor if output == "identity" else perceptron.MLPClassifier
     estimator = kind(
         hidden_layer_sizes=tuple(layer.shape[0] for layer in layers[:-1]), activation=hidden, warm_start=True

@@ -1,21 +1,64 @@
-"""PyTorch: a Model as nn.Sequential."""
+"""PyTorch: a chain as nn.Sequential, a graph as a torch.fx.GraphModule."""
 
 from __future__ import annotations
 
+from ..graph.node import Node
+from ..graph.walk import walk
 from ..importers._require import require
-from ..layers import Linear
+from ..layers import LAYER_TYPES, Linear
 from ..model import Model
 from ._check import check_model, dense_weight
 
 
 def to_torch(model: Model, *, sparse: bool = False):
-    """The model as an nn.Sequential in evaluation mode, with weights of its own.
+    """The model as a module in evaluation mode, with weights of its own: an nn.Sequential.
+
+    A graph becomes a torch.fx.GraphModule. It takes a tensor for each input, in their order, and gives a
+    tensor, or where the model has several outputs a dict of name to tensor.
 
     sparse  False: every layer an nn.Linear, zeros filled in; True: a CSR layer is a
             sparsenn.torch.SparseLinear, which runs and trains on this library's kernels
     """
     torch = require("torch", extra="torch", caller="to_torch")
-    return torch.nn.Sequential(*(_module(torch, layer, sparse) for layer in check_model(model).layers)).eval()
+    if check_model(model).is_chain:
+        return torch.nn.Sequential(*(_module(torch, layer, sparse) for layer in model.layers)).eval()
+    return _graph_module(torch, model, sparse).eval()
+
+
+def _graph_module(torch, model: Model, sparse: bool):
+    """Layers are modules layer0, layer1 and so on, one that stands at several nodes once."""
+    from torch.fx import Graph, GraphModule, Proxy
+    from torch.fx.proxy import GraphAppendingTracer
+
+    root, graph = torch.nn.Module(), Graph()
+    tracer = GraphAppendingTracer(graph)
+    names: dict[int, str] = {}
+
+    def module_name(layer) -> str:
+        if id(layer) not in names:
+            names[id(layer)] = f"layer{len(names)}"
+            root.add_module(names[id(layer)], _module(torch, layer, sparse))
+        return names[id(layer)]
+
+    def step(node: Node, operands: list):
+        if isinstance(node.layer, LAYER_TYPES):
+            return graph.call_module(module_name(node.layer), tuple(operands))
+        return node.layer.torch_value(torch, *(Proxy(operand, tracer) for operand in operands)).node
+
+    def constant(same):
+        name = f"constant_{same.name}"
+        if not hasattr(root, name):
+            root.register_buffer(name, torch.from_numpy(same.array.copy()))
+        return graph.get_attr(name)
+
+    start = {
+        value: graph.placeholder(value.name if value.name.isidentifier() else f"input{index}")
+        for index, value in enumerate(model.input_values)
+    }
+    made = walk(model, start, step, constant=constant)
+    given = {value.name: made[value] for value in model.output_values}
+    graph.output(given if len(given) > 1 else made[model.output_values[0]])
+    return GraphModule(root, graph)
 
 
 def _module(torch, layer, sparse: bool):

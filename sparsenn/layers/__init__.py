@@ -1,26 +1,36 @@
 """The layers that a model is made of, one a file.
 
-A layer's file holds its attributes, its value and gradient in plain numpy, the bound of its rounding error
-and how it is written to other frameworks. What the core knows of the same op is src_c/ops/NAME.c. A new layer
-is one of each, an import and a place in the list here.
+A layer's file holds its attributes, its dims, its value and gradient in plain numpy, the bound of its
+rounding error and how it is written to other frameworks. What the core knows of the same op is
+src_c/ops/NAME.c. A new layer is one of each, an import and a place in a list here.
 """
 
+from .add import Add
 from .clipped_relu import ClippedReLU
+from .concat import Concat
 from .elu import ELU
+from .flatten import Flatten
 from .gelu import GELU
 from .layer import Activation as Activation
 from .layer import Layer as Layer
 from .leaky_relu import LeakyReLU
 from .linear import Linear
+from .mul import Mul
 from .relu import ReLU
+from .reshape import Reshape
 from .sigmoid import Sigmoid
 from .silu import SiLU
+from .slice import Slice
 from .softmax import Softmax
+from .split import Split
 from .tanh import Tanh
+from .transpose import Transpose
 
 _KINDS = (ReLU, ClippedReLU, Tanh, Sigmoid, GELU, ELU, LeakyReLU, SiLU, Softmax)
 
 ACTIVATIONS = {kind.word: kind for kind in _KINDS}  # by the word that mlp(activation=...) takes
-LAYER_TYPES = (Linear, *_KINDS)
+LAYER_TYPES = (Linear, *_KINDS)  # of a chain
+GRAPH_TYPES = (Add, Mul, Concat, Slice, Reshape, Transpose)  # of a graph alone
 
-__all__ = [kind.__name__ for kind in LAYER_TYPES]  # what `import sparsenn` offers
+# What `import sparsenn` offers. Split and Flatten make other layers.
+__all__ = [kind.__name__ for kind in (*LAYER_TYPES, *GRAPH_TYPES, Split, Flatten)]

@@ -1,7 +1,7 @@
 """What every layer has: its name in the core, its attributes, and plain arithmetic that tests everything.
 
-Arrays are feature-major: z, a and da are (features, batch), or tiles of that, (tiles, features, samples), of
-any float dtype.
+Arrays are feature-major: z, a and da are (dims of a sample ..., batch), mostly (features, batch), of any
+float dtype. Activations also take tiles of that, (tiles, features, samples).
 """
 
 from __future__ import annotations
@@ -11,27 +11,67 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..graph.node import call
+from ..graph.value import Constant, Dims, Value
+
 EPS = float(np.finfo(np.float32).eps)
 TINY = float(np.finfo(np.float32).tiny)
 
 
 class Layer(ABC):
-    """One node of a model."""
+    """What a node of a model does. Called on values it is put at a new node and gives what that computes."""
 
     op: ClassVar[str]  # its name in the core and in model files
     attributes: ClassVar[tuple[str, ...]] = ()  # names of its float attributes, in the core's order
+    integers: ClassVar[tuple[str, ...]] = ()  # of those that are whole numbers, or one list of them
+    operands: ClassVar[tuple[int, float]] = (1, 1)  # how many it takes, at least and at most
+    takes_constants: ClassVar[bool] = False  # an operand may be one
+    onnx_opset: ClassVar[int] = 13  # the oldest that has what to_onnx writes
+
+    def __call__(self, *operands: Value | Constant | np.ndarray) -> Value:
+        return call(self, operands)
+
+    def resolve(self, *dims: Dims) -> Layer:
+        """The layer with what depends on the operands' dims made plain, as a negative axis."""
+        return self
 
     @abstractmethod
-    def value(self, z: np.ndarray) -> np.ndarray:
-        """z -> a, in the dtype of z: the slow, obvious forward pass."""
+    def infer(self, *dims: Dims) -> Dims:
+        """The dims of its value, of those of its operands. ArgumentError where they do not fit."""
 
     @abstractmethod
-    def bound(self, z: np.ndarray, a: np.ndarray, bound: np.ndarray) -> np.ndarray:
-        """How far a float32 pass may be from a = value(z), where its input may be bound from z; float64."""
+    def value(self, *z: np.ndarray) -> np.ndarray:
+        """z -> a, in the dtype of z: the slow, obvious forward pass. Of several operands: (*z) -> a."""
+
+    @abstractmethod
+    def bound(self, *arguments: np.ndarray) -> np.ndarray:
+        """(z, a, bound): how far a float32 pass may be from a = value(z), its input bound from z; float64.
+
+        Of several operands: (*z, a, *bounds).
+        """
+
+    @abstractmethod
+    def gradient(self, *arguments: np.ndarray) -> np.ndarray | tuple[np.ndarray, ...]:
+        """(z, a, da): da, the gradient of the loss with respect to a, -> that with respect to z.
+
+        Of several operands: (*z, a, da) -> a tuple of one each.
+        """
+
+    @abstractmethod
+    def depends(self, *masks: np.ndarray) -> np.ndarray:
+        """Which of its values change with the inputs, of the masks of those of its operands that do."""
 
     @property
     def attribute_values(self) -> tuple[float, ...]:
         return tuple(getattr(self, name) for name in self.attributes)
+
+    @property
+    def integer_values(self) -> dict[str, int | tuple[int, ...]]:
+        return {name: getattr(self, name) for name in self.integers}
+
+    def copy(self) -> Layer:
+        """Itself where nothing in it changes, else a layer with arrays of its own."""
+        return self
 
 
 class Activation(Layer):
@@ -42,11 +82,6 @@ class Activation(Layer):
     rectifies: ClassVar[bool] = False  # weights before it have a variance of 2 / in (He et al. 2015)
     reads_input: ClassVar[bool] = False  # the gradient is a function of z too, not of a alone
     mixes_features: ClassVar[bool] = False  # an output depends on more than its own feature
-    onnx_opset: ClassVar[int] = 13  # the oldest that has what to_onnx writes
-
-    @abstractmethod
-    def gradient(self, z: np.ndarray, a: np.ndarray, da: np.ndarray) -> np.ndarray:
-        """da, the gradient of the loss with respect to a, -> that with respect to z."""
 
     @abstractmethod
     def to_torch(self, nn):
@@ -56,10 +91,13 @@ class Activation(Layer):
     def to_onnx(self, graph, x: str) -> str:
         """Writes nodes that compute the same of the value x into an exporters._onnx_graph.Graph."""
 
+    def infer(self, dims: Dims) -> Dims:
+        return dims
+
+    def depends(self, mask: np.ndarray) -> np.ndarray:
+        """As its operand; all features of a position together where they are mixed."""
+        return np.broadcast_to(mask.any(axis=-2, keepdims=True), mask.shape) if self.mixes_features else mask
+
     def bound(self, z: np.ndarray, a: np.ndarray, bound: np.ndarray) -> np.ndarray:
         """The steepest slope times the input's, and 8 eps of the value."""
         return self.steepest * bound + 8 * EPS * abs(a) + TINY
-
-    def copy(self) -> Activation:
-        """Itself: nothing in it changes."""
-        return self

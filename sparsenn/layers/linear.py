@@ -6,6 +6,7 @@ import numpy as np
 import scipy.sparse
 
 from ..errors import ArgumentError
+from ..graph.value import Dims
 from ..weights import as_bias, as_weight
 from .layer import EPS, TINY, Layer
 
@@ -77,6 +78,15 @@ class Linear(Layer):
         if self._bias is not None and not self._bias.flags.writeable:
             self._bias = self._bias.copy()
 
+    def infer(self, dims: Dims) -> Dims:
+        rows, columns = self.shape
+        if len(dims) != 2 or dims[1] != columns:
+            raise ArgumentError(
+                f"operand of a Linear with a weight of shape {self.shape} must have dims (None, {columns}), "
+                f"got {dims}"
+            )
+        return dims[0], rows
+
     def value(self, z: np.ndarray) -> np.ndarray:
         """W z + b; z (in, batch)."""
         a = self._weight.astype(z.dtype) @ z
@@ -93,6 +103,22 @@ class Linear(Layer):
         terms = np.diff(self._weight.indptr) if self.sparse else np.full(rows, columns)
         rounding = (terms[:, np.newaxis] + 2) * EPS * (magnitude @ (abs(z) + bound) + bias)
         return magnitude @ bound + rounding + TINY
+
+    def gradient(self, z: np.ndarray, a: np.ndarray, da: np.ndarray) -> np.ndarray:
+        """W transposed times da."""
+        return self._weight.T.astype(da.dtype) @ da
+
+    def depends(self, mask: np.ndarray) -> np.ndarray:
+        """The rows with a weight other than zero for one of those columns; mask (in, batch)."""
+        return np.stack([self._rows_that_use(column) for column in mask.T], axis=1)
+
+    def _rows_that_use(self, columns: np.ndarray) -> np.ndarray:
+        weight = self._weight
+        if not self.sparse:
+            return (weight[:, columns] != 0).any(axis=1)
+        used = (weight.data != 0) & columns[weight.indices]
+        rows = np.repeat(np.arange(weight.shape[0]), np.diff(weight.indptr))
+        return np.bincount(rows[used], minlength=weight.shape[0]) > 0
 
     def copy(self) -> Linear:
         """A layer with arrays of its own."""

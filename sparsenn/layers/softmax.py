@@ -11,7 +11,7 @@ from .layer import EPS, TINY, Activation
 
 @dataclass(frozen=True)
 class Softmax(Activation):
-    """exp(x) / sum(exp(x)) over the features of one sample."""
+    """exp(x) / sum(exp(x)) over the features of one sample; over the last axis where there are more."""
 
     op = word = "softmax"
     mixes_features = True
@@ -31,7 +31,7 @@ class Softmax(Activation):
         return a * moved + 8 * EPS * abs(a) + TINY
 
     def to_torch(self, nn):
-        return nn.Softmax(dim=1)
+        return nn.Softmax(dim=-1)
 
     def to_onnx(self, graph, x: str) -> str:
-        return graph.node("Softmax", x, axis=1)
+        return graph.node("Softmax", x, axis=-1)

@@ -6,10 +6,9 @@ import numpy as np
 from scipy.special import expit
 
 from ..checks import check_real
-from ..layers import Softmax
 from ..model import Model
 from ..training.losses import CrossEntropy, Loss, shares_of
-from .slopes import forward
+from .slopes import forward, without_softmax
 
 
 class Distillation(CrossEntropy):
@@ -83,7 +82,5 @@ def distilled(
         if loss.name == "binary_cross_entropy":
             given = expit(given)
         return loss, (1 - weight) * targets + weight * given
-    if isinstance(teacher.layers[-1], Softmax):
-        teacher = Model(teacher.layers[:-1])
-    soft = np.column_stack([targets, forward(teacher, X)]).astype(np.float32)
+    soft = np.column_stack([targets, forward(without_softmax(teacher), X)]).astype(np.float32)
     return Distillation(weight=weight, temperature=temperature, hard=loss), soft

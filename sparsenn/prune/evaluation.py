@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..layers import Softmax
 from ..model import Model
-from .slopes import check_data, forward
+from .slopes import check_data, forward, without_softmax
 
 
 def evaluate(model: Model, X, y, *, loss: str = "auto") -> tuple[float, float | None]:
     """-> mean loss, accuracy (None for a regression) on X (n, inputs), y as train takes it."""
     features, targets, loss_function = check_data(model, (X, y, loss), "evaluation")
-    if loss_function.takes_logits and isinstance(model.layers[-1], Softmax):
-        model = Model(model.layers[:-1])
+    if loss_function.takes_logits:
+        model = without_softmax(model)
     outputs = forward(model, features).T
     value, _ = loss_function(outputs.copy(), targets)
     accurate = loss_function.correct(outputs, targets) / len(features) if loss_function.has_accuracy else None

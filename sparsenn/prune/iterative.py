@@ -18,6 +18,7 @@ from .csr import stored_positions, stored_values, weight_count
 from .distillation import distilled
 from .evaluation import evaluate
 from .neurons import drop_dead_neurons
+from .readers import neurons_of
 from .recorder import RecordRange
 from .schedules import find_schedule
 from .slopes import check_data
@@ -155,7 +156,8 @@ class _Steps:
         protected = check_keep(count, keep)
         self._layers = sorted(amount.per_layer or {index for index in range(count) if index not in protected})
         if self._neurons:
-            self._layers = [index for index in self._layers if index != count - 1]
+            neurons = neurons_of(model)
+            self._layers = [index for index in self._layers if not neurons[index].is_output]
         self._whole = {index: self._units(model, index) for index in range(count)}
         self._final = amount.per_layer if amount.per_layer is not None else amount.sparsity
         self._start = model

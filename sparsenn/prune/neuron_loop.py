@@ -10,12 +10,13 @@ import numpy as np
 
 from ..checks import check_integer, check_real
 from ..errors import ArgumentError
-from ..model import Model
+from ..model import Model, require_chain
 from ..training.train import train
 from .amount import check_index, check_keep
 from .criteria import find_criterion
 from .evaluation import evaluate
-from .neurons import activations_after, drop_dead_neurons, mean_outputs, mixes_features, remove_neurons
+from .neurons import drop_dead_neurons, mean_outputs, remove_neurons
+from .readers import neurons_of
 from .recorder import RecordRange
 from .structures.neuron import neuron_scores
 
@@ -63,6 +64,7 @@ def prune_neurons(
     """
     if not isinstance(model, Model):
         raise TypeError(f"model must be a Model, got {type(model).__name__}")
+    require_chain(model, "prune_neurons")
     if threshold is None and width is None and accuracy_floor is None:
         raise ArgumentError("one of threshold, width and accuracy_floor must be given, got none")
     if threshold is not None and width is not None:
@@ -87,7 +89,7 @@ def prune_neurons(
         for number in range(1, max_steps + 1):
             start = time.perf_counter()
             importances = rank(best, data)
-            scores = {index: neuron_scores(best, importances, index) for index in hidden}
+            scores = dict(zip(hidden, neuron_scores(best, importances, hidden), strict=True))
             removed = _to_width(scores, goals, step) if goals is not None else _weakest(scores, bound, step)
             if not removed:
                 break
@@ -147,10 +149,10 @@ def _hidden_layers(model: Model, keep) -> list[int]:
     hidden = [index for index in range(count) if index not in protected]
     if not hidden:
         raise ArgumentError("model must have a hidden layer that keep does not name, got none")
-    for index in hidden:
-        if mixes_features(activations_after(model, index)):
+    for index, neurons in enumerate(neurons_of(model)):
+        if index in hidden and neurons.obstacle is not None:
             raise ArgumentError(
-                f"neurons before a Softmax cannot be removed: use keep={index} for that layer"
+                f"neurons {neurons.obstacle} cannot be removed: use keep={index} for that layer"
             )
     return hidden
 

@@ -7,16 +7,21 @@ import numpy as np
 from ..layers import Linear
 from ..model import Model
 from .csr import stored_positions, stored_values
+from .readers import neurons_of
 from .recorder import carry_range
-from .slopes import layer_inputs
+from .slopes import mean_inputs
+
+Outputs = dict[int, list[np.ndarray]]  # by the index of a layer, what its neurons give each of their readers
 
 
 def drop_dead_neurons(model: Model) -> Model:
     """A new Model without the hidden neurons that have no input or no output left; it computes the same.
 
-    A neuron without nonzero incoming weights is constant: its effect is folded into the next bias. Removing
-    one may leave others dead, which go too. Each layer keeps at least one neuron, and layers before a
-    Softmax are left as they are. model itself is not changed.
+    A neuron without nonzero incoming weights is constant: its effect is folded into the biases behind it.
+    Removing one may leave others dead, which go too. Each layer keeps at least one neuron. In a graph a
+    neuron has no output left where none of its readers uses it. Left as they are: layers that something else
+    reads than activations, Concat and Linear layers, as an Add or a Softmax; those that stand at several
+    nodes, and what these read. model itself is not changed.
     """
     if not isinstance(model, Model):
         raise TypeError(f"model must be a Model, got {type(model).__name__}")
@@ -27,26 +32,34 @@ def drop_dead_neurons(model: Model) -> Model:
     return model
 
 
-def remove_neurons(model: Model, removed: dict[int, np.ndarray], outputs: dict[int, np.ndarray]) -> Model:
+def remove_neurons(model: Model, removed: dict[int, np.ndarray], outputs: Outputs) -> Model:
     """A new Model without those neurons; dense layers stay dense, sparse ones sparse.
 
-    removed  masks (out,) by the index of a hidden Linear layer, not all True
-    outputs  by the same index what each neuron is taken to give after its activation, (out,) float64
+    removed  masks (out,) by the index of a Linear layer whose neurons may go, not all True
+    outputs  what each neuron is taken to give each reader, after the activations between them, (out,) float64
     """
-    linears = model.linear_layers
-    shrunk = []
-    for index, layer in enumerate(linears):
-        rows = ~removed.get(index, np.zeros(layer.shape[0], bool))
-        gone = removed.get(index - 1, np.zeros(layer.shape[1], bool))
-        shrunk.append(_shrink(layer, rows, ~gone, outputs.get(index - 1)))
-    following = iter(shrunk)
-    return Model([next(following) if isinstance(layer, Linear) else layer for layer in model.layers])
+    linears, neurons = model.linear_layers, neurons_of(model)
+    rows = [np.ones(layer.shape[0], bool) for layer in linears]
+    columns = [np.ones(layer.shape[1], bool) for layer in linears]
+    given = [np.zeros(layer.shape[1]) for layer in linears]
+    for index, mask in removed.items():
+        rows[index] &= ~mask
+        for reader, values in zip(neurons[index].readers, outputs[index], strict=True):
+            columns[reader.layer][reader.start : reader.stop] &= ~mask
+            given[reader.layer][reader.start : reader.stop] = values
+    arrays = {
+        id(layer): (own_rows, own_columns, own_given)
+        for layer, own_rows, own_columns, own_given in zip(linears, rows, columns, given, strict=True)
+    }
+    return model.with_layers(
+        lambda layer: _shrink(layer, *arrays[id(layer)]) if isinstance(layer, Linear) else layer
+    )
 
 
-def _shrink(layer: Linear, rows: np.ndarray, columns: np.ndarray, given: np.ndarray | None) -> Linear:
+def _shrink(layer: Linear, rows: np.ndarray, columns: np.ndarray, given: np.ndarray) -> Linear:
     """The layer with these rows and columns (masks) alone; given (in,) is what the other columns gave."""
     bias = layer.bias
-    if given is not None and not columns.all():
+    if not columns.all():
         effect = layer.weight.astype(np.float64) @ np.where(columns, 0.0, given)
         if bias is not None or effect.any():
             bias = effect + (0.0 if bias is None else bias)
@@ -59,53 +72,40 @@ def _shrink(layer: Linear, rows: np.ndarray, columns: np.ndarray, given: np.ndar
     return after
 
 
-def constant_outputs(model: Model) -> dict[int, np.ndarray]:
-    """What the hidden neurons without inputs give: activation(bias). 0 for the others. float64 (out,)."""
-    outputs = {}
-    for index, layer in enumerate(model.linear_layers[:-1]):
+def constant_outputs(model: Model) -> Outputs:
+    """What the hidden neurons without inputs give: activation(bias). 0 for the others."""
+    outputs: Outputs = {}
+    for index, (layer, neurons) in enumerate(zip(model.linear_layers, neurons_of(model), strict=True)):
         bias = np.zeros(layer.shape[0]) if layer.bias is None else layer.bias.astype(np.float64)
-        a = bias[:, np.newaxis]
-        for activation in activations_after(model, index):
-            a = activation.value(a)
-        outputs[index] = np.where(_without_inputs(layer), a[:, 0], 0.0)
+        constant, outputs[index] = _without_inputs(layer), []
+        for reader in neurons.readers:
+            a = bias[:, np.newaxis]
+            for activation in reader.activations:
+                a = activation.value(a)
+            outputs[index].append(np.where(constant, a[:, 0], 0.0))
     return outputs
 
 
-def mean_outputs(model: Model, data) -> dict[int, np.ndarray]:
-    """What every hidden neuron gives after its activation, on average over data. float64 (out,)."""
-    sums, count = {}, 0
-    for inputs in layer_inputs(model, data, "neuron"):
-        count += inputs[0].shape[1]
-        for index, a in enumerate(inputs[1:]):
-            sums[index] = sums.get(index, 0.0) + a.sum(axis=1, dtype=np.float64)
-    return {index: total / count for index, total in sums.items()}
-
-
-def activations_after(model: Model, index: int) -> list:
-    """The activation layers between the Linear layer of that index and the next one."""
-    found, number = [], -1
-    for layer in model.layers:
-        if isinstance(layer, Linear):
-            number += 1
-        elif number == index:
-            found.append(layer)
-    return found
-
-
-def mixes_features(activations: list) -> bool:
-    """Whether an output of these depends on more than its own neuron."""
-    return any(activation.mixes_features for activation in activations)
+def mean_outputs(model: Model, data) -> Outputs:
+    """What every hidden neuron gives on average over data."""
+    means = mean_inputs(model, data, "neuron", np.asarray)
+    return {
+        index: [means[reader.layer][reader.start : reader.stop] for reader in neurons.readers]
+        for index, neurons in enumerate(neurons_of(model))
+    }
 
 
 def _dead_neurons(model: Model) -> dict[int, np.ndarray]:
     """Masks (out,) of what drop_dead_neurons removes first, by Linear layer; layers without any left out."""
-    dead = {}
-    for index, (layer, following) in enumerate(
-        zip(model.linear_layers[:-1], model.linear_layers[1:], strict=True)
-    ):
-        if mixes_features(activations_after(model, index)):
+    dead, linears = {}, model.linear_layers
+    for index, (layer, neurons) in enumerate(zip(linears, neurons_of(model), strict=True)):
+        if neurons.obstacle is not None:
             continue
-        mask = _without_inputs(layer) | (_used(following.weight, axis=1) == 0)
+        uses = [
+            _used(linears[reader.layer].weight, axis=1)[reader.start : reader.stop]
+            for reader in neurons.readers
+        ]
+        mask = _without_inputs(layer) | (np.sum(uses, axis=0) == 0)
         if mask.all():
             mask[0] = False
         if mask.any():

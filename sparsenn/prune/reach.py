@@ -6,7 +6,8 @@ import warnings
 
 import numpy as np
 
-from ..layers import Linear, Softmax
+from ..graph.walk import walk
+from ..layers import Linear
 from ..model import Model
 
 _NAMED = 8  # outputs in a message
@@ -19,41 +20,43 @@ def warn_of_cuts(before: Model, after: Model, *, stacklevel: int) -> None:
         for index, (layer, old) in enumerate(zip(after.linear_layers, before.linear_layers, strict=True))
         if not _values(layer).any() and _values(old).any()
     ]
-    lost = np.flatnonzero(reached_outputs(before) & ~reached_outputs(after))
-    if lost.size:
-        emptied.append(f"{_name(lost, after.outputs)} on the inputs any more")
+    reached, left = reached_outputs(before), reached_outputs(after)
+    lost = {name: np.flatnonzero(mask & ~left[name]) for name, mask in reached.items()}
+    if any(found.size for found in lost.values()):
+        if all(found.size == reached[name].size for name, found in lost.items()):
+            emptied.append("no output depends on the inputs any more")
+        else:
+            several = len(lost) > 1
+            emptied += [_name(found, name if several else None) for name, found in lost.items() if found.size]
     if emptied:
         warnings.warn(f"pruned too far: {'; '.join(emptied)}", stacklevel=stacklevel + 1)
 
 
-def _name(lost: np.ndarray, outputs: int) -> str:
-    if lost.size == outputs:
-        return "no output depends"
+def _name(lost: np.ndarray, output: str | None) -> str:
+    """What is lost of an output, which has a name where there are several."""
+    of = "" if output is None else f" of {output!r}"
     if lost.size == 1:
-        return f"output {lost[0]} does not depend"
+        return f"output {lost[0]}{of} does not depend on the inputs any more"
     names = ", ".join(map(str, lost[:_NAMED].tolist())) + (", ..." if lost.size > _NAMED else "")
-    return f"outputs {names} do not depend"
+    return f"outputs {names}{of} do not depend on the inputs any more"
 
 
-def reached_outputs(model: Model) -> np.ndarray:
-    """Mask (outputs,) of the outputs to which weights other than zero lead from some input."""
-    reached = np.ones(model.inputs, bool)
-    for layer in model.layers:
-        if isinstance(layer, Linear):
-            reached = _spread(layer, reached)
-        elif isinstance(layer, Softmax):
-            reached = np.full(reached.size, reached.any())
-    return reached
+def reached_outputs(model: Model) -> dict[str, np.ndarray]:
+    """For each output a mask (values,) of those to which weights other than zero lead from some input.
 
-
-def _spread(layer: Linear, reached: np.ndarray) -> np.ndarray:
-    """The mask behind the layer (out,), of that before it (in,)."""
-    weight = layer.weight
-    if not layer.sparse:
-        return (weight[:, reached] != 0).any(axis=1)
-    used = (weight.data != 0) & reached[weight.indices]
-    rows = np.repeat(np.arange(weight.shape[0]), np.diff(weight.indptr))
-    return np.bincount(rows[used], minlength=weight.shape[0]) > 0
+    A dim that is known only when it runs counts as 1.
+    """
+    start = {
+        value: np.ones([1 if dim is None else dim for dim in value.dims[1:]] + [1], bool)
+        for value in model.input_values
+    }
+    carried = walk(
+        model,
+        start,
+        lambda node, masks: node.layer.depends(*masks),
+        constant=lambda constant: np.zeros_like(constant.column(bool)),
+    )
+    return {value.name: carried[value].reshape(-1) for value in model.output_values}
 
 
 def _values(layer: Linear) -> np.ndarray:

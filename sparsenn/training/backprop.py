@@ -11,7 +11,7 @@ import numpy as np
 from .. import _core
 from ..errors import ArgumentError
 from ..layers import Activation, Linear, Softmax
-from ..model import Model
+from ..model import Model, require_chain
 from ..weights import core_indices
 from .parameters import Parameter
 from .tiles import Buffer, Layout
@@ -180,8 +180,9 @@ class Network:
         """
         if not isinstance(model, Model):
             raise TypeError(f"model must be a Model, got {type(model).__name__}")
-        layers = model.linear_layers
-        if len({id(layer) for layer in layers}) < len(layers):
+        require_chain(model, "training")
+        layers = [layer for layer in model.layers if isinstance(layer, Linear)]
+        if len(model.linear_layers) < len(layers):
             raise ArgumentError("model must not hold one Linear object twice: it would be updated twice")
         self.inputs, self.outputs = model.inputs, model.outputs
         beside_sparse = any(layer.sparse for layer in layers)
@@ -190,7 +191,7 @@ class Network:
         samples = _core.tile_samples(isa) if beside_sparse else 0
         self.layout = Layout(samples, self.threads if beside_sparse else 0, self.threads, isa)
         self.steps = _make_steps(model, self.layout, beside_sparse=beside_sparse)
-        self.ends_in_softmax = isinstance(model.layers[-1], Softmax)
+        self.ends_in_softmax = isinstance(model.last_layer, Softmax)
         self.parameters = [parameter for step in self.steps for parameter in step.parameters]
         self.linear_steps = [step for step in self.steps if step.parameters]
         self._first_linear = next(i for i, step in enumerate(self.steps) if step.parameters)

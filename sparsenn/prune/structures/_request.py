@@ -45,10 +45,10 @@ class Request:
 
     def keep(self, masks: list[np.ndarray]) -> Model:
         """A new Model: the pruned layers in CSR with the weights of the masks, the others as they are."""
-        by_index = dict(zip(self.layers, masks, strict=True))
-        kept = iter([by_index.get(index) for index in range(len(self.model.linear_layers))])
-        return Model(
-            [_keep(layer, next(kept)) if isinstance(layer, Linear) else layer for layer in self.model.layers]
+        linears = self.model.linear_layers
+        kept = {id(linears[index]): mask for index, mask in zip(self.layers, masks, strict=True)}
+        return self.model.with_layers(
+            lambda layer: _keep(layer, kept.get(id(layer))) if isinstance(layer, Linear) else layer
         )
 
 

@@ -7,7 +7,8 @@ import numpy as np
 from ...errors import ArgumentError
 from ...model import Model
 from ..csr import stored_positions, stored_values
-from ..neurons import activations_after, constant_outputs, mean_outputs, mixes_features, remove_neurons
+from ..neurons import constant_outputs, mean_outputs, remove_neurons
+from ..readers import neurons_of
 from ..selection import select_kept
 from ._request import Request
 
@@ -18,20 +19,21 @@ def apply(request: Request) -> Model:
     """The least important hidden neurons go; the amount counts neurons, not weights.
 
     A neuron's importance is the mean importance of its incoming weights plus that of its outgoing ones. The
-    output's neurons always stay, and so does the most important one of each layer. What a removed neuron
-    adds to the next layer on average over data is folded into that layer's bias; without data only the
+    outputs' neurons always stay, and so does the most important one of each layer. What a removed neuron
+    adds to the layers that read it on average over data is folded into their biases; without data only the
     neurons without inputs, which are constant, are folded.
     """
-    model, last = request.model, len(request.model.linear_layers) - 1
-    hidden = [index for index in request.layers if index != last]
+    model, neurons = request.model, neurons_of(request.model)
+    hidden = [index for index in request.layers if not neurons[index].is_output]
     if not hidden:
         raise ArgumentError("structure 'neuron' needs a hidden layer that keep does not name, got none")
     for index in hidden:
-        if mixes_features(activations_after(model, index)):
+        if neurons[index].obstacle is not None:
             raise ArgumentError(
-                f"structure 'neuron' cannot remove neurons before a Softmax: use keep={index} for that layer"
+                f"structure 'neuron' cannot remove neurons {neurons[index].obstacle}: use keep={index} for "
+                "that layer"
             )
-    scores = [neuron_scores(model, request.importances, index) for index in hidden]
+    scores = neuron_scores(model, request.importances, hidden)
     kept = select_kept(
         scores, [score.size for score in scores], layers=hidden, amount=request.amount, scope=request.scope
     )
@@ -42,16 +44,33 @@ def apply(request: Request) -> Model:
     return remove_neurons(model, {i: ~stays for i, stays in zip(hidden, kept, strict=True)}, outputs)
 
 
-def neuron_scores(model: Model, importances: list, index: int) -> np.ndarray:
-    """Importance of the neurons of a hidden Linear layer (out,) float64; -inf without inputs or outputs."""
-    score, dead = np.zeros(model.linear_layers[index].shape[0]), None
-    for layer, axis in ((index, 0), (index + 1, 1)):  # rows of its own weight, columns of the next
-        weight = model.linear_layers[layer].weight
-        place = stored_positions(weight)[axis]
-        present = stored_values(weight).reshape(-1) != 0
-        unused = np.bincount(place, present, minlength=score.size) == 0
-        dead = unused if dead is None else dead | unused
-        if importances[layer] is not None:
-            used = np.where(present, importances[layer].reshape(-1), 0)
-            score += np.bincount(place, used, minlength=score.size) / weight.shape[1 - axis]
-    return np.where(dead, -np.inf, score)
+def neuron_scores(model: Model, importances: list, layers: list[int]) -> list[np.ndarray]:
+    """Importance of the neurons of hidden Linear layers, (out,) float64 each; -inf without inputs or outputs.
+
+    That of several readers is added up.
+    """
+    neurons, scores = neurons_of(model), []
+    for index in layers:
+        score, outputs = np.zeros(model.linear_layers[index].shape[0]), 0
+        present, inputs = _at_each(model, importances, index, axis=0)
+        score += inputs
+        for reader in neurons[index].readers:
+            used, mean = (
+                values[reader.start : reader.stop]
+                for values in _at_each(model, importances, reader.layer, axis=1)
+            )
+            outputs, score = outputs + used, score + mean
+        scores.append(np.where((present == 0) | (outputs == 0), -np.inf, score))
+    return scores
+
+
+def _at_each(model: Model, importances: list, index: int, *, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nonzero weights and mean importance of each row (axis 0) or column (axis 1) of a Linear layer."""
+    weight = model.linear_layers[index].weight
+    size, across = weight.shape[axis], weight.shape[1 - axis]
+    place, present = stored_positions(weight)[axis], stored_values(weight).reshape(-1) != 0
+    counts = np.bincount(place, present, minlength=size)
+    if importances[index] is None:
+        return counts, np.zeros(size)
+    used = np.where(present, importances[index].reshape(-1), 0)
+    return counts, np.bincount(place, used, minlength=size) / across

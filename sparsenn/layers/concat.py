@@ -1,0 +1,54 @@
+"""Values one after the other."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..errors import ArgumentError
+from ..graph.dims import check_axis, check_whole
+from ..graph.value import Dims
+from .move import Move
+
+
+@dataclass(frozen=True)
+class Concat(Move):
+    """Its operands one after the other along axis, which counts the batch as 0 and is never 0."""
+
+    axis: int = 1
+
+    op, integers = "concat", ("axis",)
+    operands = (1, math.inf)
+
+    def __post_init__(self) -> None:
+        check_whole("axis", self.axis)
+
+    def resolve(self, *dims: Dims) -> Concat:
+        return replace(self, axis=check_axis("Concat", self.axis, dims[0]))
+
+    def infer(self, *dims: Dims) -> Dims:
+        first, at = dims[0], self.axis
+        for own in dims[1:]:
+            if own[:at] + own[at + 1 :] != first[:at] + first[at + 1 :] or len(own) != len(first):
+                raise ArgumentError(
+                    f"operands of Concat must be alike but for axis {at}, got {first} and {own}"
+                )
+        sizes = [own[at] for own in dims]
+        return (*first[:at], None if None in sizes else sum(sizes), *first[at + 1 :])
+
+    def value(self, *z: np.ndarray) -> np.ndarray:
+        return np.concatenate(z, axis=self.axis - 1)
+
+    def gradient(self, *arguments: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Each operand's part of da."""
+        *z, _, da = arguments
+        ends = np.cumsum([own.shape[self.axis - 1] for own in z])[:-1]
+        return tuple(np.split(da, ends, axis=self.axis - 1))
+
+    def torch_value(self, torch, *x):
+        return torch.cat(x, dim=self.axis)
+
+    def to_onnx(self, graph, *x: str) -> str:
+        return graph.node("Concat", *x, axis=self.axis)

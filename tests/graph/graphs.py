@@ -1,0 +1,142 @@
+"""Graphs for the tests, each with what it computes in plain float64 numpy, batch first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+import sparsenn as snn
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model, and the same function of its inputs (batch, ...) by numpy alone."""
+
+    name: str
+    model: snn.Model
+    exact: Callable[[dict], dict]
+
+    def inputs(self, batch: int, seed: int = 0) -> dict[str, np.ndarray]:
+        rng = np.random.default_rng(seed)
+        return {
+            value.name: rng.standard_normal((batch, *(dim or 3 for dim in value.dims[1:])), dtype=np.float32)
+            for value in self.model.input_values
+        }
+
+
+def only(arrays: dict):
+    """What a model with one input or output takes or gives: the array itself."""
+    return arrays if len(arrays) > 1 else next(iter(arrays.values()))
+
+
+def linear(rows: int, columns: int, seed: int, *, bias: bool = True, sparsity: float = 0.0) -> snn.Linear:
+    rng = np.random.default_rng(seed)
+    weight = rng.standard_normal((rows, columns), dtype=np.float32)
+    layer = snn.Linear(weight, rng.standard_normal(rows) if bias else None)
+    return snn.prune(snn.Model([layer]), sparsity=sparsity).layers[0] if sparsity else layer
+
+
+def apply(layer: snn.Linear, x: np.ndarray) -> np.ndarray:
+    weight = (layer.weight.toarray() if layer.sparse else layer.weight).astype(np.float64)
+    return x @ weight.T + (0 if layer.bias is None else layer.bias.astype(np.float64))
+
+
+def relu(x: np.ndarray) -> np.ndarray:
+    return np.where(x > 0, x, 0)
+
+
+def residual() -> Case:
+    first, second = linear(8, 8, 1), linear(8, 8, 2, sparsity=0.6)
+    x = snn.Input((8,), name="x")
+    y = snn.Add()(second(snn.ReLU()(first(x))), x)
+    model = snn.Model(inputs=x, outputs={"y": y})
+    return Case("residual", model, lambda a: {"y": apply(second, relu(apply(first, a["x"]))) + a["x"]})
+
+
+def several() -> Case:
+    """Two inputs, two outputs, one of them read on."""
+    left, right, last = linear(5, 7, 3), linear(6, 4, 4, bias=False), linear(3, 11, 5)
+    a, b = snn.Input((7,), name="a"), snn.Input((4,), name="b")
+    joined = snn.Concat(axis=-1)(snn.Tanh()(left(a)), right(b))
+    model = snn.Model(inputs=[a, b], outputs={"features": joined, "scores": snn.Softmax()(last(joined))})
+
+    def exact(given):
+        joined = np.concatenate([np.tanh(apply(left, given["a"])), apply(right, given["b"])], axis=1)
+        powers = np.exp(apply(last, joined))
+        return {"features": joined, "scores": powers / powers.sum(axis=1, keepdims=True)}
+
+    return Case("several", model, exact)
+
+
+def shared() -> Case:
+    """One layer at three nodes."""
+    layer = linear(6, 6, 6)
+    x = snn.Input((6,))
+    h = snn.ReLU()(layer(x))
+    model = snn.Model(inputs=x, outputs=snn.Mul()(layer(h), snn.Sigmoid()(layer(x))))
+
+    def exact(given):
+        x = given["x"]
+        return {"y": apply(layer, relu(apply(layer, x))) / (1 + np.exp(-apply(layer, x)))}
+
+    return Case("shared", model, exact)
+
+
+def constants() -> Case:
+    """Constants of every broadcast form, on three dims."""
+    rng = np.random.default_rng(7)
+    row, column, full, scalar = (
+        rng.standard_normal(shape).astype(np.float32) for shape in ((5,), (4, 1), (1, 4, 5), ())
+    )
+    x = snn.Input((4, 5))
+    h = snn.Add()(snn.Mul()(x, row), column)
+    y = snn.Mul()(scalar, snn.Add()(full, h))
+    return Case(
+        "constants", snn.Model(inputs=x, outputs=y), lambda a: {"y": (a["x"] * row + column + full) * scalar}
+    )
+
+
+def moved() -> Case:
+    """Every layer that moves values."""
+    layer = linear(3, 12, 8)
+    x = snn.Input((4, 6))
+    part = snn.Slice(axis=2, start=-5, end=None, step=2)(x)  # (4, 3)
+    turned = snn.Transpose((-1, 1))(part)  # (3, 4)
+    first, second = snn.Split((1, 2))(turned)
+    flat = snn.Flatten()(snn.Concat(axis=1)(second, first))
+    square = snn.Reshape((2, -1, 2))(flat)
+    model = snn.Model(inputs=x, outputs={"square": square, "y": layer(flat)})
+
+    def exact(given):
+        turned = given["x"][:, :, -5::2].transpose(0, 2, 1)
+        flat = np.concatenate([turned[:, 1:], turned[:, :1]], axis=1).reshape(-1, 12)
+        return {"square": flat.reshape(-1, 2, 3, 2), "y": apply(layer, flat)}
+
+    return Case("moved", model, exact)
+
+
+def spread() -> Case:
+    """Values of dims 1 that are repeated, and one that is read twice by a node."""
+    x, z = snn.Input((4, 1), name="x"), snn.Input((1, 3), name="z")
+    outer = snn.Mul()(x, z)
+    model = snn.Model(inputs=(x, z), outputs=snn.Add()(snn.Mul()(outer, outer), z))
+    return Case("spread", model, lambda a: {"y": (a["x"] * a["z"]) ** 2 + a["z"]})
+
+
+def joined(seed=0, activation=snn.Tanh):
+    """Two branches and a residual connection; one input of 6, one output of 3."""
+    a, b, c, d = (linear(*size, seed + i) for i, size in enumerate([(5, 6), (4, 6), (6, 9), (3, 6)]))
+    x = snn.Input((6,), name="x")
+    both = snn.Concat()(activation()(a(x)), snn.Sigmoid()(b(x)))
+    y = d(snn.Mul()(snn.Add()(c(both), x), np.linspace(0.5, 2, 6)))
+    return snn.Model(inputs=x, outputs=y)
+
+
+def only_values(model, inputs):
+    got = snn.reference(model, only(inputs))
+    return list(got.values()) if isinstance(got, dict) else [got]
+
+
+CASES = [make() for make in (residual, several, shared, constants, moved, spread)]
