@@ -36,7 +36,7 @@ Data goes one way: prune and compile return something new, train alone updates t
 from pathlib import Path
 
 from . import _core, datasets, layers, ops
-from .compile import Plan, compile
+from .compile import compile
 from .errors import (
     ArgumentError,
     CSRError,
@@ -56,6 +56,7 @@ from .layers import *  # noqa: F403
 from .limits import Limits
 from .mlp import mlp
 from .model import Model
+from .plan import Plan
 from .prune import RecordRange, criteria, drop_dead_neurons, prune, structures
 from .prune.iterative import prune_iteratively
 from .prune.neuron_loop import prune_neurons

@@ -283,6 +283,7 @@ cdef class Model:
 
 cdef class Plan:
     cdef snn_plan *handle
+    cdef readonly bint is_plain
 
 
 cdef class Sparse:

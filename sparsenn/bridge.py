@@ -75,7 +75,7 @@ def _csr(layer: Linear) -> tuple:
 def from_core(handle: _core.Model) -> Model:
     """The Model that the core holds, with arrays of its own."""
     nodes = (handle.node(index) for index in range(len(handle)))  # copies, one at a time
-    if not getattr(handle, "is_graph", False):  # missing in a core that knows chains alone
+    if not handle.is_graph:
         return Model(_layer(node) for node in nodes)
     inputs = {
         number: Input([None if dim < 0 else int(dim) for dim in dims[1:]], name=name or None)

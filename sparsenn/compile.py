@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import warnings
 from collections.abc import Iterable
@@ -14,80 +13,12 @@ from . import _core
 from .bridge import to_core
 from .checks import check_integer
 from .errors import ArgumentError
-from .explain import explain_report
 from .model import Model
 from .ops import check_threads
 from .paths import as_path
-from .reference import as_batch
+from .plan import Plan
 
 SMALL_LAYER = 4096  # weights; below, whether sparse or dense is faster tells nothing
-
-
-class Plan:
-    """A compiled model. Immutable: any number of threads may run it at once. Made by compile()."""
-
-    def __init__(self, handle: _core.Plan, options: dict):
-        """options: those of compile, for where the plan is unpickled."""
-        self._handle, self._options = handle, options
-
-    @property
-    def inputs(self) -> int:
-        """Features of one input sample."""
-        return self._handle.inputs
-
-    @property
-    def outputs(self) -> int:
-        """Features of one output sample."""
-        return self._handle.outputs
-
-    @property
-    def threads(self) -> int:
-        """Threads that a run uses at most."""
-        return self._handle.threads
-
-    @property
-    def isa(self) -> str:
-        """The kernel set: scalar, avx2, avx512 or neon."""
-        return self._handle.isa
-
-    def run(self, x, out: np.ndarray | None = None) -> np.ndarray:
-        """x (batch, inputs) -> (batch, outputs) float32, in out where one is given.
-
-        x may be any array of real numbers, also read-only, memory-mapped, or offered by DLPack. It is read in
-        place where it is float32 and C-contiguous (samples first) or F-contiguous (features first: the
-        transpose of a contiguous (inputs, batch), as the pixels of an NCHW image); any other dtype or
-        stride is copied first. One sample is x[None, :]. out must be float32, C- or F-contiguous whatever x
-        is, and must not share memory with x; the result is written there without a copy. Without out it is
-        a new array, F-contiguous where x is read as such, else C-contiguous. Values have the same bits in
-        every order.
-        """
-        y = self._handle.run(x, out)
-        return self._run_any(x, out) if y is None else y
-
-    def _run_any(self, x, out: np.ndarray | None) -> np.ndarray:
-        """run for what the core cannot use as it is."""
-        x = _as_input(x, self.inputs)
-        if out is not None:
-            _check_out(out, (x.shape[0], self.outputs), x)
-        y = self._handle.run(x, None if out is None else np.asarray(out))
-        if y is None:
-            raise ArgumentError("out must be C- or F-contiguous, aligned and writeable")
-        return y if out is None else out
-
-    def report(self) -> dict:
-        """What was tuned and chosen, layer by layer, as data: times in microseconds where named _us."""
-        return json.loads(self._handle.report())
-
-    def explain(self) -> str:
-        """The report as a text table: per layer and batch the candidates, their times and the choice."""
-        return explain_report(self.report())
-
-    def __reduce__(self):
-        """Pickles as the bytes of its model's file; where it is unpickled it is compiled again."""
-        return _compile_again, (self._handle.model().save_memory(), self._options)
-
-    def __repr__(self) -> str:
-        return f"Plan({self.inputs} -> {self.outputs}, isa={self.isa!r}, threads={self.threads})"
 
 
 def compile(
@@ -148,7 +79,7 @@ def _compile(handle: _core.Model, options: dict) -> Plan:
         isa=None if isa is None else isa.encode("utf-8", "surrogatepass"),
         cache_path=_cache_path(cache),
     )
-    compiled = Plan(plan, options)
+    compiled = Plan(plan, options, _compile_again)
     _warn_of_dense(compiled.report())
     return compiled
 
@@ -187,19 +118,3 @@ def _warn_of_dense(report: dict) -> None:
             f"below break-even, run by the dense kernel: {', '.join(below)}; prune further to gain speed",
             stacklevel=4,
         )
-
-
-def _as_input(x, inputs: int) -> np.ndarray:
-    """x (batch, inputs) as the core can use it: float32, aligned, C- or F-contiguous."""
-    x = as_batch(x, inputs=inputs, any_order=True)
-    return x if x.flags.aligned else x.copy()
-
-
-def _check_out(out: object, shape: tuple[int, int], x: np.ndarray) -> None:
-    if not isinstance(out, np.ndarray) or out.dtype != np.float32:
-        got = f"dtype {out.dtype}" if isinstance(out, np.ndarray) else type(out).__name__
-        raise TypeError(f"out must be a float32 array, got {got}")
-    if out.shape != shape:
-        raise ArgumentError(f"out must have shape {shape}, got {out.shape}")
-    if np.may_share_memory(out, x):
-        raise ArgumentError("out must not share memory with x")

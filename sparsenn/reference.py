@@ -2,71 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from .checks import as_numbers
-from .errors import ArgumentError
 from .graph.value import Value
 from .graph.walk import walk
-
-
-def as_batch(x, *, inputs: int, dtype=np.float32, name: str = "x", any_order: bool = False) -> np.ndarray:
-    """x as (batch, inputs) of dtype, C-contiguous; a batch of 0 is allowed. No copy where it already is.
-
-    With any_order an F-contiguous array of dtype is not copied either. x is anything that numpy takes as an
-    array, or that offers DLPack.
-    """
-    array = _as_array(x, name)
-    if array.ndim == 1:
-        raise ArgumentError(
-            f"{name} must have shape (batch, {inputs}), got {array.shape}: one sample is {name}[None, :]"
-        )
-    if array.ndim != 2 or array.shape[1] != inputs:
-        raise ArgumentError(f"{name} must have shape (batch, {inputs}), got {array.shape}")
-    if any_order and array.dtype == dtype and array.flags.f_contiguous:
-        return array
-    return np.ascontiguousarray(array, dtype)
+from .inputs import as_arrays
 
 
 def as_inputs(model, x, dtype) -> dict[Value, np.ndarray]:
-    """What each input of model is given, of dtype and with the batch as its last axis.
-
-    x  an array where there is one input, else a dict of name to array
-    """
-    values = model.input_values
-    if len(values) == 1:
-        return {values[0]: _as_input(x, values[0], dtype, "x")}
-    names = [value.name for value in values]
-    if not isinstance(x, Mapping) or set(x) != set(names):
-        got = f"{sorted(map(str, x))}" if isinstance(x, Mapping) else type(x).__name__
-        raise ArgumentError(f"x must be a dict with an array for each of the inputs {names}, got {got}")
-    arrays = {value: _as_input(x[value.name], value, dtype, f"x[{value.name!r}]") for value in values}
-    batches = {value.name: array.shape[-1] for value, array in arrays.items()}
-    if len(set(batches.values())) > 1:
-        raise ArgumentError(f"x must hold as many samples for each input, got {batches}")
-    return arrays
-
-
-def _as_input(x, value: Value, dtype, name: str) -> np.ndarray:
-    dims = value.dims[1:]
-    if len(dims) == 1 and dims[0] is not None:
-        return as_batch(x, inputs=dims[0], dtype=dtype, name=name).T
-    array = _as_array(x, name)
-    fits = array.ndim == len(dims) + 1 and all(
-        want is None or want == got for want, got in zip(dims, array.shape[1:], strict=True)
-    )
-    if not fits:
-        wanted = ", ".join("any" if dim is None else str(dim) for dim in dims)
-        raise ArgumentError(f"{name} must have shape (batch, {wanted}), got {array.shape}")
-    return np.moveaxis(np.ascontiguousarray(array, dtype), 0, -1)
-
-
-def _as_array(x, name: str) -> np.ndarray:
-    if hasattr(x, "__dlpack__") and not hasattr(x, "__array__"):
-        x = np.from_dlpack(x)
-    return as_numbers(x, name)
+    """What each input of model is given, of dtype and with the batch as its last axis."""
+    arrays = as_arrays([(value.name, value.dims[1:]) for value in model.input_values], x, dtype)
+    return {
+        value: np.moveaxis(array, 0, -1) for value, array in zip(model.input_values, arrays, strict=True)
+    }
 
 
 def _results(model, carried: dict[Value, np.ndarray]):

@@ -57,7 +57,7 @@ def test_dlpack(plan, x):
 
 
 def test_no_copy_of_what_needs_none(plan, x):
-    from sparsenn.reference import as_batch
+    from sparsenn.inputs import as_batch
 
     assert as_batch(x, inputs=12) is x
     assert np.shares_memory(as_batch(x[2:5], inputs=12), x)
@@ -105,7 +105,7 @@ def test_every_order_gives_the_same_bits(threads, softmax, rng):
 
 
 def test_features_first_is_read_and_written_in_place(plan, x, tmp_path):
-    from sparsenn.reference import as_batch
+    from sparsenn.inputs import as_batch
 
     columns = np.ascontiguousarray(x.T)
     columns.flags.writeable = False

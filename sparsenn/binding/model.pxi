@@ -103,7 +103,7 @@ cdef class Model:
         """The number of a new constant: a float32 array without the batch."""
         contiguous = np.ascontiguousarray(array, np.float32)
         cdef int64_t[::1] dims = whole_numbers(np.shape(array))
-        cdef float[::1] data = contiguous.reshape(-1)
+        cdef const float[::1] data = contiguous.reshape(-1)
         cdef int64_t value
         check(snn_model_add_constant(self.handle, first_whole(dims), dims.shape[0], first(data), &value))
         return value

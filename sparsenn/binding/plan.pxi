@@ -83,6 +83,8 @@ cdef class Plan:
         check(status)
         snn_plan_free(self.handle)
         self.handle = plan
+        shapes = [self.inputs_info, self.outputs_info]
+        self.is_plain = all(len(ports) == 1 and len(ports[0][2]) == 2 for ports in shapes)
 
     def __dealloc__(self):
         snn_plan_free(self.handle)
@@ -94,7 +96,7 @@ cdef class Plan:
         that shape, C- or F-contiguous; out writable and without memory of x.
         """
         cdef Py_buffer view
-        if not acquire(x, &view, 0):
+        if not self.is_plain or not acquire(x, &view, 0):
             return None
         try:
             return run_into(self.handle, &view, out)

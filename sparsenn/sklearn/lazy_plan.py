@@ -6,7 +6,8 @@ import threading
 
 import numpy as np
 
-from ..compile import Plan, compile
+from ..compile import compile
+from ..plan import Plan
 from ..model import Model
 
 

@@ -1,0 +1,137 @@
+"""A Plan: a model packed and tuned for this processor. Made by compile()."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import numpy as np
+
+from . import _core
+from .errors import ArgumentError
+from .explain import explain_report
+from .inputs import as_arrays, as_batch
+
+
+class Plan:
+    """A compiled model. Immutable: any number of threads may run it at once. Made by compile()."""
+
+    def __init__(self, handle: _core.Plan, options: dict, again: Callable[[np.ndarray, dict], Plan]):
+        """again(bytes of the model's file, options): what makes the plan where it is unpickled."""
+        self._handle, self._options, self._again = handle, options, again
+
+    @property
+    def inputs(self) -> int:
+        """Features of one input sample. ArgumentError where there is not one input of (batch, features)."""
+        return _features(self.input_dims, "input")
+
+    @property
+    def outputs(self) -> int:
+        """Features of one output sample. ArgumentError where there is not one output of (batch, features)."""
+        return _features(self.output_dims, "output")
+
+    @property
+    def input_dims(self) -> dict[str, tuple[int, ...]]:
+        """The dims of each input without the batch, by name."""
+        return {name: dims[1:] for name, _, dims in self._handle.inputs_info}
+
+    @property
+    def output_dims(self) -> dict[str, tuple[int, ...]]:
+        """The dims of each output without the batch, by name."""
+        return {name: dims[1:] for name, _, dims in self._handle.outputs_info}
+
+    @property
+    def threads(self) -> int:
+        """Threads that a run uses at most."""
+        return self._handle.threads
+
+    @property
+    def isa(self) -> str:
+        """The kernel set: scalar, avx2, avx512 or neon."""
+        return self._handle.isa
+
+    def run(self, x, out: np.ndarray | None = None) -> np.ndarray | dict[str, np.ndarray]:
+        """x (batch, inputs) -> (batch, outputs) float32, in out where one is given.
+
+        Several inputs are a dict of name to array (batch, ...), each with the dims of its input; so are several
+        outputs.
+
+        x may be any array of real numbers, also read-only, memory-mapped, or offered by DLPack. It is read in
+        place where it is float32 and C-contiguous (samples first) or F-contiguous (features first: the
+        transpose of a contiguous (inputs, batch), as the pixels of an NCHW image); any other dtype or
+        stride is copied first. One sample is x[None, :]. out must be float32, C- or F-contiguous whatever x
+        is, and must not share memory with x; the result is written there without a copy. Without out it is
+        a new array, F-contiguous where x is read as such, else C-contiguous. Values have the same bits in
+        every order.
+        """
+        y = self._handle.run(x, out)
+        return self._run_any(x, out) if y is None else y
+
+    def _run_any(self, x, out: np.ndarray | None) -> np.ndarray:
+        """run for what the core cannot use as it is."""
+        if not self._handle.is_plain:
+            return self._run_many(x, out)
+        x = _as_input(x, self.inputs)
+        if out is not None:
+            _check_out(out, (x.shape[0], self.outputs), x)
+        y = self._handle.run(x, None if out is None else np.asarray(out))
+        if y is None:
+            raise ArgumentError("out must be C- or F-contiguous, aligned and writeable")
+        return y if out is None else out
+
+    def _run_many(self, x, out: object) -> np.ndarray | dict[str, np.ndarray]:
+        """run of a graph that has not one input and one output of (batch, features)."""
+        if out is not None:
+            raise ArgumentError("out must be None for a plan of several inputs, outputs or dims")
+        arrays = as_arrays(list(self.input_dims.items()), x)
+        results = self._handle.run_many([a if a.flags.aligned else a.copy() for a in arrays])
+        return results[0] if len(results) == 1 else dict(zip(self.output_dims, results, strict=True))
+
+    def report(self) -> dict:
+        """What was tuned and chosen, layer by layer, as data: times in microseconds where named _us."""
+        return json.loads(self._handle.report())
+
+    def explain(self) -> str:
+        """The report as a text table: per layer and batch the candidates, their times and the choice."""
+        return explain_report(self.report())
+
+    def __reduce__(self):
+        """Pickles as the bytes of its model's file; where it is unpickled it is compiled again."""
+        return self._again, (self._handle.model().save_memory(), self._options)
+
+    def __repr__(self) -> str:
+        ends = f"{_show(self.input_dims)} -> {_show(self.output_dims)}"
+        return f"Plan({ends}, isa={self.isa!r}, threads={self.threads})"
+
+
+def _features(dims: dict[str, tuple[int, ...]], kind: str) -> int:
+    shapes = list(dims.values())
+    if len(shapes) != 1 or len(shapes[0]) != 1:
+        raise ArgumentError(
+            f"plan must have one {kind} of (batch, features) for {kind}s, which is one number; {kind}_dims holds {dims}"
+        )
+    return shapes[0][0]
+
+
+def _show(dims: dict[str, tuple[int, ...]]) -> str:
+    """784, or x (3, 4) and z (8,)."""
+    shapes = list(dims.values())
+    if len(shapes) == 1 and len(shapes[0]) == 1:
+        return str(shapes[0][0])
+    return ", ".join(f"{name} {shape}" for name, shape in dims.items())
+
+
+def _as_input(x, inputs: int) -> np.ndarray:
+    """x (batch, inputs) as the core can use it: float32, aligned, C- or F-contiguous."""
+    x = as_batch(x, inputs=inputs, any_order=True)
+    return x if x.flags.aligned else x.copy()
+
+
+def _check_out(out: object, shape: tuple[int, int], x: np.ndarray) -> None:
+    if not isinstance(out, np.ndarray) or out.dtype != np.float32:
+        got = f"dtype {out.dtype}" if isinstance(out, np.ndarray) else type(out).__name__
+        raise TypeError(f"out must be a float32 array, got {got}")
+    if out.shape != shape:
+        raise ArgumentError(f"out must have shape {shape}, got {out.shape}")
+    if np.may_share_memory(out, x):
+        raise ArgumentError("out must not share memory with x")
