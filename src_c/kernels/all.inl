@@ -26,6 +26,8 @@
 #include "dense_tile.inl"
 #include "dense_column.inl"
 #include "softmax.inl"
+#include "watch.inl"
+#include "exact.inl"
 #include "transpose.inl"
 #include "copy.inl"
 #include "sampled.inl"

@@ -96,6 +96,10 @@ struct snn_plan {
     snn_crowd *crowd;               /* owned; whether the threads of its runs are held up */
 };
 
+/* How a linear step computes single samples, bucket 0 of every plan: its packing, in the column layout or
+ * dense, is what snn_unpack and snn_isa.exact read. */
+static inline const snn_choice *snn_single_choice(const snn_step *step) { return &step->chosen[0]; }
+
 /* schedule.c: cutting batches. Returns 0 when memory is out. */
 int snn_schedule_init(snn_plan *plan);
 /* Cuts batch into at most SNN_MAX_SEGMENTS segments, split ones last; returns how many. */
@@ -131,11 +135,16 @@ void snn_workspace_free(snn_workspace *workspace);
 snn_workspace *snn_workspace_take(const snn_plan *plan);
 void snn_workspace_return(const snn_plan *plan, snn_workspace *workspace);
 
+/* exact.c: the samples with a NaN in y once more, by the weights that are not 0 alone; takes a workspace. */
+snn_status snn_plan_run_exact(const snn_plan *plan, const float *x, snn_order x_order, int64_t batch,
+                              float *y, snn_order y_order);
+
 /* run.c */
 /* Runs a batch that is cut into count segments, those with a tile a thread before those with split tiles. */
-void snn_plan_run_cut(const snn_plan *plan, snn_workspace *workspace, const float *x, snn_order x_order,
-                      int64_t batch, float *y, snn_order y_order, const snn_segment *segments, int count);
-/* Runs batch samples as tiles of one bucket: how the tuner times it. */
+snn_status snn_plan_run_cut(const snn_plan *plan, snn_workspace *workspace, const float *x, snn_order x_order,
+                            int64_t batch, float *y, snn_order y_order, const snn_segment *segments,
+                            int count);
+/* Runs batch samples as tiles of one bucket: how the tuner times it. False NaNs (exact.c) stay. */
 void snn_plan_run_bucket(const snn_plan *plan, snn_workspace *workspace, const float *x, int64_t batch,
                          float *y, int bucket, int split);
 

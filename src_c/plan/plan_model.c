@@ -11,15 +11,6 @@ static snn_status out_of_memory(void)
     return snn_fail(SNN_ERROR_MEMORY, "out of memory for the plan's model");
 }
 
-/* The packing of single samples: columns or dense, which snn_unpack reads. */
-static const snn_packing *column_packing(const snn_plan *plan, const snn_step *step)
-{
-    for (int b = 0; b < plan->bucket_count; b++)
-        if (plan->buckets[b].layout == SNN_LAYOUT_COLUMN)
-            return step->chosen[b].packing;
-    return NULL;
-}
-
 /* bias (outputs); NULL where all of it is 0. */
 static const float *bias_of(const snn_step *step)
 {
@@ -42,11 +33,11 @@ static snn_status add_dense(snn_model *model, const snn_step *step, const snn_cs
     return status;
 }
 
-static snn_status add_linear(snn_model *model, const snn_plan *plan, const snn_step *step)
+static snn_status add_linear(snn_model *model, int lanes, const snn_step *step)
 {
     snn_csr csr;
     snn_status status;
-    if (!snn_unpack(column_packing(plan, step), plan->isa->lanes, step->outputs, step->inputs, &csr))
+    if (!snn_unpack(snn_single_choice(step)->packing, lanes, step->outputs, step->inputs, &csr))
         status = out_of_memory();
     else if (step->sparse)
         status =
@@ -70,7 +61,7 @@ snn_status snn_plan_model(const snn_plan *plan, snn_model **model)
     for (int64_t i = 0; i < plan->step_count && !status; i++) {
         const snn_step *step = &plan->steps[i];
         if (step->type == SNN_STEP_LINEAR)
-            status = add_linear(made, plan, step);
+            status = add_linear(made, plan->isa->lanes, step);
         if (!status && step->epilogue.activation != SNN_OP_LINEAR)
             status = snn_model_add_activation(made, (snn_node_type)step->epilogue.activation,
                                               step->epilogue.low, step->epilogue.high);

@@ -1,4 +1,8 @@
-/* Running a plan: one parallel region, no allocation. Nearly all time goes to the kernels. */
+/* Running a plan: one parallel region, no allocation. Nearly all time goes to the kernels.
+ *
+ * Kernels multiply what they read beside the weights by 0, which makes a false NaN where that is infinite or
+ * NaN. Every op keeps NaN, so a false one that matters is seen in y: then exact.c runs those samples again.
+ */
 #include "plan/plan.h"
 
 #include "base/status.h"
@@ -18,6 +22,7 @@ typedef struct run {
     snn_segment segments[SNN_MAX_SEGMENTS];
     int segment_count;
     snn_crowd *crowd; /* NULL: threads are not watched */
+    atomic_int nan;   /* set by whoever stores one in y */
 } run;
 
 /* Samples [first, first + the bucket's width) of a batch. */
@@ -57,8 +62,15 @@ static void load_tile(const run *r, const tile *t, int64_t first, int64_t end, f
         isa->copy(turned, r->batch, to, stride, count, t->samples);
 }
 
+/* Notes whether there is a NaN among count values of y. */
+static void watch(run *r, const float *y, int64_t count)
+{
+    if (r->plan->isa->has_nan(y, count))
+        atomic_store_explicit(&r->nan, 1, memory_order_relaxed);
+}
+
 /* The other way: outputs [first, end) of a tile -> y. */
-static void store_tile(const run *r, const tile *t, const float *from, int64_t first, int64_t end)
+static void store_tile(run *r, const tile *t, const float *from, int64_t first, int64_t end)
 {
     SNN_PAUSE();
     const snn_isa *isa = r->plan->isa;
@@ -71,6 +83,8 @@ static void store_tile(const run *r, const tile *t, const float *from, int64_t f
     float *y = r->y_order == SNN_SAMPLES_FIRST ? r->y + t->first * outputs + first
                                                : r->y + first * r->batch + t->first;
     from += column ? first : first * width;
+    for (int64_t s = 0; s < (column ? t->samples : 1); s++)
+        watch(r, from + s * stride, column ? count : count * width);
     if (turned)
         isa->transpose(from, stride, y, y_stride, rows, columns, rows);
     else
@@ -141,7 +155,7 @@ static void tile_step(const run *r, const tile *t, int64_t i, const float *x, in
 }
 
 /* A tile through all steps by one thread. */
-static void run_tile(const run *r, int bucket, int64_t first, int thread)
+static void run_tile(run *r, int bucket, int64_t first, int thread)
 {
     const snn_plan *plan = r->plan;
     const tile t = begin_tile(r, bucket, first, thread);
@@ -152,6 +166,8 @@ static void run_tile(const run *r, int bucket, int64_t first, int thread)
         tile_step(r, &t, i, t.buffers[plan->steps[i].input_buffer], 0, 1);
     if (!t.direct)
         store_tile(r, &t, t.buffers[plan->step_count % 2], 0, plan->outputs);
+    else if (t.samples < r->batch)
+        watch(r, r->y + first * plan->outputs, t.samples * plan->outputs);
 }
 
 /* With few threads each makes its own copy of x: cheaper than waiting for parts made by the others. */
@@ -193,7 +209,7 @@ static int must_wait(const run *r, const tile *t, before before, int shared)
 
 /* A tile through all steps by all threads, each taking some rows of every layer. Threads wait for each other
  * between steps alone: what a thread stores of y is what it computed where its rows are a run. */
-static void run_split_tile(const run *r, int bucket, int64_t first, int thread, int threads, before before)
+static void run_split_tile(run *r, int bucket, int64_t first, int thread, int threads, before before)
 {
     const snn_plan *plan = r->plan;
     const int64_t steps = plan->step_count;
@@ -276,8 +292,34 @@ static void run_segments(run *r)
     snn_crowd_leave(r->crowd, &visit, threads);
 }
 
-void snn_plan_run_cut(const snn_plan *plan, snn_workspace *workspace, const float *x, snn_order x_order,
-                      int64_t batch, float *y, snn_order y_order, const snn_segment *segments, int count)
+/* What was written into y directly and not looked at by the thread that did: of split tiles no thread knows
+ * all rows of a sample, and a batch of one tile would wait for its own stores, which the workspace's return
+ * has waited for. */
+static void watch_direct(run *r)
+{
+    for (int s = 0; s < r->segment_count; s++) {
+        const snn_segment *segment = &r->segments[s];
+        const snn_bucket *bucket = &r->plan->buckets[segment->bucket];
+        const int64_t left = r->batch - segment->first_sample, samples = segment->tiles * bucket->samples;
+        if (bucket->layout == SNN_LAYOUT_COLUMN && (segment->split || bucket->samples == r->batch))
+            watch(r, r->y + segment->first_sample * r->plan->outputs,
+                  (samples < left ? samples : left) * r->plan->outputs);
+    }
+}
+
+/* After the region and without a workspace: samples with a NaN once more. */
+static snn_status make_exact(run *r)
+{
+    if (r->y_order == SNN_SAMPLES_FIRST)
+        watch_direct(r);
+    if (!atomic_load_explicit(&r->nan, memory_order_relaxed))
+        return SNN_OK;
+    return snn_plan_run_exact(r->plan, r->x, r->x_order, r->batch, r->y, r->y_order);
+}
+
+snn_status snn_plan_run_cut(const snn_plan *plan, snn_workspace *workspace, const float *x, snn_order x_order,
+                            int64_t batch, float *y, snn_order y_order, const snn_segment *segments,
+                            int count)
 {
     run r = {.plan = plan,
              .x = x,
@@ -289,14 +331,16 @@ void snn_plan_run_cut(const snn_plan *plan, snn_workspace *workspace, const floa
              .segment_count = count};
     memcpy(r.segments, segments, (size_t)count * sizeof *segments);
     run_segments(&r);
+    return make_exact(&r);
 }
 
 void snn_plan_run_bucket(const snn_plan *plan, snn_workspace *workspace, const float *x, int64_t batch,
                          float *y, int bucket, int split)
 {
     const int64_t width = plan->buckets[bucket].samples;
-    const snn_segment all = {bucket, split, 0, (batch + width - 1) / width};
-    snn_plan_run_cut(plan, workspace, x, SNN_SAMPLES_FIRST, batch, y, SNN_SAMPLES_FIRST, &all, 1);
+    run r = {.plan = plan, .x = x, .y = y, .batch = batch, .workspace = workspace, .segment_count = 1};
+    r.segments[0] = (snn_segment){bucket, split, 0, (batch + width - 1) / width};
+    run_segments(&r);
 }
 
 static snn_status check_order(const char *name, snn_order order)
@@ -336,7 +380,7 @@ snn_status snn_plan_run_ordered(const snn_plan *plan, const float *x, snn_order 
     r.segment_count = snn_schedule(plan, batch, r.segments);
     run_segments(&r);
     snn_workspace_return(plan, r.workspace);
-    return SNN_OK;
+    return make_exact(&r);
 }
 
 snn_status snn_plan_run(const snn_plan *plan, const float *x, int64_t batch, float *y)

@@ -125,8 +125,8 @@ static void *run_job(void *argument)
         right &= snn_plan_run_ordered(j->plan, j->x, j->x_order, j->batch, j->y, j->y_order) == SNN_OK;
     } else {
         snn_workspace *workspace = snn_workspace_take(j->plan);
-        snn_plan_run_cut(j->plan, workspace, j->x, j->x_order, j->batch, j->y, j->y_order, j->segments,
-                         j->count);
+        right &= snn_plan_run_cut(j->plan, workspace, j->x, j->x_order, j->batch, j->y, j->y_order,
+                                  j->segments, j->count) == SNN_OK;
         snn_workspace_return(j->plan, workspace);
     }
     right &= same_bits(j);
