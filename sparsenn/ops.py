@@ -1,7 +1,8 @@
 """The three products of sparse layers as plain functions on scipy CSR matrices.
 
 Features are rows and the batch is columns: X (in, batch), dY (out, batch). Each call packs the pattern
-anew; to use one pattern many times, keep a Model and run it through compile or train.
+anew; to use one pattern many times, keep a Model and run it through compile or train. As in scipy what is not
+stored reads nothing, not even an infinity or NaN; unlike there, stored zeros read nothing either.
 """
 
 from __future__ import annotations

@@ -62,7 +62,8 @@ class Plan:
         stride is copied first. One sample is x[None, :]. out must be float32, C- or F-contiguous whatever x
         is, and must not share memory with x; the result is written there without a copy. Without out it is
         a new array, F-contiguous where x is read as such, else C-contiguous. Values have the same bits in
-        every order.
+        every order. A weight that is 0 reads nothing: an infinity or NaN of x reaches only the outputs that
+        have another weight there, and a sample with a NaN among its outputs takes many times as long.
         """
         y = self._handle.run(x, out)
         return self._run_any(x, out) if y is None else y

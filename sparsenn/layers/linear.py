@@ -14,6 +14,9 @@ from .layer import EPS, TINY, Layer
 class Linear(Layer):
     """y = W x + b, with W (out, in) an ndarray or any scipy sparse matrix and b (out,) or None.
 
+    A weight that is 0 reads nothing, stored or not, dense or CSR: an infinity or NaN of x reaches only the
+    outputs that have another weight there.
+
     Both are copied as float32; a sparse W becomes a csr_array with sorted indices, whose stored zeros stay.
     Raises TypeError for anything but real numbers, ValueError for a wrong shape, CSRError for arrays that
     are no valid CSR matrix.
@@ -89,7 +92,11 @@ class Linear(Layer):
 
     def value(self, z: np.ndarray) -> np.ndarray:
         """W z + b; z (in, batch)."""
-        a = self._weight.astype(z.dtype) @ z
+        weight = self._weight.astype(z.dtype)
+        if not np.isfinite(z).all():
+            weight = scipy.sparse.csr_array(weight)
+            weight.eliminate_zeros()
+        a = weight @ z
         return a if self._bias is None else a + self._bias.astype(z.dtype)[:, np.newaxis]
 
     def bound(self, z: np.ndarray, a: np.ndarray, bound: np.ndarray) -> np.ndarray:

@@ -1,7 +1,10 @@
 /* What the core knows of an op, and the list of all of them.
  *
  * An op is one file, ops/NAME.c, and one line of ops.def. The reader, the writer, the checks, the plan and
- * the report go through this table; none of them names an op. */
+ * the report go through this table; none of them names an op.
+ *
+ * An op keeps NaN: an output that depends on a NaN is one. By that a plan finds the samples in which a kernel
+ * has multiplied a zero of its packing by an infinity or NaN (plan/exact.c). */
 #ifndef SNN_OP_H
 #define SNN_OP_H
 

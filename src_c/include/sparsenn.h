@@ -306,8 +306,10 @@ typedef struct snn_plan_options {
  * written is no error. */
 SNN_API snn_status snn_plan_create(const snn_model *model, const snn_plan_options *options, snn_plan **plan);
 /* x (batch, inputs) -> y (batch, outputs), both row by row and not overlapping; batch >= 0.
- * Each call takes a workspace of its own from the plan: it allocates nothing, unless more threads run the
- * plan at once than ever before (SNN_ERROR_MEMORY is possible then alone; see snn_plan_reserve). */
+ * A weight that is 0 reads nothing, stored or not, CSR or dense: an infinity or NaN of x reaches only what
+ * has another weight there. A sample with a NaN among its outputs takes many times as long. Each call takes a
+ * workspace of its own from the plan: it allocates nothing, unless more threads run the plan at once than
+ * ever before (SNN_ERROR_MEMORY is possible then alone; see snn_plan_reserve). */
 SNN_API snn_status snn_plan_run(const snn_plan *plan, const float *x, int64_t batch, float *y);
 /* How samples lie in memory, without gaps. */
 typedef enum snn_order {
@@ -362,7 +364,8 @@ SNN_API snn_status snn_sparse_create_for(const char *isa, int64_t rows, int64_t 
 /* Frees. NULL is allowed. */
 SNN_API void snn_sparse_free(snn_sparse *sparse);
 
-/* Matrices are row by row with features as rows: X (cols, batch), Y (rows, batch). */
+/* Matrices are row by row with features as rows: X (cols, batch), Y (rows, batch). In products with W a
+ * weight that is 0 reads nothing, as in snn_plan_run. */
 /* Y = W X + b; data (nnz), bias (rows) or NULL, X (cols, batch), Y (rows, batch). */
 SNN_API snn_status snn_sparse_forward(snn_sparse *sparse, const float *data, const float *bias,
                                       const float *x, int64_t batch, float *y);

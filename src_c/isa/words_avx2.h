@@ -56,6 +56,11 @@ static inline float vf_sum(vf v)
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
 }
 
+typedef __m256 vn;
+static inline vn vn_none(void) { return _mm256_setzero_ps(); }
+static inline vn vn_note(vn n, vf a, vf b) { return _mm256_or_ps(n, _mm256_cmp_ps(a, b, _CMP_UNORD_Q)); }
+static inline int vn_any(vn n) { return _mm256_movemask_ps(n) != 0; }
+
 static inline vw vw_load(const float *p)
 {
     vw w = _mm256_broadcast_ps((const __m128 *)p);

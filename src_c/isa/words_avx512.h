@@ -56,6 +56,11 @@ static inline float vf_sum(vf v)
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
 }
 
+typedef __mmask16 vn;
+static inline vn vn_none(void) { return 0; }
+static inline vn vn_note(vn n, vf a, vf b) { return _kor_mask16(n, _mm512_cmp_ps_mask(a, b, _CMP_UNORD_Q)); }
+static inline int vn_any(vn n) { return n != 0; }
+
 static inline vw vw_hold(vw w)
 {
     __asm__("" : "+v"(w)); // or a compiler makes one slow shuffle of it and of the splat

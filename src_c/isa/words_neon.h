@@ -48,6 +48,14 @@ static inline vf vf_copysign(vf magnitude, vf sign)
 
 static inline float vf_sum(vf v) { return vaddvq_f32(v); }
 
+typedef uint32x4_t vn; // all ones where there was none
+static inline vn vn_none(void) { return vdupq_n_u32(~0u); }
+static inline vn vn_note(vn n, vf a, vf b)
+{
+    return vandq_u32(n, vandq_u32(vceqq_f32(a, a), vceqq_f32(b, b)));
+}
+static inline int vn_any(vn n) { return vminvq_u32(n) == 0; }
+
 static inline vw vw_load(const float *p) { return vld1q_f32(p); }
 #define vw_splat(w, j) vdupq_laneq_f32((w), (j))
 #define vf_fma_lane(w, j, x, acc) vfmaq_laneq_f32((acc), (x), (w), (j))

@@ -72,6 +72,13 @@ static inline vf vf_pow2(vf n) { return (vf)((vi)(n + vf_set1(12582912.0f + 127.
 /* The sum of all lanes, in an order fixed for each ISA. */
 static inline float vf_sum(vf v) { return (v[0] + v[2]) + (v[1] + v[3]); }
 
+/* Whether there was a NaN: vn_none() to begin, vn_note(n, a, b) also where a or b has one, vn_any(n) in the
+ * end. */
+typedef vi vn;
+static inline vn vn_none(void) { return (vn){0, 0, 0, 0}; }
+static inline vn vn_note(vn n, vf a, vf b) { return n | (a != a) | (b != b); }
+static inline int vn_any(vn n) { return (n[0] | n[1] | n[2] | n[3]) != 0; }
+
 /* Reads p[0..3]; p need not be aligned. */
 static inline vw vw_load(const float *p) { return vf_load(p); }
 

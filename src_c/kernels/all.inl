@@ -27,6 +27,8 @@
 #include "dense_column.inl"
 #include "softmax.inl"
 #include "pair.inl"
+#include "watch.inl"
+#include "exact.inl"
 #include "transpose.inl"
 #include "copy.inl"
 #include "sampled.inl"

@@ -130,6 +130,14 @@ typedef struct snn_isa {
     /* to (rows, to_stride) = from (rows, from_stride), columns floats of each row. */
     void (*copy)(const float *from, int64_t from_stride, float *to, int64_t to_stride, int64_t rows,
                  int64_t columns);
+    /* Whether there is a NaN among count values. */
+    int (*has_nan)(const float *x, int64_t count);
+    /* y = W x + bias, without an activation, of one share packed for kernel: weights that are 0 are not read,
+     * so x may be infinite or NaN there. x and y are in the tile layout, whatever the kernel's; samples is a
+     * multiple of lanes. Takes CSR in the column layout, in the tile layout with one-byte indices, and dense.
+     */
+    void (*exact)(const snn_kernel *kernel, const void *packed, const float *x, float *y, const float *bias,
+                  int samples);
     /* Training, on tiles of 4 * lanes samples. dy and x are one tile each.
      * gradient[e] (first ? = : +=) the sum over samples of dy[row][s] * x[column][s] for every packed weight
      * e of a share of sampled_rows a panel; lanes spare floats follow gradient. dbias[row] the same for dy

@@ -133,6 +133,10 @@ struct snn_plan {
     snn_crowd *crowd;               /* owned; whether the threads of its runs are held up */
 };
 
+/* How a linear step computes single samples, bucket 0 of every plan: its packing, in the column layout or
+ * dense, is what snn_unpack and snn_isa.exact read. */
+static inline const snn_choice *snn_single_choice(const snn_step *step) { return &step->chosen[0]; }
+
 /* lower.c: ports, shape and steps of a model, not yet packed. arena.c: where their values lie, and which
  * steps wait. */
 snn_status snn_lower(const snn_model *model, snn_plan *plan);
@@ -181,10 +185,11 @@ void snn_workspace_return(const snn_plan *plan, snn_workspace *workspace);
 
 /* run.c */
 /* Runs a batch that is cut into count segments, those with a tile a thread before those with split tiles. */
-void snn_plan_run_cut(const snn_plan *plan, snn_workspace *workspace, const float *x, snn_order x_order,
-                      int64_t batch, float *y, snn_order y_order, const snn_segment *segments, int count);
+snn_status snn_plan_run_cut(const snn_plan *plan, snn_workspace *workspace, const float *x, snn_order x_order,
+                            int64_t batch, float *y, snn_order y_order, const snn_segment *segments,
+                            int count);
 /* Runs batch samples as tiles of one bucket: how the tuner times it. x holds all inputs, one after the other,
- * and y all outputs. */
+ * and y all outputs. False NaNs (exact.c) stay. */
 void snn_plan_run_bucket(const snn_plan *plan, snn_workspace *workspace, const float *x, int64_t batch,
                          float *y, int bucket, int split);
 

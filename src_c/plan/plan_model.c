@@ -11,15 +11,6 @@ static snn_status out_of_memory(void)
     return snn_fail(SNN_ERROR_MEMORY, "out of memory for the plan's model");
 }
 
-/* The packing of single samples: columns or dense, which snn_unpack reads. */
-static const snn_packing *column_packing(const snn_plan *plan, const snn_step *step)
-{
-    for (int b = 0; b < plan->bucket_count; b++)
-        if (plan->buckets[b].layout == SNN_LAYOUT_COLUMN)
-            return step->chosen[b].packing;
-    return NULL;
-}
-
 /* bias (outputs); NULL where all of it is 0. */
 static const float *bias_of(const snn_step *step)
 {
@@ -47,7 +38,7 @@ static snn_status make_linear(const snn_plan *plan, const snn_step *step, snn_no
 {
     snn_csr csr;
     snn_status status;
-    if (!snn_unpack(column_packing(plan, step), plan->isa->lanes, step->outputs, step->inputs, &csr))
+    if (!snn_unpack(snn_single_choice(step)->packing, plan->isa->lanes, step->outputs, step->inputs, &csr))
         status = out_of_memory();
     else if (step->sparse)
         status =

@@ -1,4 +1,8 @@
-/* Running a plan: one parallel region, no allocation. Nearly all time goes to the kernels. */
+/* Running a plan: one parallel region, no allocation. Nearly all time goes to the kernels.
+ *
+ * Kernels multiply what they read beside the weights by 0, which makes a false NaN where that is infinite or
+ * NaN. Every op keeps NaN, so a false one that matters is seen in an output: then exact.c runs those samples
+ * again. */
 #include "plan/tile.h"
 
 #include "base/status.h"
@@ -50,6 +54,34 @@ static void run_segments(snn_run *r)
     snn_crowd_leave(r->crowd, &visit, threads);
 }
 
+/* What was written into outputs directly and not looked at by the thread that did: of split tiles no thread
+ * knows all rows of a sample, and a batch of one tile would wait for its own stores, which the workspace's
+ * return has waited for. */
+static void watch_direct(snn_run *r)
+{
+    for (int s = 0; s < r->segment_count; s++) {
+        const snn_segment *segment = &r->segments[s];
+        const snn_bucket *bucket = &r->plan->buckets[segment->bucket];
+        const int64_t left = r->batch - segment->first_sample, samples = segment->tiles * bucket->samples;
+        if (bucket->layout != SNN_LAYOUT_COLUMN || !(segment->split || bucket->samples == r->batch))
+            continue;
+        for (int64_t i = 0; i < r->plan->out_count; i++) {
+            const snn_port *port = &r->plan->ports_out[i];
+            if (port->direct)
+                snn_run_watch(r, r->y[i] + segment->first_sample * port->features,
+                              (samples < left ? samples : left) * port->features);
+        }
+    }
+}
+
+/* After the region and without its workspace: samples with a NaN once more. */
+static snn_status make_exact(snn_run *r)
+{
+    if (r->y_order == SNN_SAMPLES_FIRST)
+        watch_direct(r);
+    return atomic_load_explicit(&r->nan, memory_order_relaxed) ? snn_run_exact(r) : SNN_OK;
+}
+
 /* Inputs and outputs that lie one after the other, as pointers in the workspace. */
 static void spread(snn_run *r, const float *x, float *y)
 {
@@ -62,8 +94,9 @@ static void spread(snn_run *r, const float *x, float *y)
     r->y = r->workspace->y;
 }
 
-void snn_plan_run_cut(const snn_plan *plan, snn_workspace *workspace, const float *x, snn_order x_order,
-                      int64_t batch, float *y, snn_order y_order, const snn_segment *segments, int count)
+snn_status snn_plan_run_cut(const snn_plan *plan, snn_workspace *workspace, const float *x, snn_order x_order,
+                            int64_t batch, float *y, snn_order y_order, const snn_segment *segments,
+                            int count)
 {
     snn_run r = {.plan = plan,
                  .x_order = x_order,
@@ -74,14 +107,17 @@ void snn_plan_run_cut(const snn_plan *plan, snn_workspace *workspace, const floa
     memcpy(r.segments, segments, (size_t)count * sizeof *segments);
     spread(&r, x, y);
     run_segments(&r);
+    return make_exact(&r);
 }
 
 void snn_plan_run_bucket(const snn_plan *plan, snn_workspace *workspace, const float *x, int64_t batch,
                          float *y, int bucket, int split)
 {
     const int64_t width = plan->buckets[bucket].samples;
-    const snn_segment all = {bucket, split, 0, (batch + width - 1) / width};
-    snn_plan_run_cut(plan, workspace, x, SNN_SAMPLES_FIRST, batch, y, SNN_SAMPLES_FIRST, &all, 1);
+    snn_run r = {.plan = plan, .batch = batch, .workspace = workspace, .segment_count = 1};
+    r.segments[0] = (snn_segment){bucket, split, 0, (batch + width - 1) / width};
+    spread(&r, x, y);
+    run_segments(&r);
 }
 
 /* ---- public ---- */
@@ -121,7 +157,7 @@ static snn_status run_arrays(const snn_plan *plan, const float *const *x, snn_or
     r.segment_count = snn_schedule(plan, batch, r.segments);
     run_segments(&r);
     snn_workspace_return(plan, r.workspace);
-    return SNN_OK;
+    return make_exact(&r);
 }
 
 snn_status snn_plan_run_ordered(const snn_plan *plan, const float *x, snn_order x_order, int64_t batch,

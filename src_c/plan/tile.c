@@ -57,7 +57,7 @@ static void load_tile(const snn_run *r, const tile *t, float *arena, int member,
 }
 
 /* The other way: features [first, end) of an output of the tile -> y. */
-static void store_output(const snn_run *r, const tile *t, int64_t output, int64_t first, int64_t end)
+static void store_output(snn_run *r, const tile *t, int64_t output, int64_t first, int64_t end)
 {
     SNN_PAUSE();
     const snn_isa *isa = r->plan->isa;
@@ -71,6 +71,8 @@ static void store_output(const snn_run *r, const tile *t, int64_t output, int64_
     float *y = r->y[output] +
                (r->y_order == SNN_SAMPLES_FIRST ? t->first * outputs + first : first * r->batch + t->first);
     const float *from = snn_frame_result(&t->frame, &port->place) + (column ? first : first * width);
+    for (int64_t s = 0; s < (column ? t->samples : 1); s++)
+        snn_run_watch(r, from + s * stride, column ? count : count * width);
     if (turned)
         isa->transpose(from, stride, y, y_stride, rows, columns, rows);
     else
@@ -83,8 +85,19 @@ static int is_stored(const snn_run *r, const tile *t, int64_t output)
     return t->direct && r->plan->ports_out[output].direct;
 }
 
+/* Outputs that were written in place, by the thread that did. A batch of one tile is looked at after the
+ * region: here a thread would wait for its own stores. */
+static void watch_stored(snn_run *r, const tile *t)
+{
+    for (int64_t i = 0; i < r->plan->out_count && t->samples < r->batch; i++) {
+        const int64_t features = r->plan->ports_out[i].features;
+        if (is_stored(r, t, i))
+            snn_run_watch(r, r->y[i] + t->first * features, t->samples * features);
+    }
+}
+
 /* The part of member of all outputs that are not there yet. */
-static void store_tile(const snn_run *r, const tile *t, int member, int members)
+static void store_tile(snn_run *r, const tile *t, int member, int members)
 {
     for (int64_t i = 0; i < r->plan->out_count; i++) {
         const int64_t features = r->plan->ports_out[i].features;
@@ -138,7 +151,7 @@ static void run_step(const snn_run *r, const tile *t, const snn_step *step, int 
                      snn_column_stride(step->outputs), member, members);
 }
 
-void snn_tile_run(const snn_run *r, int bucket, int64_t first, int thread)
+void snn_tile_run(snn_run *r, int bucket, int64_t first, int thread)
 {
     const snn_plan *plan = r->plan;
     const tile t = begin_tile(r, bucket, first, thread);
@@ -147,6 +160,7 @@ void snn_tile_run(const snn_run *r, int bucket, int64_t first, int thread)
     for (int64_t i = 0; i < plan->step_count; i++)
         run_step(r, &t, &plan->steps[i], 0, 1);
     store_tile(r, &t, 0, 1);
+    watch_stored(r, &t);
 }
 
 /* ---- one tile by all threads ---- */
@@ -196,7 +210,7 @@ static void load_split(const snn_run *r, tile *t, int shared, int thread, int th
 
 /* Threads wait for each other between steps alone: what a thread stores of y is what it computed where its
  * rows are a run. */
-static void store_split(const snn_run *r, const tile *t, int thread, int threads)
+static void store_split(snn_run *r, const tile *t, int thread, int threads)
 {
     const snn_packing *rows = last_rows(r->plan, t->frame.bucket);
     int stored = 1;
@@ -213,8 +227,7 @@ static void store_split(const snn_run *r, const tile *t, int thread, int threads
     }
 }
 
-void snn_tile_run_split(const snn_run *r, int bucket, int64_t first, int thread, int threads,
-                        snn_before before)
+void snn_tile_run_split(snn_run *r, int bucket, int64_t first, int thread, int threads, snn_before before)
 {
     const snn_plan *plan = r->plan;
     tile t = begin_tile(r, bucket, first, 0);

@@ -14,15 +14,26 @@ typedef struct snn_run {
     snn_segment segments[SNN_MAX_SEGMENTS];
     int segment_count;
     snn_crowd *crowd; /* NULL: threads are not watched */
+    atomic_int nan;   /* set by whoever stores one in an output */
 } snn_run;
 
 /* What comes before a split tile in the same run, and may keep other threads busy in the arena. */
 typedef enum snn_before { SNN_NOTHING, SNN_SAME_SEGMENT, SNN_OTHER_SEGMENT } snn_before;
 
 /* The tile of the bucket that begins with sample first, by one thread in its own arena. */
-void snn_tile_run(const snn_run *r, int bucket, int64_t first, int thread);
+void snn_tile_run(snn_run *r, int bucket, int64_t first, int thread);
 /* The same by all threads, each taking a part of every step. */
-void snn_tile_run_split(const snn_run *r, int bucket, int64_t first, int thread, int threads,
-                        snn_before before);
+void snn_tile_run_split(snn_run *r, int bucket, int64_t first, int thread, int threads, snn_before before);
+
+/* Notes whether there is a NaN among count values of an output. */
+static inline void snn_run_watch(snn_run *r, const float *y, int64_t count)
+{
+    if (r->plan->isa->has_nan(y, count))
+        atomic_store_explicit(&r->nan, 1, memory_order_relaxed);
+}
+
+/* exact.c: the samples with a NaN in an output once more, by the weights that are not 0 alone; takes a
+ * workspace of its own. */
+snn_status snn_run_exact(const snn_run *run);
 
 #endif

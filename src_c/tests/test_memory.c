@@ -4,6 +4,7 @@
 #include "sample_model.h"
 #include "scratch.h"
 
+#include <math.h>
 #include <stdint.h>
 
 enum { INPUTS = 2, BATCH = 5 };
@@ -93,6 +94,9 @@ static void test_reserve(void)
     float y[1];
     const long taken = c.taken;
     CHECK_OK(snn_plan_run(plan, x, 1, y));
+    CHECK(c.taken == taken);
+    const float nan[INPUTS] = {NAN, 2};
+    CHECK_OK(snn_plan_run(plan, nan, 1, y)); // runs the sample once more
     CHECK(c.taken == taken);
     CHECK_STATUS(snn_plan_reserve(plan, 65), SNN_ERROR_ARGUMENT);
     CHECK_STATUS(snn_plan_reserve(plan, 0), SNN_ERROR_ARGUMENT);

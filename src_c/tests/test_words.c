@@ -159,6 +159,24 @@ static void check_sum(void)
     expect(vf_sum(vf_load(x)) == (float)((1 << VF_LANES) - 1), "vf_sum");
 }
 
+/* A NaN in any lane, on either side, is noted and stays. */
+static void check_nan(void)
+{
+    float x[VF_LANES];
+    for (int i = 0; i < VF_LANES; i++)
+        x[i] = i % 3 ? -INFINITY : 3.5f;
+    const vf plain = vf_load(x);
+    expect(!vn_any(vn_note(vn_note(vn_none(), plain, vf_zero()), vf_zero(), plain)), "vn_any without NaN");
+    for (int i = 0; i < VF_LANES; i++) {
+        const float before = x[i];
+        x[i] = i % 2 ? NAN : -NAN;
+        const vf marked = vf_load(x);
+        expect(vn_any(vn_note(vn_note(vn_none(), marked, plain), plain, plain)), "vn_note, left");
+        expect(vn_any(vn_note(vn_note(vn_none(), plain, marked), plain, plain)), "vn_note, right");
+        x[i] = before;
+    }
+}
+
 int main(int argc, char **argv)
 {
     const int stop = vector_test_begin(argc, argv);
@@ -179,6 +197,7 @@ int main(int argc, char **argv)
     check_every_index();
     check_pow2();
     check_sum();
+    check_nan();
     printf("%d failures\n", failures);
     return failures != 0;
 }

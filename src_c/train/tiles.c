@@ -111,6 +111,23 @@ static void finish(const product *p, int64_t t, int share)
         p->sparse->isa->activate(z, y, count, &e);
 }
 
+/* The rows of a share of W times a tile. Where a row is NaN all are computed once more by the weights that
+ * are not 0 alone: the kernel multiplies what it reads beside them by 0. */
+static void run_share(const product *p, int share, const float *x, float *y)
+{
+    const snn_direction *d = p->direction;
+    const snn_isa *isa = p->sparse->isa;
+    const int width = d->kernel->samples;
+    const void *packed = snn_share(d->packing, share);
+    float *rows = y + d->bounds[share] * width;
+    const int64_t values = (d->bounds[share + 1] - d->bounds[share]) * width;
+    d->kernel->run(packed, x, y, 0, &p->epilogue);
+    if (isa->has_nan(rows, values)) {
+        isa->exact(d->kernel, packed, x, y, p->epilogue.bias, width);
+        isa->activate(rows, rows, values, &p->epilogue);
+    }
+}
+
 static void multiply(void *argument, int thread, int threads)
 {
     const product *p = argument;
@@ -123,8 +140,7 @@ static void multiply(void *argument, int thread, int threads)
         const int64_t t = i / shares;
         const int share = (int)(i % shares);
         SNN_PAUSE();
-        d->kernel->run(snn_share(d->packing, share), tile_of(p->from, t, width), tile_of(to, t, width), 0,
-                       &p->epilogue);
+        run_share(p, share, tile_of(p->from, t, width), tile_of(to, t, width));
         SNN_PAUSE();
         if (active)
             finish(p, t, share);

@@ -1,0 +1,118 @@
+/* Samples whose outputs have a NaN, run again by the weights that are not 0 alone (kernels/exact.inl): what
+ * is NaN then is so by the weights that read it. All of such a sample's outputs are written, and every NaN as
+ * the same one, so their bits are the same in every batch and tuning. */
+#include "plan/step.h"
+#include "plan/tile.h"
+
+#include "base/status.h"
+#include "base/threads.h"
+
+#include <math.h>
+
+#define BLOCK 64 /* samples looked at together */
+
+typedef struct rerun {
+    const snn_run *run;
+    snn_workspace *workspace;
+    snn_bucket bucket; /* a tile of one vector */
+} rerun;
+
+/* Value k of a sample in an array of batch samples. */
+static int64_t place_of(snn_order order, int64_t batch, int64_t features, int64_t sample, int64_t k)
+{
+    return order == SNN_SAMPLES_FIRST ? sample * features + k : k * batch + sample;
+}
+
+/* A bit for each of count samples from first on: whether it has a NaN in an output. */
+static uint64_t find_nan(const snn_run *run, int64_t first, int count)
+{
+    uint64_t found = 0;
+    for (int64_t i = 0; i < run->plan->out_count; i++) {
+        const int64_t features = run->plan->ports_out[i].features;
+        for (int64_t o = 0; o < features; o++)
+            for (int s = 0; s < count; s++) {
+                const int64_t at = place_of(run->y_order, run->batch, features, first + s, o);
+                found |= (uint64_t)(isnan(run->y[i][at]) != 0) << s;
+            }
+    }
+    return found;
+}
+
+static void run_step(const snn_plan *plan, const snn_step *step, const snn_frame *frame)
+{
+    const snn_isa *isa = plan->isa;
+    float *y = snn_frame_result(frame, &step->result);
+    if (step->type != SNN_STEP_LINEAR) {
+        snn_step_run(plan, step, frame, y, 0, 0, 1);
+        return;
+    }
+    const snn_choice *choice = snn_single_choice(step);
+    const float *x = snn_frame_operand(frame, &step->operands[0]);
+    for (int share = 0; share < choice->packing->share_count; share++)
+        isa->exact(choice->kernel, snn_share(choice->packing, share), x, y, step->epilogue.bias, isa->lanes);
+    isa->activate(y, y, step->outputs * isa->lanes, &step->epilogue);
+}
+
+/* count samples, at most the lanes of a vector, through all steps; lanes without one repeat the first. */
+static void run_samples(const snn_run *run, const int64_t *samples, int count, const snn_frame *frame)
+{
+    const snn_plan *plan = run->plan;
+    const int lanes = plan->isa->lanes;
+    for (int64_t i = 0; i < plan->in_count; i++) {
+        const snn_port *port = &plan->ports_in[i];
+        float *to = snn_frame_result(frame, &port->place);
+        for (int64_t k = 0; k < port->features; k++)
+            for (int l = 0; l < lanes; l++)
+                to[k * lanes + l] = run->x[i][place_of(run->x_order, run->batch, port->features,
+                                                       samples[l < count ? l : 0], k)];
+    }
+    for (int64_t i = 0; i < plan->step_count; i++)
+        run_step(plan, &plan->steps[i], frame);
+    for (int64_t i = 0; i < plan->out_count; i++) {
+        const snn_port *port = &plan->ports_out[i];
+        const float *from = snn_frame_result(frame, &port->place);
+        for (int64_t k = 0; k < port->features; k++)
+            for (int l = 0; l < count; l++) {
+                const float value = from[k * lanes + l];
+                run->y[i][place_of(run->y_order, run->batch, port->features, samples[l], k)] =
+                    isnan(value) ? NAN : value;
+            }
+    }
+}
+
+/* Blocks of samples, in turn. */
+static void run_thread(void *argument, int thread, int threads)
+{
+    const rerun *r = argument;
+    const int64_t batch = r->run->batch;
+    float *arena = r->workspace->memory + (size_t)thread * r->workspace->arena_floats;
+    const snn_frame frame = {&r->bucket, r->workspace->row_floats, arena, arena, NULL};
+    for (int64_t first = thread * (int64_t)BLOCK; first < batch; first += threads * (int64_t)BLOCK) {
+        uint64_t found = find_nan(r->run, first, batch - first < BLOCK ? (int)(batch - first) : BLOCK);
+        while (found) {
+            int64_t samples[BLOCK];
+            int count = 0;
+            for (int s = 0; s < BLOCK && count < r->bucket.samples; s++) {
+                if (!(found >> s & 1))
+                    continue;
+                samples[count++] = first + s;
+                found &= ~((uint64_t)1 << s);
+            }
+            run_samples(r->run, samples, count, &frame);
+        }
+    }
+}
+
+snn_status snn_run_exact(const snn_run *run)
+{
+    const snn_plan *plan = run->plan;
+    rerun r = {.run = run,
+               .workspace = snn_workspace_take(plan),
+               .bucket = {.layout = SNN_LAYOUT_TILE, .samples = plan->isa->lanes}};
+    if (!r.workspace)
+        return snn_fail(SNN_ERROR_MEMORY, "out of memory for a workspace");
+    const int64_t blocks = (run->batch + BLOCK - 1) / BLOCK;
+    snn_parallel(blocks < plan->threads ? (int)blocks : plan->threads, run_thread, &r);
+    snn_workspace_return(plan, r.workspace);
+    return SNN_OK;
+}
