@@ -1,7 +1,7 @@
 /* Writes a model file. Tensors lie in the order of their element size, 8, 4 and 2 bytes, and the header
  * is padded to a multiple of 8, so that every tensor is aligned in a file that is mapped. */
 #define _XOPEN_SOURCE 700 /* for PATH_MAX */
-#include "file/file_replace.h"
+#include "base/file_replace.h"
 #include "file/format.h"
 #include "base/status.h"
 #include "file/text.h"

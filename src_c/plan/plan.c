@@ -1,5 +1,5 @@
 /* model -> plan: steps with fused activations, packed weights, chosen kernels. */
-#include "plan/plan.h"
+#include "plan/problem.h"
 
 #include "base/memory.h"
 #include "graph/model.h"
@@ -9,47 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- CSR views of the model's weights ---- */
-
-/* A dense weight as CSR, zeros left out; owned arrays. Returns 0 when memory is out. */
-static int csr_from_dense(const snn_node *node, snn_csr *csr)
-{
-    const size_t count = (size_t)node->outputs * (size_t)node->inputs;
-    int64_t nnz = 0;
-    for (size_t i = 0; i < count; i++)
-        nnz += node->weight[i] != 0.0f;
-    int64_t *indptr = snn_alloc((size_t)node->outputs + 1, sizeof *indptr);
-    int32_t *indices = snn_alloc((size_t)nnz, sizeof *indices);
-    float *data = snn_alloc((size_t)nnz, sizeof *data);
-    *csr = (snn_csr){node->outputs, node->inputs, indptr, indices, data};
-    if (!indptr || !indices || !data)
-        return 0;
-    int64_t at = 0;
-    for (int64_t row = 0; row < node->outputs; row++) {
-        const float *weight = node->weight + (size_t)row * (size_t)node->inputs;
-        for (int64_t k = 0; k < node->inputs; k++) {
-            if (weight[k] == 0.0f)
-                continue;
-            indices[at] = (int32_t)k;
-            data[at++] = weight[k];
-        }
-        indptr[row + 1] = at;
-    }
-    return 1;
-}
-
-static void free_views(const snn_step *steps, snn_csr *csr, int64_t count)
-{
-    for (int64_t i = 0; csr && i < count; i++) {
-        if (steps[i].type != SNN_STEP_LINEAR || steps[i].sparse)
-            continue;
-        snn_free((void *)csr[i].indptr);
-        snn_free((void *)csr[i].indices);
-        snn_free((void *)csr[i].data);
-    }
-    snn_free(csr);
-}
-
 /* ---- steps ---- */
 
 /* What follows a matrix product value by value. */
@@ -58,9 +17,9 @@ static snn_epilogue epilogue_of(const snn_node *node, const float *bias)
     return (snn_epilogue){bias, node->type, node->attributes[0], node->attributes[1]};
 }
 
-/* Fills a step from node index, an activation after a linear node fused into it; csr is set for a linear
- * step. Returns the number of nodes taken, 0 when memory is out. */
-static int64_t make_step(const snn_model *model, int64_t index, int shares, snn_step *step, snn_csr *csr)
+/* Fills a step from node index, an activation after a linear node fused into it. Returns the number of nodes
+ * taken, 0 when memory is out. */
+static int64_t make_step(const snn_model *model, int64_t index, int shares, snn_step *step)
 {
     const snn_node *node = &model->nodes[index];
     step->node = index;
@@ -79,24 +38,19 @@ static int64_t make_step(const snn_model *model, int64_t index, int shares, snn_
         return 0;
     if (node->bias)
         memcpy(step->bias, node->bias, (size_t)node->outputs * sizeof *node->bias);
-    if (node->sparse)
-        *csr = (snn_csr){node->outputs, node->inputs, node->indptr, node->indices, node->data};
-    else if (!csr_from_dense(node, csr))
-        return 0;
-    step->nnz = csr->indptr[csr->rows];
     const snn_node *after = index + 1 < model->count ? &model->nodes[index + 1] : NULL;
     const int fused = after && snn_op_of(after->type)->kind == SNN_KIND_POINTWISE;
     step->epilogue = fused ? epilogue_of(after, step->bias) : (snn_epilogue){.bias = step->bias};
     return 1 + fused;
 }
 
-static snn_status make_steps(snn_plan *plan, const snn_model *model, snn_csr *csr)
+static snn_status make_steps(snn_plan *plan, const snn_model *model)
 {
     int64_t index = 0;
     plan->widest = model->inputs;
     while (index < model->count) {
         snn_step *step = &plan->steps[plan->step_count];
-        const int64_t taken = make_step(model, index, plan->threads, step, &csr[plan->step_count]);
+        const int64_t taken = make_step(model, index, plan->threads, step);
         plan->step_count++;
         if (!taken)
             return snn_fail(SNN_ERROR_MEMORY, "out of memory while packing node %lld", (long long)index);
@@ -109,23 +63,13 @@ static snn_status make_steps(snn_plan *plan, const snn_model *model, snn_csr *cs
     return SNN_OK;
 }
 
-/* Buckets, candidates, and the choice among them: from the cache of the options, or anew. */
-static snn_status choose_kernels(snn_plan *plan, const snn_csr *csr, const snn_plan_options *options)
+/* Buckets, and what each step does in each: from the cache of the options, or anew. */
+static snn_status choose_kernels(snn_plan *plan, const snn_model *model, const snn_plan_options *options)
 {
     const char *folder = plan->tune == SNN_TUNE_MEASURE ? options->cache_path : NULL;
     snn_bucket_init(plan, options);
-    for (int64_t i = 0; i < plan->step_count; i++)
-        for (int b = 0; plan->steps[i].type == SNN_STEP_LINEAR && b < plan->bucket_count; b++)
-            if (!snn_candidate_init(plan, &csr[i], b, &plan->steps[i]))
-                return snn_fail(SNN_ERROR_MEMORY, "out of memory while looking at node %lld",
-                                (long long)plan->steps[i].node);
-    plan->cached = folder && snn_cache_read(plan, folder);
-    snn_status status = snn_tune_steps(plan, csr);
-    if (!status)
-        status = snn_tune_buckets(plan);
-    if (!status && folder && !plan->cached && !plan->disturbed)
-        snn_cache_write(plan, folder);
-    return status;
+    const snn_status status = snn_tune_steps(plan, model, folder);
+    return status ? status : snn_tune_buckets(plan, folder);
 }
 
 /* ---- public ---- */
@@ -163,7 +107,6 @@ snn_status snn_plan_create(const snn_model *model, const snn_plan_options *optio
         return status;
 
     snn_plan *plan = snn_alloc(1, sizeof *plan);
-    snn_csr *csr = snn_alloc((size_t)model->count, sizeof *csr);
     if (plan) {
         plan->isa = isa;
         plan->threads = options->threads ? options->threads : snn_threads_default();
@@ -174,18 +117,14 @@ snn_status snn_plan_create(const snn_model *model, const snn_plan_options *optio
         plan->pool = snn_alloc(SNN_POOL, sizeof *plan->pool);
         plan->crowd = snn_alloc(1, sizeof *plan->crowd);
     }
-    if (!plan || !csr || !plan->steps || !plan->pool || !plan->crowd)
+    if (!plan || !plan->steps || !plan->pool || !plan->crowd)
         status = snn_fail(SNN_ERROR_MEMORY, "out of memory for a plan");
     if (!status)
-        status = make_steps(plan, model, csr);
+        status = make_steps(plan, model);
     if (!status)
-        status = choose_kernels(plan, csr, options);
+        status = choose_kernels(plan, model, options);
     if (!status && !snn_schedule_init(plan))
         status = snn_fail(SNN_ERROR_MEMORY, "out of memory for a plan");
-    if (plan)
-        free_views(plan->steps, csr, plan->step_count);
-    else
-        snn_free(csr);
     if (status) {
         snn_plan_free(plan);
         return status;
@@ -212,6 +151,7 @@ void snn_plan_free(snn_plan *plan)
     snn_free((void *)plan->pool);
     snn_free(plan->crowd);
     snn_free(plan->steps);
+    snn_problems_free(plan->problems);
     snn_free(plan->table);
     snn_free(plan);
 }
