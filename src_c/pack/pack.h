@@ -42,9 +42,9 @@ int64_t snn_largest_block(const snn_kernel *kernel);
  * bounds (share_count + 1): the rows of each share. NULL when memory is out. */
 snn_packing *snn_pack(const snn_csr *csr, const snn_isa *isa, const snn_kernel *kernel, int64_t k_block,
                       int share_count, const int64_t *bounds);
-/* Weights that panels of that many rows take, zeros included: near nnz where rows share their columns.
- * -1 when memory is out. */
-int64_t snn_panel_slots(const snn_csr *csr, int height);
+/* Weights that panels of each of count heights take, zeros included: near nnz where rows share their columns.
+ * 0 when memory is out. */
+int snn_panel_slots(const snn_csr *csr, const int *heights, int count, int64_t *slots);
 void snn_packing_free(snn_packing *packing);
 
 /* The share at index, as the kernel takes it. */

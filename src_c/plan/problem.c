@@ -37,16 +37,19 @@ static int runs_of(const snn_csr *csr)
 /* 0 when memory is out. */
 static int look_at(const snn_isa *isa, const snn_csr *csr, snn_structure *structure)
 {
+    int heights[16], count = 0;
+    int64_t slots[16];
     *structure = (snn_structure){.spread = spread_of(csr), .runs = runs_of(csr)};
-    for (int i = 0; i < isa->kernel_count; i++) {
-        const snn_kernel *kernel = &isa->kernels[i];
-        if (kernel->format != SNN_FORMAT_PANEL || structure->panel_slots[kernel->shape])
-            continue;
-        const int64_t slots = snn_panel_slots(csr, kernel->shape);
-        if (slots < 0)
-            return 0;
-        structure->panel_slots[kernel->shape] = slots;
-    }
+    for (int height = 1; height <= 16; height++)
+        for (int i = 0; i < isa->kernel_count; i++)
+            if (isa->kernels[i].format == SNN_FORMAT_PANEL && isa->kernels[i].shape == height) {
+                heights[count++] = height;
+                break;
+            }
+    if (!snn_panel_slots(csr, heights, count, slots))
+        return 0;
+    for (int i = 0; i < count; i++)
+        structure->panel_slots[heights[i]] = slots[i];
     return 1;
 }
 

@@ -45,7 +45,11 @@ int snn_panels_pay(const snn_csr *csr, int64_t slots);
 void snn_candidate_init(const snn_plan *plan, const snn_csr *csr, int bucket, const snn_structure *structure,
                         snn_tuned *tuned);
 
-/* tune_time.c: times the first count candidates of a list, whose packings are there, and sorts them by their
+/* tune_time.c */
+double snn_clock_us(clockid_t clock);
+/* The processor time of this thread where it moves with the time of day within 20 us; else that. */
+clockid_t snn_tuning_clock(void);
+/* Times the first count candidates of a list, whose packings are there, and sorts them by their
  * times; share by share on one thread. 1 when the samples agree, so that the times are to be believed. */
 int snn_time_candidates(const snn_step *step, snn_choice *list, int count, const float *x, float *y);
 

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 
 #define AGREE_WITHIN 1.04
-#define SAMPLE_US 20.0 /* a sample is at least so long where one run is short: reading the clock costs 0.4   \
+#define SAMPLE_US                                                                                            \
+    20.0               /* a sample is at least so long where one run is short: reading the clock costs 0.4   \
                         */
 #define WARM_US 1000.0 /* runs longer than this do not care what the caches held before */
 #define PATIENCE_US 20000.0 /* of samples a candidate, when they do not agree */
@@ -18,22 +19,21 @@ typedef struct trial {
     snn_samples samples;
 } trial;
 
-static double clock_us(clockid_t clock)
+double snn_clock_us(clockid_t clock)
 {
     struct timespec t;
     clock_gettime(clock, &t);
     return 1e6 * (double)t.tv_sec + 1e-3 * (double)t.tv_nsec;
 }
 
-/* The thread's processor time where it moves with the time of day within 20 us; else that. */
-static clockid_t finest_clock(void)
+clockid_t snn_tuning_clock(void)
 {
     for (int i = 0; i < 3; i++) {
-        const double start = clock_us(CLOCK_MONOTONIC), used = clock_us(CLOCK_THREAD_CPUTIME_ID);
-        while (clock_us(CLOCK_MONOTONIC) < start + 20.0)
+        const double start = snn_clock_us(CLOCK_MONOTONIC), used = snn_clock_us(CLOCK_THREAD_CPUTIME_ID);
+        while (snn_clock_us(CLOCK_MONOTONIC) < start + 20.0)
             continue;
-        const double moved = clock_us(CLOCK_THREAD_CPUTIME_ID) - used;
-        if (moved > 15.0 && moved < clock_us(CLOCK_MONOTONIC) - start + 1.0)
+        const double moved = snn_clock_us(CLOCK_THREAD_CPUTIME_ID) - used;
+        if (moved > 15.0 && moved < snn_clock_us(CLOCK_MONOTONIC) - start + 1.0)
             return CLOCK_THREAD_CPUTIME_ID;
     }
     return CLOCK_MONOTONIC;
@@ -56,10 +56,10 @@ static double sample(const snn_step *step, trial *t, int samples, clockid_t cloc
     if (guess < WARM_US)
         run_choice(step, &t->choice, x, y);
     for (int i = 0; i < samples; i++) {
-        const double start = clock_us(clock);
+        const double start = snn_clock_us(clock);
         for (int run = 0; run < runs; run++)
             run_choice(step, &t->choice, x, y);
-        const double took = clock_us(clock) - start;
+        const double took = snn_clock_us(clock) - start;
         snn_samples_add(&t->samples, took / runs);
         used += took;
     }
@@ -105,7 +105,7 @@ static void settle(const snn_step *step, trial *trials, int count, clockid_t clo
 int snn_time_candidates(const snn_step *step, snn_choice *list, int count, const float *x, float *y)
 {
     trial trials[SNN_MAX_CANDIDATES];
-    const clockid_t clock = finest_clock();
+    const clockid_t clock = snn_tuning_clock();
     for (int i = 0; i < count; i++) {
         trials[i].choice = list[i];
         snn_samples_init(&trials[i].samples);
