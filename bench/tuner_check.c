@@ -5,10 +5,10 @@
  *     tuner_check 40 7      cases, seed
  *
  * A line a case: the layer, the tile, the plan's kernel, the best kernel, and how much slower the choice was
- * in the same run. The last line counts the cases beyond 5 %. It reaches into the core (plan.h): no example.
+ * in the same run. The last line counts the cases beyond 5 %. It reaches into the core (plan/): no example.
  */
 #include "base/memory.h"
-#include "plan/plan.h"
+#include "plan/problem.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,8 +87,9 @@ static double check_case(int64_t rows, int64_t cols, double sparsity, int64_t ba
     for (int b = 0; b < plan->bucket_count; b++)
         if (plan->buckets[b].samples <= batch)
             bucket = b;
-    const int samples = plan->buckets[bucket].samples, count = step->candidate_count[bucket];
-    snn_choice *list = step->candidates[bucket];
+    const int samples = plan->buckets[bucket].samples, count = step->problem->buckets[bucket].count;
+    snn_choice list[SNN_MAX_CANDIDATES];
+    memcpy(list, step->problem->buckets[bucket].candidates, sizeof list);
     const int64_t bounds[2] = {0, rows};
     for (int i = 0; i < count; i++)
         list[i].packing = snn_pack(&m.csr, plan->isa, list[i].kernel, list[i].k_block, 1, bounds);

@@ -1,6 +1,6 @@
 """Writes a file so that its name always stands for a whole one: the old until the new is on the disk.
 
-What sparsenn.save does in C (src_c/file/file_replace.c), for everything that Python writes; the tests hold
+What sparsenn.save does in C (src_c/base/file_replace.c), for everything that Python writes; the tests hold
 both to one table.
 """
 

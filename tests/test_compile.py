@@ -202,12 +202,14 @@ def test_a_second_plan_from_the_cache_gives_the_same_bits(make_model, rng, tmp_p
 
 def test_a_second_plan_makes_the_choices_of_the_first(make_model, tmp_path):
     model = make_model((200, 150, 10), 0.9)
-    first = snn.compile(model, cache=tmp_path).report()
-    assert not first["cached"]
-    if not list(tmp_path.iterdir()):
+    assert not snn.compile(model, cache=tmp_path).report()["cached"]
+    for _ in range(20):
+        if (first := snn.compile(model, cache=tmp_path).report())["cached"]:
+            break
+    else:
         pytest.skip("the machine is so busy that no time was believed, so none was kept")
     second = snn.compile(model, cache=tmp_path).report()
-    assert second["cached"]
+    assert second["cached"] and second["buckets"] == first["buckets"]
     for one, other in zip(first["layers"], second["layers"], strict=True):
         for left, right in zip(one["choices"], other["choices"], strict=True):
             assert [left["chosen"][key] for key in ("kernel", "k_block")] == [

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import sparsenn as snn
+from sparsenn.bridge import to_core
 
 HUGE = 10**15 - 1
 
@@ -19,17 +20,25 @@ def model() -> snn.Model:
 
 
 @pytest.fixture
-def cached(model, tmp_path):
-    """(folder, its one file, a sound text)."""
-    for _ in range(5):
+def folder(model, tmp_path):
+    """A folder that holds everything about the model."""
+    for _ in range(20):
         compile_in(tmp_path, model)
-        if files := list(tmp_path.iterdir()):
-            return tmp_path, files[0], files[0].read_bytes()
+        if strict_json(compile_in(tmp_path, model))["cached"]:
+            return tmp_path
     pytest.skip("the machine is so busy that no time was believed, so none was kept")
 
 
-def compile_in(folder, model) -> snn.Plan:
-    return snn.compile(model, threads=1, cache=folder, batch_sizes=(1,))
+@pytest.fixture(params=["problem", "plan"])
+def cached(request, folder):
+    """(folder, a file of that kind in it, its sound text)."""
+    mark = {"problem": b" | linear 60x40 ", "plan": b" | plan of 2 steps "}[request.param]
+    file = next(file for file in sorted(folder.iterdir()) if mark in file.read_bytes())
+    return folder, file, file.read_bytes()
+
+
+def compile_in(folder, model, **options) -> snn.Plan:
+    return snn.compile(model, **{"threads": 1, "cache": folder, "batch_sizes": (1,)} | options)
 
 
 def strict_json(plan: snn.Plan) -> dict:
@@ -113,23 +122,52 @@ def test_the_checksum_of_the_tests_is_that_of_the_core(model, cached):
     assert strict_json(compile_in(folder, model))["cached"]
 
 
-@pytest.mark.parametrize(
-    ("line", "word", "value"),
-    [(line, -1, value) for line in (1, 2) for value in (HUGE, 10**9, 10**15)]
-    + [(line, word, value) for line in (-1, -2) for word in (0, 1) for value in (HUGE, 10**9, 10**15, 0)],
-)
-def test_a_time_that_cannot_be_is_not_believed(model, cached, rng, line, word, value):
+@pytest.mark.parametrize("value", [HUGE, 10**9, 10**15, 0])
+@pytest.mark.parametrize("line", [1, -3])
+def test_a_time_that_cannot_be_is_not_believed(model, cached, rng, line, value):
     folder, file, good = cached
-    file.write_bytes(with_time(good, line, word, value))
+    words = (0, 1) if b" | plan of " in good else (-1,)
     x = rng.standard_normal((5, 40))
     wanted = snn.compile(model, threads=1, tune="off", cache=False).run(x)
-    assert_tuned_anew(folder, file, model, wanted, x)
+    for word in words:
+        file.write_bytes(with_time(good, line, word, value))
+        assert_tuned_anew(folder, file, model, wanted, x)
+
+
+def with_lines(good: bytes, change) -> bytes:
+    """A sound file but for the lines between the first and the last, its checksum made to fit."""
+    first, *lines, _ = good.split(b"\n")[:-1]
+    text = b"\n".join([first, *change(lines)]) + b"\n"
+    return text + checksum(text)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda lines: lines[:-1],
+        lambda lines: [*lines, lines[-1]],
+        lambda lines: [lines[0], *lines[:-1]],
+        lambda lines: [b"no_such_kernel 64 1000", *lines[1:]],
+        lambda lines: [lines[0].replace(b" ", b" 7", 1), *lines[1:]],
+        lambda lines: [b"panel_tile_4x4 256 1000", *lines[1:]],
+    ],
+    ids=["one less", "one more", "one twice", "unknown kernel", "other block", "other layout"],
+)
+def test_choices_that_are_no_candidates_are_not_taken(model, folder, rng, change):
+    x = rng.standard_normal((5, 40))
+    wanted = snn.compile(model, threads=1, tune="off", cache=False).run(x)
+    files = [file for file in folder.iterdir() if b" | linear 60x40 " in file.read_bytes()]
+    for file in files:
+        good = file.read_bytes()
+        file.write_bytes(with_lines(good, change))
+        assert file.read_bytes() != good
+        assert_tuned_anew(folder, file, model, wanted, x)
 
 
 def test_a_damaged_file_is_replaced(model, cached):
     folder, file, good = cached
     file.write_bytes(good + b"junk\n")
-    for _ in range(5):
+    for _ in range(20):
         compile_in(folder, model)
         if strict_json(compile_in(folder, model))["cached"]:
             break
@@ -151,3 +189,74 @@ def test_what_is_no_file_is_ignored(model, cached, kind):
     else:
         file.write_bytes(good * 100_000)
     assert not strict_json(compile_in(folder, model))["cached"]
+
+
+def problems(plan: snn.Plan) -> dict:
+    return strict_json(plan)["problems"]
+
+
+def test_equal_layers_are_one_problem(rng, random_csr):
+    weight = random_csr(48, 48, 0.9)
+    equal = snn.Model([snn.Linear(weight), snn.ReLU()] * 30)
+    assert problems(compile_in(False, equal)) == {"count": 1, "tuned": 1, "read": 0}
+    last = snn.Model([*equal.layers[:-1], snn.Tanh()])
+    assert problems(compile_in(False, last)) == {"count": 2, "tuned": 2, "read": 0}
+    x = rng.standard_normal((5, 48))
+    wanted = snn.compile(equal, threads=1, tune="off", cache=False).run(x)
+    np.testing.assert_array_equal(compile_in(False, equal).run(x), wanted)
+
+
+def test_equal_layers_choose_the_same(random_csr):
+    model = snn.Model([snn.Linear(random_csr(64, 64, 0.9)), snn.ReLU()] * 6)
+    first, *others = strict_json(compile_in(False, model))["layers"]
+    for layer in others:
+        assert layer["choices"] == first["choices"]
+
+
+def test_a_problem_of_one_network_is_read_by_another(folder, model, rng):
+    """Another network with the first one's second layer, and another width before it."""
+    other = snn.Model([*snn.mlp([30, 60], sparsity=0.9, seed=1).layers, snn.ReLU(), model.layers[-1]])
+    plan = compile_in(folder, other)
+    assert problems(plan) == {"count": 2, "tuned": 1, "read": 1}
+    x = rng.standard_normal((5, 30))
+    wanted = snn.compile(other, threads=1, tune="off", cache=False).run(x)
+    np.testing.assert_array_equal(plan.run(x), wanted)
+
+
+def test_other_batches_read_the_buckets_that_they_share(folder, model):
+    """The shapes of tiles are those of batch 1 and wider ones, which are timed beside them."""
+    before = {file.name for file in folder.iterdir()}
+    assert problems(compile_in(folder, model, batch_sizes=(1, 64)))["tuned"] == 2
+    assert before < {file.name for file in folder.iterdir()}
+    for options in ({"threads": 2}, {"isa": "scalar"}):
+        assert problems(compile_in(folder, model, **options))["read"] == 0
+
+
+def test_without_timing_nothing_is_read_or_kept(folder, model):
+    before = sorted(folder.iterdir())
+    for tune in ("model", "off"):
+        assert problems(compile_in(folder, model, tune=tune)) == {"count": 2, "tuned": 0, "read": 0}
+    assert sorted(folder.iterdir()) == before
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o027, 0o077])
+def test_files_have_the_mode_that_the_umask_leaves(model, tmp_path, mask):
+    old = os.umask(mask)
+    try:
+        for _ in range(20):
+            compile_in(tmp_path, model)
+            if any(tmp_path.iterdir()):
+                break
+    finally:
+        os.umask(old)
+    modes = {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    if not modes:
+        pytest.skip("the machine is so busy that no time was believed, so none was kept")
+    assert modes == {0o666 & ~mask}
+    assert all(file.name.startswith("tune-") for file in tmp_path.iterdir())  # nothing half-written
+
+
+def test_a_folder_that_cannot_be_written_is_no_error(model, tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    plan = snn._core.Plan(to_core(model), threads=1, cache_path=os.fsencode(tmp_path / "file"))
+    assert plan.inputs == 40

@@ -1,7 +1,7 @@
 /* Writes a model file. */
 #define _XOPEN_SOURCE 700 /* for PATH_MAX */
+#include "base/file_replace.h"
 #include "base/status.h"
-#include "file/file_replace.h"
 #include "file/format_text.h"
 
 #include <inttypes.h>

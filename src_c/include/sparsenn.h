@@ -298,7 +298,7 @@ typedef struct snn_plan_options {
     size_t batch_size_count;
     snn_tune tune;
     const char *isa;        /* NULL: the default of snn_cpu_query */
-    const char *cache_path; /* folder for tuning results; NULL: none are kept */
+    const char *cache_path; /* folder for tuning results, by problem; NULL: none are kept */
 } snn_plan_options;
 
 /* Packs model into a new plan; the model is not needed afterwards. options NULL: all zero. A model without

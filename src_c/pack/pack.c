@@ -34,18 +34,26 @@ int64_t snn_largest_block(const snn_kernel *kernel)
     return kernel->index_bytes == 1 ? 256 : 65536 / (kernel->samples / 2);
 }
 
+int snn_same_packing(const snn_kernel *kernel, int64_t k_block, const snn_kernel *other, int64_t other_block)
+{
+    if (kernel->format != other->format)
+        return 0;
+    return kernel->format == SNN_FORMAT_DENSE ||
+           (kernel->layout == other->layout && kernel->shape == other->shape && k_block == other_block &&
+            kernel->index_bytes == other->index_bytes &&
+            (kernel->index_bytes != 2 || kernel->samples == other->samples));
+}
+
 snn_packing *snn_pack(const snn_csr *csr, const snn_isa *isa, const snn_kernel *kernel, int64_t k_block,
                       int share_count, const int64_t *bounds)
 {
     snn_packing *packing = snn_alloc(1, sizeof *packing);
     if (!packing)
         return NULL;
+    packing->kernel = kernel;
     packing->format = kernel->format;
-    packing->layout = kernel->layout;
     packing->shape = kernel->format == SNN_FORMAT_DENSE ? 0 : kernel->shape;
     packing->share_count = share_count;
-    packing->index_bytes = kernel->index_bytes;
-    packing->samples = kernel->index_bytes == 2 ? kernel->samples : 0;
     int packed;
     if (kernel->format == SNN_FORMAT_DENSE) {
         packed = snn_pack_dense(csr, share_count, bounds, packing);

@@ -16,12 +16,10 @@ typedef struct snn_csr {
 } snn_csr;
 
 typedef struct snn_packing {
+    const snn_kernel *kernel; /* it was made for that one; others may read it */
     snn_format format;
-    snn_layout layout;
     int shape;       /* as snn_kernel.shape; 0 when dense */
     int64_t k_block; /* CSR: columns a block or a window; 0 when dense */
-    int index_bytes; /* as snn_kernel.index_bytes */
-    int samples;     /* two-byte indices fit tiles of this width alone; 0: any */
     int share_count;
     size_t share_size; /* bytes of the struct of one share */
     void *shares;      /* (share_count) snn_csr_tile, snn_csr_column or snn_dense */
@@ -36,15 +34,17 @@ typedef struct snn_packing {
  * Bounds are multiples of 16 rows but for the last. bounds (share_count + 1). */
 void snn_split_rows(const snn_csr *csr, int share_count, int64_t *bounds);
 
-/* Packs for kernel. k_block is read for CSR in the tile layout: a number in [1, snn_largest_block(kernel)].
- * bounds (share_count + 1): the rows of each share. NULL when memory is out. */
+/* Whether two kernels, each with so many columns a block or a window, read the same packing. */
+int snn_same_packing(const snn_kernel *kernel, int64_t k_block, const snn_kernel *other, int64_t other_block);
 /* Columns a block may have at most: what an index can tell apart. */
 int64_t snn_largest_block(const snn_kernel *kernel);
+/* Packs for kernel. k_block is read for CSR in the tile layout: a number in [1, snn_largest_block(kernel)].
+ * bounds (share_count + 1): the rows of each share. NULL when memory is out. */
 snn_packing *snn_pack(const snn_csr *csr, const snn_isa *isa, const snn_kernel *kernel, int64_t k_block,
                       int share_count, const int64_t *bounds);
-/* Weights that panels of that many rows take, zeros included: near nnz where rows share their columns.
- * -1 when memory is out. */
-int64_t snn_panel_slots(const snn_csr *csr, int height);
+/* Weights that panels of each of count heights take, zeros included: near nnz where rows share their columns.
+ * 0 when memory is out. */
+int snn_panel_slots(const snn_csr *csr, const int *heights, int count, int64_t *slots);
 void snn_packing_free(snn_packing *packing);
 
 /* The share at index, as the kernel takes it. */

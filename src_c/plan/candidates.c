@@ -2,7 +2,7 @@
  *
  * The model counts processor cycles of a core with two loads and two multiply-adds a cycle, at 4 GHz. Only
  * the order of the candidates matters where they are timed afterwards. */
-#include "plan/plan.h"
+#include "plan/problem.h"
 
 #include <math.h>
 
@@ -85,16 +85,16 @@ static double estimate(const snn_csr *csr, const snn_isa *isa, const snn_kernel 
     return cycles / CYCLES_A_US;
 }
 
-static void insert(snn_step *step, int bucket, snn_choice choice)
+static void insert(snn_tuned *tuned, snn_choice choice)
 {
-    snn_choice *list = step->candidates[bucket];
-    int at = step->candidate_count[bucket];
+    snn_choice *list = tuned->candidates;
+    int at = tuned->count;
     if (at == SNN_MAX_CANDIDATES) {
         if (list[at - 1].estimate_us <= choice.estimate_us)
             return;
         at--;
     } else {
-        step->candidate_count[bucket]++;
+        tuned->count++;
     }
     for (; at > 0 && list[at - 1].estimate_us > choice.estimate_us; at--)
         list[at] = list[at - 1];
@@ -109,7 +109,23 @@ static int wide_pays(const snn_csr *csr, const snn_kernel *kernel)
     return density < (kernel->samples <= 16 ? 0.022 : 0.014);
 }
 
-int snn_candidate_init(const snn_plan *plan, const snn_csr *csr, int bucket, snn_step *step)
+int snn_panels_pay(const snn_csr *csr, int64_t slots)
+{
+    return slots > 0 && slots <= 2 * csr->indptr[csr->rows];
+}
+
+/* Candidates worth timing: within a factor of the best estimate. */
+static int worth_timing(const snn_tuned *tuned)
+{
+    const snn_choice *list = tuned->candidates;
+    int count = 0;
+    while (count < tuned->count && list[count].estimate_us <= 1.6 * list[0].estimate_us)
+        count++;
+    return count < 6 ? count : 6;
+}
+
+void snn_candidate_init(const snn_plan *plan, const snn_csr *csr, int bucket, const snn_structure *structure,
+                        snn_tuned *tuned)
 {
     static const int64_t k_blocks[] = {64, 128, 192, 256, 512, 1024};
     enum { k_block_count = sizeof k_blocks / sizeof *k_blocks };
@@ -119,17 +135,9 @@ int snn_candidate_init(const snn_plan *plan, const snn_csr *csr, int bucket, snn
         if (kernel->layout != tile->layout || kernel->samples != tile->samples)
             continue;
         const int blocked = kernel->format != SNN_FORMAT_DENSE && kernel->layout == SNN_LAYOUT_TILE;
-        int64_t slots = 0;
-        if (kernel->format == SNN_FORMAT_PANEL) {
-            int64_t *counted = &step->panel_slots[kernel->shape];
-            if (*counted == 0)
-                *counted = snn_panel_slots(csr, kernel->shape);
-            slots = *counted;
-            if (slots < 0)
-                return 0;
-            if (slots > csr->indptr[csr->rows] * 2)
-                continue; // rows that do not share their columns
-        }
+        const int64_t slots = kernel->format == SNN_FORMAT_PANEL ? structure->panel_slots[kernel->shape] : 0;
+        if (kernel->format == SNN_FORMAT_PANEL && !snn_panels_pay(csr, slots))
+            continue;
         for (int k = 0; k < (blocked ? k_block_count : 1); k++) {
             const int64_t k_block = blocked ? k_blocks[k] : kernel->window;
             if (blocked && (k_block > snn_largest_block(kernel) || (k > 0 && k_blocks[k - 1] >= csr->cols)))
@@ -138,11 +146,10 @@ int snn_candidate_init(const snn_plan *plan, const snn_csr *csr, int bucket, snn
                 continue; // one byte would do
             if (k_block > 512 && csr->cols > 512 && !wide_pays(csr, kernel))
                 continue;
-            insert(step, bucket,
-                   (snn_choice){.kernel = kernel,
-                                .k_block = k_block,
-                                .estimate_us = estimate(csr, plan->isa, kernel, k_block, slots)});
+            insert(tuned, (snn_choice){.kernel = kernel,
+                                       .k_block = k_block,
+                                       .estimate_us = estimate(csr, plan->isa, kernel, k_block, slots)});
         }
     }
-    return 1;
+    tuned->worth = worth_timing(tuned);
 }

@@ -1,5 +1,5 @@
 /* model -> plan: steps with fused activations, packed weights, chosen kernels. */
-#include "plan/plan.h"
+#include "plan/problem.h"
 
 #include "base/memory.h"
 #include "graph/model.h"
@@ -9,81 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- CSR views of the model's weights ---- */
-
-/* A dense weight as CSR, zeros left out; owned arrays. Returns 0 when memory is out. */
-static int csr_from_dense(const snn_node *node, snn_csr *csr)
-{
-    const size_t count = (size_t)node->outputs * (size_t)node->inputs;
-    int64_t nnz = 0;
-    for (size_t i = 0; i < count; i++)
-        nnz += node->weight[i] != 0.0f;
-    int64_t *indptr = snn_alloc((size_t)node->outputs + 1, sizeof *indptr);
-    int32_t *indices = snn_alloc((size_t)nnz, sizeof *indices);
-    float *data = snn_alloc((size_t)nnz, sizeof *data);
-    *csr = (snn_csr){node->outputs, node->inputs, indptr, indices, data};
-    if (!indptr || !indices || !data)
-        return 0;
-    int64_t at = 0;
-    for (int64_t row = 0; row < node->outputs; row++) {
-        const float *weight = node->weight + (size_t)row * (size_t)node->inputs;
-        for (int64_t k = 0; k < node->inputs; k++) {
-            if (weight[k] == 0.0f)
-                continue;
-            indices[at] = (int32_t)k;
-            data[at++] = weight[k];
-        }
-        indptr[row + 1] = at;
-    }
-    return 1;
-}
-
-static void free_views(const snn_step *steps, snn_csr *csr, int64_t count)
-{
-    for (int64_t i = 0; csr && i < count; i++) {
-        if (steps[i].type != SNN_STEP_LINEAR || steps[i].sparse)
-            continue;
-        snn_free((void *)csr[i].indptr);
-        snn_free((void *)csr[i].indices);
-        snn_free((void *)csr[i].data);
-    }
-    snn_free(csr);
-}
-
-/* The weights of the linear steps: csr (step_count). */
-static snn_status make_views(snn_plan *plan, const snn_model *model, snn_csr *csr)
-{
-    for (int64_t i = 0; i < plan->step_count; i++) {
-        snn_step *step = &plan->steps[i];
-        if (step->type != SNN_STEP_LINEAR)
-            continue;
-        const snn_node *node = &model->nodes[step->node];
-        if (node->sparse)
-            csr[i] = (snn_csr){node->outputs, node->inputs, node->indptr, node->indices, node->data};
-        else if (!csr_from_dense(node, &csr[i]))
-            return snn_fail(SNN_ERROR_MEMORY, "out of memory while packing node %lld", (long long)step->node);
-        step->nnz = csr[i].indptr[csr[i].rows];
-    }
-    return SNN_OK;
-}
-
-/* Buckets, candidates, and the choice among them: from the cache of the options, or anew. */
-static snn_status choose_kernels(snn_plan *plan, const snn_csr *csr, const snn_plan_options *options)
+/* Buckets, and what each step does in each: from the cache of the options, or anew. */
+static snn_status choose_kernels(snn_plan *plan, const snn_model *model, const snn_plan_options *options)
 {
     const char *folder = plan->tune == SNN_TUNE_MEASURE ? options->cache_path : NULL;
     snn_bucket_init(plan, options);
-    for (int64_t i = 0; i < plan->step_count; i++)
-        for (int b = 0; plan->steps[i].type == SNN_STEP_LINEAR && b < plan->bucket_count; b++)
-            if (!snn_candidate_init(plan, &csr[i], b, &plan->steps[i]))
-                return snn_fail(SNN_ERROR_MEMORY, "out of memory while looking at node %lld",
-                                (long long)plan->steps[i].node);
-    plan->cached = folder && snn_cache_read(plan, folder);
-    snn_status status = snn_tune_steps(plan, csr);
-    if (!status)
-        status = snn_tune_buckets(plan);
-    if (!status && folder && !plan->cached && !plan->disturbed)
-        snn_cache_write(plan, folder);
-    return status;
+    const snn_status status = snn_tune_steps(plan, model, folder);
+    return status ? status : snn_tune_buckets(plan, folder);
 }
 
 /* ---- public ---- */
@@ -122,7 +54,6 @@ snn_status snn_plan_create(const snn_model *model, const snn_plan_options *optio
         return status;
 
     snn_plan *plan = snn_alloc(1, sizeof *plan);
-    snn_csr *csr = snn_alloc((size_t)(model->count + model->output_count), sizeof *csr);
     if (plan) {
         plan->isa = isa;
         plan->threads = options->threads ? options->threads : snn_threads_default();
@@ -130,20 +61,14 @@ snn_status snn_plan_create(const snn_model *model, const snn_plan_options *optio
         plan->pool = snn_alloc(SNN_POOL, sizeof *plan->pool);
         plan->crowd = snn_alloc(1, sizeof *plan->crowd);
     }
-    if (!plan || !csr || !plan->pool || !plan->crowd)
+    if (!plan || !plan->pool || !plan->crowd)
         status = snn_fail(SNN_ERROR_MEMORY, "out of memory for a plan");
     if (!status)
         status = snn_lower(model, plan);
     if (!status)
-        status = make_views(plan, model, csr);
-    if (!status)
-        status = choose_kernels(plan, csr, options);
+        status = choose_kernels(plan, model, options);
     if (!status && !snn_schedule_init(plan))
         status = snn_fail(SNN_ERROR_MEMORY, "out of memory for a plan");
-    if (plan)
-        free_views(plan->steps, csr, plan->step_count);
-    else
-        snn_free(csr);
     if (status) {
         snn_plan_free(plan);
         return status;
@@ -168,6 +93,7 @@ void snn_plan_free(snn_plan *plan)
     snn_free(plan->ports_in);
     snn_free(plan->ports_out);
     snn_model_free(plan->shape);
+    snn_problems_free(plan->problems);
     snn_free(plan->table);
     snn_free(plan);
 }

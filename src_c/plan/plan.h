@@ -36,7 +36,6 @@ typedef struct snn_place {
 } snn_place;
 
 #define SNN_MAX_BUCKETS 8
-#define SNN_MAX_CANDIDATES 24
 
 /* A way to compute a step in a bucket. */
 typedef struct snn_choice {
@@ -61,14 +60,12 @@ typedef struct snn_step {
     struct snn_move *moves;     /* SNN_STEP_MOVE: (run_count) owned */
     int op;                     /* SNN_STEP_PAIR: SNN_OP_... */
     snn_epilogue epilogue;
-    float *bias;             /* (outputs + shares) owned */
-    int64_t nnz;             /* linear: weights that are not padding */
-    int sparse;              /* linear: the model holds CSR */
-    int64_t panel_slots[17]; /* linear: snn_panel_slots by panel height; 0: not yet counted */
-    snn_packing *packings;   /* owned list */
+    float *bias;           /* (outputs + shares) owned */
+    int64_t nnz;           /* linear: weights that are not padding */
+    int sparse;            /* linear: the model holds CSR */
+    snn_packing *packings; /* owned list */
     snn_choice chosen[SNN_MAX_BUCKETS];
-    snn_choice candidates[SNN_MAX_BUCKETS][SNN_MAX_CANDIDATES];
-    int candidate_count[SNN_MAX_BUCKETS];
+    const struct snn_problem *problem; /* linear: what was tuned, shared with equal steps (problem.h) */
 } snn_step;
 
 /* ---- buckets: tile shapes that batches are cut into ---- */
@@ -125,9 +122,11 @@ struct snn_plan {
     unsigned char *table;
     int64_t table_size;
     snn_tune tune;
-    int cached;         /* choices and times came from the tuning cache */
-    int disturbed;      /* a time measured is not to be believed: not kept in the cache */
-    double peak_gflops; /* of multiply-adds in registers, one thread */
+    struct snn_problem *problems; /* owned list: what the steps are to the tuner */
+    int64_t problem_count;
+    int64_t tuned_problems; /* of these, timed for this plan */
+    int cached;             /* all choices and times came from the tuning cache */
+    double peak_gflops;     /* of multiply-adds in registers, one thread */
     double compile_seconds;
     _Atomic(snn_workspace *) *pool; /* (SNN_POOL) idle workspaces */
     snn_crowd *crowd;               /* owned; whether the threads of its runs are held up */
@@ -153,28 +152,19 @@ int snn_schedule_init(snn_plan *plan);
 /* Cuts batch into at most SNN_MAX_SEGMENTS segments, split ones last; returns how many. */
 int snn_schedule(const snn_plan *plan, int64_t batch, snn_segment *segments);
 
-/* candidates.c: the buckets of a plan for the batches it is made for, and the ways to compute a step in each,
- * with the cost model's times, best first; 0 when memory is out. */
+/* candidates.c: the buckets of a plan for the batches it is made for. */
 void snn_bucket_init(snn_plan *plan, const snn_plan_options *options);
-int snn_candidate_init(const snn_plan *plan, const snn_csr *csr, int bucket, snn_step *step);
 
-/* tune.c: fills chosen of every linear step. csr (step_count): the weights of the linear steps. */
-snn_status snn_tune_steps(snn_plan *plan, const snn_csr *csr);
-/* Fills the times of the buckets: from those of the steps or, when measuring, by running tiles. Afterwards
- * the plan's workspaces fit its buckets. */
-snn_status snn_tune_buckets(snn_plan *plan);
-/* The times of the buckets from those of the chosen steps, with what turning x and y costs. */
+/* tune.c: packs every linear step for the kernels chosen for it, problem by problem. folder: of the tuning
+ * cache, NULL for none. */
+snn_status snn_tune_steps(snn_plan *plan, const snn_model *model, const char *folder);
+/* tune_buckets.c: fills the times of the buckets, from the cache, from those of the steps or by running
+ * tiles. Afterwards the plan's workspaces fit its buckets. */
+snn_status snn_tune_buckets(snn_plan *plan, const char *folder);
+/* The times of the buckets from those of the chosen steps, with what turning x and y and barriers cost. */
 void snn_bucket_estimate(snn_plan *plan);
 /* GFLOP/s of multiply-adds in registers on one thread: what rates are compared with. */
 double snn_measure_peak(const snn_isa *isa);
-
-/* tune_cache.c: kernels chosen and times measured by an earlier plan for the same kind of layers, processor
- * and threads. A folder of small text files, safe to delete and to share between processes. */
-/* Reads; 1 when the file is sound and has every choice of the plan: then chosen (without packing) and buckets
- * are filled. Otherwise both may hold anything. */
-int snn_cache_read(snn_plan *plan, const char *folder);
-/* Writes; failing to is not an error: the next plan is tuned again. */
-void snn_cache_write(const snn_plan *plan, const char *folder);
 
 /* workspace.c */
 snn_workspace *snn_workspace_create(const snn_plan *plan);

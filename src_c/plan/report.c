@@ -1,5 +1,5 @@
 /* A plan's report as JSON text. */
-#include "plan/plan.h"
+#include "plan/problem.h"
 #include "base/status.h"
 #include "graph/model.h"
 
@@ -82,11 +82,10 @@ static void put_linear(text *t, const snn_plan *plan, const snn_step *step)
             plan->buckets[b].layout == SNN_LAYOUT_TILE ? "tile" : "column", plan->buckets[b].samples);
         put_choice(t, &step->chosen[b]);
         put(t, ", \"candidates\": [");
-        for (int c = 0; c < step->candidate_count[b]; c++) {
-            snn_choice candidate = step->candidates[b][c];
-            candidate.packing = NULL; // those that lost are gone
+        const snn_tuned *tuned = &step->problem->buckets[b];
+        for (int c = 0; c < tuned->count; c++) {
             put(t, "%s", c ? ", " : "");
-            put_choice(t, &candidate);
+            put_choice(t, &tuned->candidates[c]);
         }
         put(t, "]}");
     }
@@ -102,8 +101,12 @@ snn_status snn_plan_report(const snn_plan *plan, char *buffer, size_t capacity, 
                         : !needed ? "needed"
                                   : "buffer");
     text t = {buffer, capacity, 0};
-    put(&t, "{\"isa\": \"%s\", \"threads\": %d, \"tune\": \"%s\", \"cached\": %s, \"peak_gflops\": ",
-        plan->isa->name, plan->threads, tunes[plan->tune], plan->cached ? "true" : "false");
+    put(&t,
+        "{\"isa\": \"%s\", \"threads\": %d, \"tune\": \"%s\", \"cached\": %s, \"problems\": {\"count\": "
+        "%lld, \"tuned\": %lld, \"read\": %lld}, \"peak_gflops\": ",
+        plan->isa->name, plan->threads, tunes[plan->tune], plan->cached ? "true" : "false",
+        (long long)plan->problem_count, (long long)plan->tuned_problems,
+        (long long)(plan->tune == SNN_TUNE_MEASURE ? plan->problem_count - plan->tuned_problems : 0));
     put_fixed(&t, plan->peak_gflops, 2);
     put(&t, ", \"compile_seconds\": ");
     put_fixed(&t, plan->compile_seconds, 6);

@@ -4,7 +4,7 @@
 
 #include "check.h"
 #include "perturbed_csr.h"
-#include "plan/plan.h"
+#include "plan/problem.h"
 
 #include <string.h>
 
@@ -77,7 +77,8 @@ static void force_candidates(snn_plan *plan, const random_model *m)
         const snn_csr *csr = &m->csr[step->node];
         snn_split_rows(csr, plan->threads, bounds);
         for (int b = 0; b < plan->bucket_count; b++) {
-            snn_choice choice = step->candidates[b][chance(step->candidate_count[b])];
+            const snn_tuned *tuned = &step->problem->buckets[b];
+            snn_choice choice = tuned->candidates[chance(tuned->count)];
             snn_packing *packing =
                 snn_pack(csr, plan->isa, choice.kernel, choice.k_block, plan->threads, bounds);
             if (!CHECK(packing))

@@ -9,6 +9,7 @@
 /* A file being written. begin, then write, then commit; cancel after any failure but begin's own. */
 typedef struct snn_file_replace {
     int folder, file;    /* descriptors */
+    int quick;           /* 0 from begin; 1 set then: commit does not wait for the disk */
     char path[PATH_MAX]; /* the target, links resolved */
     const char *target;  /* its name within folder */
     char temporary[80];  /* the new file's name within folder until it is renamed */

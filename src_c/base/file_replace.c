@@ -1,6 +1,6 @@
 #define _XOPEN_SOURCE 700
 #define _FILE_OFFSET_BITS 64
-#include "file/file_replace.h"
+#include "base/file_replace.h"
 #include "base/status.h"
 
 #include <errno.h>
@@ -89,6 +89,7 @@ snn_status snn_replace_begin(const char *path, snn_file_replace *replace)
 {
     replace->folder = -1;
     replace->file = -1;
+    replace->quick = 0;
     replace->buffered = 0;
     struct stat about;
     int exists = 0;
@@ -147,7 +148,7 @@ snn_status snn_replace_commit(snn_file_replace *replace)
     const snn_status status = flush_buffer(replace);
     if (status != SNN_OK)
         return status;
-    if (fsync(replace->file) != 0)
+    if (!replace->quick && fsync(replace->file) != 0)
         return fail_errno("cannot put the file on the disk");
     const int closed = close(replace->file);
     replace->file = -1;
@@ -157,7 +158,7 @@ snn_status snn_replace_commit(snn_file_replace *replace)
         return fail_errno("cannot rename the temporary file");
     /* The new file is in place now. Some file systems cannot flush a folder, and say so with EINVAL. */
     replace->temporary[0] = '\0';
-    if (fsync(replace->folder) != 0 && errno != EINVAL)
+    if (!replace->quick && fsync(replace->folder) != 0 && errno != EINVAL)
         return fail_errno("the file was replaced, but its folder cannot be put on the disk");
     close(replace->folder);
     replace->folder = -1;

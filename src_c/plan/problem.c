@@ -1,0 +1,149 @@
+/* Which layers are the same to the tuner, and what each of them chooses. */
+#include "plan/problem.h"
+
+#include "base/memory.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- structure ---- */
+
+/* Standard deviation of the rows' lengths, in quarters of their mean. */
+static int spread_of(const snn_csr *csr)
+{
+    const double mean = (double)csr->indptr[csr->rows] / (double)csr->rows;
+    double squares = 0.0;
+    for (int64_t r = 0; r < csr->rows; r++) {
+        const double off = (double)(csr->indptr[r + 1] - csr->indptr[r]) - mean;
+        squares += off * off;
+    }
+    const double quarters = mean > 0.0 ? 4.0 * sqrt(squares / (double)csr->rows) / mean : 0.0;
+    return quarters < 20.0 ? (int)(quarters + 0.5) : 20;
+}
+
+/* Weights that stand alone, or first, in 64 columns of a row; in quarters of all. */
+static int runs_of(const snn_csr *csr)
+{
+    int64_t runs = 0;
+    for (int64_t r = 0; r < csr->rows; r++)
+        for (int64_t p = csr->indptr[r]; p < csr->indptr[r + 1]; p++)
+            runs += p == csr->indptr[r] || csr->indices[p] / 64 != csr->indices[p - 1] / 64;
+    const int64_t nnz = csr->indptr[csr->rows];
+    return nnz ? (int)((4 * runs + nnz / 2) / nnz) : 0;
+}
+
+/* 0 when memory is out. */
+static int look_at(const snn_isa *isa, const snn_csr *csr, snn_structure *structure)
+{
+    int heights[16], count = 0;
+    int64_t slots[16];
+    *structure = (snn_structure){.spread = spread_of(csr), .runs = runs_of(csr)};
+    for (int height = 1; height <= 16; height++)
+        for (int i = 0; i < isa->kernel_count; i++)
+            if (isa->kernels[i].format == SNN_FORMAT_PANEL && isa->kernels[i].shape == height) {
+                heights[count++] = height;
+                break;
+            }
+    if (!snn_panel_slots(csr, heights, count, slots))
+        return 0;
+    for (int i = 0; i < count; i++)
+        structure->panel_slots[heights[i]] = slots[i];
+    return 1;
+}
+
+/* ---- keys ---- */
+
+/* Layers of nearly the same density and structure have the same key. */
+static void write_key(const snn_step *step, const snn_csr *csr, const snn_structure *structure, char *key)
+{
+    const int64_t nnz = csr->indptr[csr->rows];
+    const double density = (double)nnz / ((double)csr->rows * (double)csr->cols);
+    int used = snprintf(key, SNN_KEY_BYTES,
+                        "linear %" PRId64 "x%" PRId64 " activation %d density %d rows %d:%d panels",
+                        csr->rows, csr->cols, step->epilogue.activation,
+                        nnz ? (int)floor(8.0 * log2(density)) : -999, structure->spread, structure->runs);
+    for (int height = 1; height <= 16; height++)
+        if (snn_panels_pay(csr, structure->panel_slots[height]))
+            used += snprintf(key + used, (size_t)(SNN_KEY_BYTES - used), " %d:%d", height,
+                             (int)(4 * structure->panel_slots[height] / (nnz + 1)));
+}
+
+snn_problem *snn_problem_of(snn_plan *plan, const snn_step *step, const snn_csr *csr, int *made)
+{
+    snn_structure structure;
+    char key[SNN_KEY_BYTES];
+    *made = 0;
+    if (!look_at(plan->isa, csr, &structure))
+        return NULL;
+    write_key(step, csr, &structure, key);
+    for (snn_problem *p = plan->problems; p; p = p->next)
+        if (!strcmp(p->key, key))
+            return p;
+    snn_problem *problem = snn_alloc(1, sizeof *problem);
+    if (!problem)
+        return NULL;
+    *made = 1;
+    memcpy(problem->key, key, sizeof key);
+    for (int b = 0; b < plan->bucket_count; b++)
+        snn_candidate_init(plan, csr, b, &structure, &problem->buckets[b]);
+    problem->next = plan->problems;
+    plan->problems = problem;
+    plan->problem_count++;
+    return problem;
+}
+
+void snn_problems_free(snn_problem *list)
+{
+    for (snn_problem *next; list; list = next) {
+        next = list->next;
+        snn_free(list);
+    }
+}
+
+/* ---- choosing ---- */
+
+/* Times this near are the same: a packing less is worth more. */
+#define AS_GOOD 1.02
+
+/* Candidates that may be chosen: the first of the list, and those as good. */
+static int good_ones(const snn_tuned *tuned)
+{
+    int count = 1;
+    while (count < tuned->timed &&
+           tuned->candidates[count].measured_us <= AS_GOOD * tuned->candidates[0].measured_us)
+        count++;
+    return count;
+}
+
+/* Buckets that could read the packing of a choice. */
+static int readers(const snn_plan *plan, const snn_problem *problem, const snn_choice *choice)
+{
+    int count = 0;
+    for (int b = 0; b < plan->bucket_count; b++) {
+        const snn_tuned *tuned = &problem->buckets[b];
+        for (int c = 0; c < good_ones(tuned); c++)
+            if (snn_same_packing(choice->kernel, choice->k_block, tuned->candidates[c].kernel,
+                                 tuned->candidates[c].k_block)) {
+                count++;
+                break;
+            }
+    }
+    return count;
+}
+
+void snn_problem_choose(const snn_plan *plan, snn_problem *problem)
+{
+    for (int b = 0; b < plan->bucket_count; b++) {
+        snn_tuned *tuned = &problem->buckets[b];
+        int most = 0;
+        for (int c = 0; c < good_ones(tuned); c++) {
+            const int count = readers(plan, problem, &tuned->candidates[c]);
+            if (count > most) {
+                most = count;
+                tuned->chosen = c;
+            }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+/* Problems: what is tuned. Layers of one shape, density, structure and activation are one problem, whatever
+ * their weights, in one plan or in several: it is tuned once, and its times serve them all. */
+#ifndef SNN_PROBLEM_H
+#define SNN_PROBLEM_H
+
+#include "plan/plan.h"
+
+#define SNN_MAX_CANDIDATES 24
+#define SNN_KEY_BYTES 384
+
+/* What kernels' times depend on beside shape and density. */
+typedef struct snn_structure {
+    int64_t panel_slots[17]; /* by panel height, where the ISA has such panels; see snn_panel_slots */
+    int spread; /* of the rows' lengths: 4 standard deviations to the mean, rounded, at most 20 */
+    int runs;   /* quarters of the weights that begin a run within 64 columns */
+} snn_structure;
+
+/* A problem in one bucket: the ways to compute it, those that were timed first, fastest first. */
+typedef struct snn_tuned {
+    snn_choice candidates[SNN_MAX_CANDIDATES]; /* without packings */
+    int count;
+    int worth; /* of these the first are worth timing */
+    int timed; /* worth or 0 */
+    int chosen;
+} snn_tuned;
+
+typedef struct snn_problem {
+    char key[SNN_KEY_BYTES]; /* in words */
+    snn_tuned buckets[SNN_MAX_BUCKETS];
+    struct snn_problem *next;
+} snn_problem;
+
+/* problem.c */
+/* The plan's problem of a layer, made if there is none yet (then *made, with candidates in the order of the
+ * cost model); NULL when memory is out. */
+snn_problem *snn_problem_of(snn_plan *plan, const snn_step *step, const snn_csr *csr, int *made);
+void snn_problems_free(snn_problem *list);
+/* Chooses in every bucket: the fastest, or one as good as that whose packing other buckets read as well. */
+void snn_problem_choose(const snn_plan *plan, snn_problem *problem);
+
+/* candidates.c */
+/* Whether panels with so many slots are candidates at all: rows that share their columns. */
+int snn_panels_pay(const snn_csr *csr, int64_t slots);
+/* The ways to compute a layer in a bucket, with the cost model's times, best first. */
+void snn_candidate_init(const snn_plan *plan, const snn_csr *csr, int bucket, const snn_structure *structure,
+                        snn_tuned *tuned);
+
+/* tune_time.c */
+double snn_clock_us(clockid_t clock);
+/* The processor time of this thread where it moves with the time of day within 20 us; else that. */
+clockid_t snn_tuning_clock(void);
+/* Times the first count candidates of a list, whose packings are there, and sorts them by their
+ * times; share by share on one thread. 1 when the samples agree, so that the times are to be believed. */
+int snn_time_candidates(const snn_step *step, snn_choice *list, int count, const float *x, float *y);
+
+/* tune_cache.c: times measured by earlier plans on the same processor for as many threads. A folder of small
+ * text files, one for each problem and bucket and one for each kind of plan, safe to delete and to share
+ * between processes. Reading gives 1 when the file is there and sound, and changes nothing otherwise; failing
+ * to write is not an error, the next plan is tuned again. */
+int snn_cache_read_problem(const snn_plan *plan, const char *folder, snn_problem *problem, int bucket);
+void snn_cache_write_problem(const snn_plan *plan, const char *folder, const snn_problem *problem,
+                             int bucket);
+/* The times of the buckets, which must hold estimates before. */
+int snn_cache_read_buckets(snn_plan *plan, const char *folder);
+void snn_cache_write_buckets(const snn_plan *plan, const char *folder);
+
+#endif

@@ -1,0 +1,138 @@
+/* What a tile of each bucket costs: by running tiles through the whole plan, whose layers push each other out
+ * of the caches and whose threads wait for each other.
+ *
+ * A tile on one thread is timed by the thread's processor time, which other processes hardly change. Runs on
+ * all threads have only the time of day: they are believed where they agree with each other and are not far
+ * from what one thread says. */
+#include "plan/problem.h"
+#include "plan/samples.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+
+#include <math.h>
+#include <string.h>
+
+#define BARRIER_US 0.8
+#define AGREE_WITHIN 1.08
+#define FAR 2.5
+#define ENOUGH_US 2500.0
+/* Longer than this a bucket is not timed, however disturbed: beside busy processes a run that shares a tile
+ * may wait for a whole slice of the scheduler at each barrier. */
+#define PATIENCE_US 30000.0
+
+/* split_us from tile_us, which is that of one thread. */
+static void estimate_split(const snn_plan *plan, snn_bucket *bucket)
+{
+    bucket->split_us = plan->threads == 1
+                           ? bucket->tile_us
+                           : bucket->tile_us / plan->threads + BARRIER_US * (double)plan->step_count;
+}
+
+void snn_bucket_estimate(snn_plan *plan)
+{
+    for (int b = 0; b < plan->bucket_count; b++) {
+        snn_bucket *bucket = &plan->buckets[b];
+        const double values = (double)(plan->inputs + plan->outputs) * bucket->samples;
+        double sum = bucket->layout == SNN_LAYOUT_TILE ? values * 0.0002 : 0.0;
+        for (int64_t i = 0; i < plan->step_count; i++) {
+            const snn_choice *choice = &plan->steps[i].chosen[b];
+            sum += choice->measured_us > 0.0 ? choice->measured_us : choice->estimate_us;
+        }
+        bucket->tile_us = sum;
+        estimate_split(plan, bucket);
+    }
+}
+
+typedef struct timer {
+    snn_plan *plan;
+    snn_workspace *workspace;
+    float *x, *y; /* a tile a thread */
+} timer;
+
+/* Least time of a few runs of a batch as tiles of a bucket; *believed: whether the least ones agree. Gives up
+ * when patience ends, after one run if need be. */
+static double time_runs(const timer *t, int64_t batch, int bucket, int split, clockid_t clock, int *believed)
+{
+    double spent = 0.0, began = snn_microseconds();
+    snn_samples samples;
+    snn_samples_init(&samples);
+    *believed = 0;
+    do {
+        const double start = snn_clock_us(clock);
+        snn_plan_run_bucket(t->plan, t->workspace, t->x, batch, t->y, bucket, split);
+        snn_samples_add(&samples, snn_clock_us(clock) - start);
+        *believed = snn_samples_agree(&samples, AGREE_WITHIN);
+        spent = snn_microseconds() - began;
+    } while (spent < (*believed ? ENOUGH_US : ENOUGH_US + PATIENCE_US));
+    return 1e-3 * ceil(1e3 * samples.least_us[0]);
+}
+
+/* tile_us of one thread; whether it is to be believed. */
+static int time_one_thread(const timer *t, int bucket, clockid_t clock)
+{
+    int believed;
+    snn_bucket *b = &t->plan->buckets[bucket];
+    b->tile_us = time_runs(t, b->samples, bucket, 0, clock, &believed);
+    estimate_split(t->plan, b);
+    return believed;
+}
+
+/* Both times of all threads, where they are to be believed: then 1. */
+static int time_all_threads(const timer *t, int bucket, snn_bucket *timed)
+{
+    int agreed;
+    const snn_plan *plan = t->plan;
+    const snn_bucket *one = &plan->buckets[bucket];
+    timed->split_us = time_runs(t, one->samples, bucket, 1, CLOCK_MONOTONIC, &agreed);
+    if (!agreed || timed->split_us > FAR * one->split_us)
+        return 0;
+    timed->tile_us = time_runs(t, one->samples * (int64_t)plan->threads, bucket, 0, CLOCK_MONOTONIC, &agreed);
+    return agreed && timed->tile_us <= FAR * one->tile_us;
+}
+
+/* Times all buckets; 1 when that is to be believed. All of them have the times of one thread, or all have
+ * those of all threads, since the two are not compared with each other. */
+static int time_buckets(const timer *t)
+{
+    snn_plan *plan = t->plan;
+    snn_bucket timed[SNN_MAX_BUCKETS];
+    const clockid_t clock = snn_tuning_clock();
+    int believed = 1;
+    for (int b = 0; b < plan->bucket_count; b++)
+        believed &= time_one_thread(t, b, clock);
+    if (plan->threads == 1)
+        return believed;
+    for (int b = 0; b < plan->bucket_count; b++) {
+        timed[b] = plan->buckets[b];
+        if (!time_all_threads(t, b, &timed[b]))
+            return 0;
+    }
+    memcpy(plan->buckets, timed, (size_t)plan->bucket_count * sizeof *timed);
+    return 1;
+}
+
+static snn_status measure(snn_plan *plan, const char *folder)
+{
+    const size_t samples = (size_t)plan->buckets[plan->bucket_count - 1].samples * (size_t)plan->threads;
+    timer t = {.plan = plan, .workspace = snn_workspace_create(plan)};
+    t.x = snn_alloc(samples * (size_t)plan->inputs, sizeof *t.x);
+    t.y = snn_alloc(samples * (size_t)plan->outputs, sizeof *t.y);
+    const int ready = t.x && t.y && t.workspace;
+    if (ready && time_buckets(&t) && folder)
+        snn_cache_write_buckets(plan, folder);
+    snn_workspace_free(t.workspace);
+    snn_free(t.x);
+    snn_free(t.y);
+    return ready ? SNN_OK : snn_fail(SNN_ERROR_MEMORY, "out of memory for tuning");
+}
+
+snn_status snn_tune_buckets(snn_plan *plan, const char *folder)
+{
+    snn_bucket_estimate(plan);
+    if (plan->tune != SNN_TUNE_MEASURE)
+        return SNN_OK;
+    const int read = folder && snn_cache_read_buckets(plan, folder);
+    plan->cached = read && plan->tuned_problems == 0;
+    return read ? SNN_OK : measure(plan, folder);
+}

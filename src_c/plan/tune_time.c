@@ -1,0 +1,143 @@
+/* Timing candidates on one thread, so that neither other processes nor chance choose among them.
+ *
+ * A sample is the processor time of the thread: it stands still while the thread waits for a processor. */
+#include "plan/problem.h"
+#include "plan/samples.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define AGREE_WITHIN 1.04
+#define SAMPLE_US                                                                                            \
+    20.0               /* a sample is at least so long where one run is short: reading the clock costs 0.4   \
+                        */
+#define WARM_US 1000.0 /* runs longer than this do not care what the caches held before */
+#define PATIENCE_US 20000.0 /* of samples a candidate, when they do not agree */
+
+typedef struct trial {
+    snn_choice choice;
+    snn_samples samples;
+} trial;
+
+double snn_clock_us(clockid_t clock)
+{
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return 1e6 * (double)t.tv_sec + 1e-3 * (double)t.tv_nsec;
+}
+
+clockid_t snn_tuning_clock(void)
+{
+    for (int i = 0; i < 3; i++) {
+        const double start = snn_clock_us(CLOCK_MONOTONIC), used = snn_clock_us(CLOCK_THREAD_CPUTIME_ID);
+        while (snn_clock_us(CLOCK_MONOTONIC) < start + 20.0)
+            continue;
+        const double moved = snn_clock_us(CLOCK_THREAD_CPUTIME_ID) - used;
+        if (moved > 15.0 && moved < snn_clock_us(CLOCK_MONOTONIC) - start + 1.0)
+            return CLOCK_THREAD_CPUTIME_ID;
+    }
+    return CLOCK_MONOTONIC;
+}
+
+static void run_choice(const snn_step *step, const snn_choice *choice, const float *x, float *y)
+{
+    for (int share = 0; share < choice->packing->share_count; share++)
+        choice->kernel->run(snn_share(choice->packing, share), x, y, snn_column_stride(step->outputs),
+                            &step->epilogue);
+}
+
+/* One tile through all shares of the step, after a run that brings its data into the caches; returns what the
+ * samples took. */
+static double sample(const snn_step *step, trial *t, int samples, clockid_t clock, const float *x, float *y)
+{
+    const double least = t->samples.least_us[0], guess = least < DBL_MAX ? least : t->choice.estimate_us;
+    const int runs = guess < SAMPLE_US ? (guess < SAMPLE_US / 32 ? 32 : (int)(SAMPLE_US / guess) + 1) : 1;
+    double used = 0.0;
+    if (guess < WARM_US)
+        run_choice(step, &t->choice, x, y);
+    for (int i = 0; i < samples; i++) {
+        const double start = snn_clock_us(clock);
+        for (int run = 0; run < runs; run++)
+            run_choice(step, &t->choice, x, y);
+        const double took = snn_clock_us(clock) - start;
+        snn_samples_add(&t->samples, took / runs);
+        used += took;
+    }
+    return used;
+}
+
+static int all_agree(const trial *trials, int count)
+{
+    int all = 1;
+    for (int i = 0; i < count; i++)
+        all &= snn_samples_agree(&trials[i].samples, AGREE_WITHIN);
+    return all;
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const double first = ((const trial *)a)->samples.least_us[0],
+                 second = ((const trial *)b)->samples.least_us[0];
+    return (first > second) - (first < second);
+}
+
+/* Takes candidates in turn, so that drift hits all of them, for about budget_us each, and sorts them. */
+static void take_rounds(const snn_step *step, trial *trials, int count, int samples, double budget_us,
+                        clockid_t clock, const float *x, float *y)
+{
+    double used = 0.0;
+    for (int round = 0; round < 40 && (round < 3 || used < budget_us * count); round++)
+        for (int i = 0; i < count; i++)
+            used += sample(step, &trials[i], samples, clock, x, y);
+    qsort(trials, (size_t)count, sizeof *trials, by_time);
+}
+
+/* The same until their samples agree, or patience ends. */
+static void settle(const snn_step *step, trial *trials, int count, clockid_t clock, const float *x, float *y)
+{
+    double used = 0.0;
+    while (!all_agree(trials, count) && used < PATIENCE_US * count)
+        for (int i = 0; i < count; i++)
+            used += sample(step, &trials[i], 2, clock, x, y);
+    qsort(trials, (size_t)count, sizeof *trials, by_time);
+}
+
+int snn_time_candidates(const snn_step *step, snn_choice *list, int count, const float *x, float *y)
+{
+    trial trials[SNN_MAX_CANDIDATES];
+    const clockid_t clock = snn_tuning_clock();
+    for (int i = 0; i < count; i++) {
+        trials[i].choice = list[i];
+        snn_samples_init(&trials[i].samples);
+    }
+    if (count > 1)
+        take_rounds(step, trials, count, 1, 1500.0, clock, x, y);
+    int close = 1; // those within an eighth of the best are timed for longer
+    while (close < count && trials[close].samples.least_us[0] < 1.125 * trials[0].samples.least_us[0])
+        close++;
+    take_rounds(step, trials, close, 2, count > 1 ? 4000.0 : 500.0, clock, x, y);
+    settle(step, trials, close, clock, x, y);
+    for (int i = 0; i < count; i++) {
+        const double ns = round(1e3 * trials[i].samples.least_us[0]); // as the cache keeps it
+        list[i] = trials[i].choice;
+        list[i].measured_us = 1e-3 * (ns > 1.0 ? ns : 1.0);
+    }
+    return all_agree(trials, close);
+}
+
+/* ---- the peak ---- */
+
+/* The best of a few short runs. */
+double snn_measure_peak(const snn_isa *isa)
+{
+    double best = 0.0;
+    for (int round = 0; round < 5; round++) {
+        float sink;
+        const double start = snn_microseconds();
+        const double operations = isa->peak(10000, &sink);
+        const double rate = operations / (snn_microseconds() - start) * 1e-3;
+        if (rate > best)
+            best = rate;
+    }
+    return best;
+}
