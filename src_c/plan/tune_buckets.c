@@ -29,6 +29,13 @@ static void estimate_split(const snn_plan *plan, snn_bucket *bucket)
                            : bucket->tile_us / plan->threads + BARRIER_US * (double)plan->step_count;
 }
 
+/* What moving values, or taking them in pairs, costs a tile: the values, and what begins each run of them. */
+static double weightless_us(const snn_step *step, const snn_bucket *bucket)
+{
+    const double rows = bucket->layout == SNN_LAYOUT_COLUMN ? bucket->samples : 1;
+    return 0.0001 * (double)step->outputs * bucket->samples + 0.005 * rows * (double)step->run_count;
+}
+
 void snn_bucket_estimate(snn_plan *plan)
 {
     for (int b = 0; b < plan->bucket_count; b++) {
@@ -36,7 +43,10 @@ void snn_bucket_estimate(snn_plan *plan)
         const double values = (double)(plan->inputs + plan->outputs) * bucket->samples;
         double sum = bucket->layout == SNN_LAYOUT_TILE ? values * 0.0002 : 0.0;
         for (int64_t i = 0; i < plan->step_count; i++) {
-            const snn_choice *choice = &plan->steps[i].chosen[b];
+            const snn_step *step = &plan->steps[i];
+            const snn_choice *choice = &step->chosen[b];
+            if (step->run_count)
+                sum += weightless_us(step, bucket);
             sum += choice->measured_us > 0.0 ? choice->measured_us : choice->estimate_us;
         }
         bucket->tile_us = sum;

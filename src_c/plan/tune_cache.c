@@ -72,9 +72,15 @@ static void put_plan_key(page *p, const snn_plan *plan)
     uint64_t hash = hash_of("");
     for (int64_t i = 0; i < plan->step_count; i++) {
         const snn_step *step = &plan->steps[i];
-        char text[96];
-        snprintf(text, sizeof text, "\n%d %" PRId64 " %" PRId64 " %d ", (int)step->type, step->inputs,
-                 step->outputs, step->epilogue.activation);
+        char text[160];
+        snprintf(text, sizeof text, "\n%d %d %" PRId64 " %" PRId64 " %d %" PRId64 " %" PRId64 " ",
+                 (int)step->type, step->op, step->inputs, step->outputs, step->epilogue.activation,
+                 step->run_count, step->result.row);
+        for (int64_t k = 0; k < step->operand_count; k++) {
+            char operand[32];
+            snprintf(operand, sizeof operand, "%" PRId64 " ", step->operands[k].row);
+            hash = hash_on(hash, operand);
+        }
         hash = hash_on(hash_on(hash, text), step->problem ? step->problem->key : "");
     }
     put_machine(p, plan);
