@@ -11,6 +11,7 @@ and its copy in the core), the packed weights, and how many times these the comp
 from __future__ import annotations
 
 import argparse
+import json
 import resource
 import subprocess
 import sys
@@ -25,7 +26,9 @@ from sparsenn import _core
 from sparsenn.bridge import to_core
 
 WIDTH, WEIGHTS_A_ROW, PATTERNS = 1024, 32, 8
-HEADINGS = "network                     run    seconds  peak MB  before  packed  times  problems tuned  cached"
+HEADINGS = (
+    "network                     run    seconds  peak MB  before  packed  times  problems tuned  cached"
+)
 
 
 def peak_mb() -> float:
@@ -67,11 +70,13 @@ def measure(name: str, folder: str) -> None:
     start = time.perf_counter()
     plan = _core.Plan(handle, cache_path=folder.encode())
     seconds, peak = time.perf_counter() - start, peak_mb()
-    report = snn.compile_report(plan) if hasattr(snn, "compile_report") else __import__("json").loads(plan.report())
+    report = json.loads(plan.report())
     packed, problems = packed_mb(report), report["problems"]
     counts = f"{problems['tuned']:7d} of {problems['count']}"
-    print(f"{seconds:9.3f} {peak:8.0f} {before:7.0f} {packed:7.0f} {(peak - before) / packed:6.2f}  {counts:>14s}  "
-          f"{'yes' if report['cached'] else 'no'}")
+    print(
+        f"{seconds:9.3f} {peak:8.0f} {before:7.0f} {packed:7.0f} {(peak - before) / packed:6.2f}  {counts:>14s}  "
+        f"{'yes' if report['cached'] else 'no'}"
+    )
 
 
 def main() -> None:
