@@ -164,7 +164,7 @@ def test_sparsify_replaces_what_gets_faster(monkeypatch):
     module = nn.Sequential(shared, nn.Sequential(nn.ReLU(), nn.Linear(8, 4)), shared, nn.Linear(8, 2))
     # Times by kind of layer: the sparse one is slower for a layer of two outputs alone.
     monkeypatch.setattr(
-        "sparsenn.torch._seconds",
+        "sparsenn.torch.timing.seconds",
         lambda layer, x, backward: 1.0 if isinstance(layer, SparseLinear) else 0.5 + (layer.out_features > 2),
     )
     made = sparsify(module, sparsity=0.75)

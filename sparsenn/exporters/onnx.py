@@ -6,9 +6,9 @@ import os
 
 from .. import _core
 from ..file_replace import replace_file
-from ..importers._require import require
 from ..layers import Linear
 from ..model import Model
+from ..require import require
 from ._check import check_model, dense_weight
 from ._onnx_graph import Graph
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import ArgumentError, UnsupportedError
-from ..importers._require import require
 from ..layers import Linear, ReLU, Sigmoid, Softmax, Tanh
 from ..model import Model
+from ..require import require
 from ._check import check_model, dense_weight
 
 HIDDEN = {ReLU: "relu", Tanh: "tanh", Sigmoid: "logistic"}

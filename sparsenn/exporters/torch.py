@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..importers._require import require
 from ..layers import Linear
 from ..model import Model
+from ..require import require
 from ._check import check_model, dense_weight
 
 

@@ -10,7 +10,7 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from ..errors import UnsupportedError
-from ._torch_state import unchanged
+from .state import unchanged
 
 KNOWN = (BasePruningMethod, WeightNorm, SpectralNorm)
 
