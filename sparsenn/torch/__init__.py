@@ -6,7 +6,9 @@
 
 Autograd sees an nn.Linear; what is no plain run of values is left to torch's own operations.
 
-    linear.py     SparseLinear, the module;  loading.py  its state_dict, which may bring another pattern
+    linear.py     SparseLinear, the module;  reading.py  what it takes of an nn.Linear
+    loading.py    its state_dict, which may bring another pattern;  stale_state.py  optimizers after that
+    dense_copy.py its dense weight, to read
     product.py    y = x W^T + b on the kernels;  packing.py  the kernels of a pattern
     plain.py      the same in torch's own operations, for whoever records or transforms them
     sparsify.py   sparsify;  keeping.py  what goes over with a layer;  timing.py  which layer is faster

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections import OrderedDict
+from collections.abc import Iterator
+
 import torch
 from torch import nn
 from torch.nn.utils import parametrize
@@ -9,13 +13,9 @@ from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
+from ..torch_modules.hooks import copy_call_hooks
 from .linear import SparseLinear
 
-CALL_HOOKS = (  # they see the module, its input and its output, which stay what they are
-    *("_forward_pre_hooks", "_forward_pre_hooks_with_kwargs"),
-    *("_forward_hooks", "_forward_hooks_with_kwargs", "_forward_hooks_always_called"),
-    *("_backward_pre_hooks", "_backward_hooks", "_is_full_backward_hook"),
-)
 STATE_HOOKS = (  # they know the names of the parameters, which change
     *("_state_dict_hooks", "_state_dict_pre_hooks"),
     *("_load_state_dict_pre_hooks", "_load_state_dict_post_hooks"),
@@ -36,6 +36,8 @@ def obstacle(linear: nn.Linear, owners: dict[int, int]) -> str | None:
     if any(getattr(linear, name) for name in STATE_HOOKS):
         return "it has state_dict hooks"
     tensors = (*linear._parameters, *linear._buffers, *linear._modules)
+    if 0 in linear.weight.shape:
+        return f"its weight has shape {tuple(linear.weight.shape)}"
     if own := sorted({*tensors} - PRUNED - {"weight", "bias"}):
         return f"it has parts of its own: {', '.join(own)}"
     if any(owners[id(parameter)] > 1 for parameter in linear.parameters()):
@@ -49,13 +51,26 @@ def obstacle(linear: nn.Linear, owners: dict[int, int]) -> str | None:
 
 def move(linear: nn.Linear, layer: SparseLinear) -> SparseLinear:
     """layer with the hooks and attributes of linear; those of prune end with the masks."""
-    hooks = linear._forward_pre_hooks
-    for key in [key for key, hook in hooks.items() if isinstance(hook, BasePruningMethod)]:
-        del hooks[key]
-    for name in CALL_HOOKS:
-        setattr(layer, name, getattr(linear, name))
+    copy_call_hooks(linear, layer)
+    layer._forward_pre_hooks = _pre_hooks(linear, prune=False)
     layer.__dict__.update(_own_attributes(linear))
     return layer
+
+
+@contextlib.contextmanager
+def prune_hooks_alone(linear: nn.Linear) -> Iterator[None]:
+    """linear without the user's pre-hooks, which run when its sparse layer is called."""
+    every = linear._forward_pre_hooks
+    linear._forward_pre_hooks = _pre_hooks(linear, prune=True)
+    try:
+        yield
+    finally:
+        linear._forward_pre_hooks = every
+
+
+def _pre_hooks(linear: nn.Linear, *, prune: bool) -> OrderedDict:
+    hooks = linear._forward_pre_hooks.items()
+    return OrderedDict((key, hook) for key, hook in hooks if isinstance(hook, BasePruningMethod) == prune)
 
 
 def _own_attributes(linear: nn.Linear) -> dict:

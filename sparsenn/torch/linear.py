@@ -5,19 +5,19 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse
 import torch
-from torch import nn
+from torch import fx, nn
 from torch.nn import functional
 
-from ..checks import check_real
 from ..errors import ArgumentError
 from ..ops import check_threads
-from ..torch_modules.hooks import current_parameter
-from ..torch_modules.tensor import to_array
+from ..torch_modules.hooks import copy_call_hooks
 from ..weights import as_bias, as_csr
 from . import plain
+from .dense_copy import DenseCopy
 from .loading import make_room
 from .packing import Packing
 from .product import Product
+from .reading import is_trained, read_bias, read_weight
 
 
 class SparseLinear(nn.Module):
@@ -27,11 +27,11 @@ class SparseLinear(nn.Module):
     indices  (nnz,) int32 buffer, indptr (out + 1,) int64 buffer: the pattern, which is fixed
     bias     (out,) float32 parameter, or None
 
-    x is (..., in) float32 on the CPU, or of lower precision under autocast. A SparseLinear takes the place of
-    an nn.Linear: autograd, hooks, copies and pickles work alike. A state_dict holds all four; loading one may
-    bring another pattern, in the same Parameter data. torch.compile runs it between two graphs. What records
-    or transforms operations (torch.jit, torch.export, ONNX, torch.func) and second derivatives use the dense
-    weight. Made from a scipy matrix, or by from_dense.
+    The input is (..., in) float32 on the CPU, or of lower precision under autocast. A SparseLinear takes the
+    place of an nn.Linear: autograd, hooks, copies and pickles work alike. A state_dict holds all four; one of
+    another pattern is loaded into the same Parameter data. torch.compile runs the layer between two graphs.
+    What records or transforms operations (torch.jit, torch.export, torch.fx, ONNX, torch.func) and second
+    derivatives use the dense weight. Made from a scipy matrix, or by from_dense.
     """
 
     def __init__(self, weight, bias=None, *, threads: int | None = None):
@@ -60,18 +60,15 @@ class SparseLinear(nn.Module):
 
         sparsity  None keeps the weights that are not zero; a number in [0, 1) keeps the largest in
                   magnitude, to within one weight (Han et al. 2015, arXiv:1506.02626)
+
+        Hooks stay behind; sparsify takes them along. UnsupportedError where one may compute the weight.
         """
         if not isinstance(linear, nn.Linear):
             raise TypeError(f"linear must be a torch.nn.Linear, got {type(linear).__name__}")
-        weight = to_array(current_parameter(linear, "weight"))
-        weight = weight.toarray() if scipy.sparse.issparse(weight) else weight
-        if sparsity is not None:
-            weight = _keep_largest(weight, check_real("sparsity", sparsity, below=1.0))
-        bias = current_parameter(linear, "bias")
-        layer = cls(scipy.sparse.csr_array(weight), None if bias is None else to_array(bias), threads=threads)
-        layer.data.requires_grad_(_is_trained(linear, "weight"))
-        if bias is not None:
-            layer.bias.requires_grad_(_is_trained(linear, "bias"))
+        layer = cls(read_weight(linear, sparsity), read_bias(linear), threads=threads)
+        layer.data.requires_grad_(is_trained(linear, "weight"))
+        if layer.bias is not None:
+            layer.bias.requires_grad_(is_trained(linear, "bias"))
         return layer.train(linear.training)
 
     @property
@@ -86,8 +83,8 @@ class SparseLinear(nn.Module):
 
     @property
     def weight(self) -> torch.Tensor:
-        """The dense weight (out, in), made at each call: its gradients reach data, changes of it do not."""
-        return plain.dense_weight(self.data, self.indices, self.indptr, self._shape)
+        """The dense weight (out, in), new at each call: its gradients reach data, it refuses changes."""
+        return self._dense_weight().as_subclass(DenseCopy)
 
     def to_csr(self) -> scipy.sparse.csr_array:
         """A copy of the weight as a csr_array (out, in) float32."""
@@ -100,18 +97,23 @@ class SparseLinear(nn.Module):
         options = {"bias": self.bias is not None, **kind}
         linear = nn.utils.skip_init(nn.Linear, self.in_features, self.out_features, **options)
         with torch.no_grad():
-            linear.weight.copy_(self.weight)
+            linear.weight.copy_(self._dense_weight())
             linear.weight.requires_grad_(self.data.requires_grad)
             if self.bias is not None:
                 linear.bias.copy_(self.bias)
                 linear.bias.requires_grad_(self.bias.requires_grad)
         return linear.train(self.training)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """x (..., in) float32 -> (..., out) float32; under autocast from and to its type."""
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """input (..., in) float32 -> (..., out) float32, contiguous; under autocast from and to its type.
+
+        TypeError for another type, device or layout, ValueError for another shape.
+        """
         if torch.compiler.is_compiling() and not plain.is_exporting():
-            return _outside_of_the_graph(self, x)
-        return self._run(x)
+            return _outside_of_the_graph(self, input)
+        if isinstance(input, fx.Proxy):
+            return functional.linear(input, self._dense_weight(), self.bias)
+        return self._run(input)
 
     def _run(self, x: torch.Tensor) -> torch.Tensor:
         lower = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else None
@@ -119,9 +121,9 @@ class SparseLinear(nn.Module):
             x = x.float()
         self._check(x)
         if plain.must_be_plain(x, self.data, self.bias, self.indices, self.indptr):
-            return functional.linear(x, self.weight, self.bias)
+            return functional.linear(x, self._dense_weight(), self.bias)
         if x.dim() == 0 or x.shape[-1] != self.in_features:
-            raise ArgumentError(f"x must have shape (..., {self.in_features}), got {tuple(x.shape)}")
+            raise ArgumentError(f"input must have shape (..., {self.in_features}), got {tuple(x.shape)}")
         kernels = self._packing.kernels(self.indptr, self.indices, self._shape, self.threads)
         y = Product.apply(x, self.data, self.bias, self.indices, self.indptr, self._shape, kernels)
         return y if lower is None else y.to(lower)
@@ -136,24 +138,30 @@ class SparseLinear(nn.Module):
     def _shape(self) -> tuple[int, int]:
         return self.out_features, self.in_features
 
+    def _dense_weight(self) -> torch.Tensor:
+        return plain.dense_weight(self.data, self.indices, self.indptr, self._shape)
+
     def _check(self, x: torch.Tensor) -> None:
         if not isinstance(x, torch.Tensor):
-            raise TypeError(f"x must be a torch.Tensor, got {type(x).__name__}")
+            raise TypeError(f"input must be a torch.Tensor, got {type(x).__name__}")
         if x.layout != torch.strided or x.is_nested:
-            raise TypeError(f"x must be a dense tensor, got one of layout {x.layout}")
+            kind = "a nested one" if x.is_nested else f"one of layout {x.layout}"
+            raise TypeError(f"input must be a dense tensor, got {kind}")
         if self.data.dtype != torch.float32 or self.data.device.type not in ("cpu", "meta"):
             raise TypeError(
                 f"a SparseLinear must stay float32 on the CPU, got {self.data.dtype} on {self.data.device}"
             )
         if x.dtype != torch.float32 or x.device != self.data.device:
             where = "the CPU" if self.data.device.type == "cpu" else self.data.device
-            raise TypeError(f"x must be float32 on {where}, got {x.dtype} on {x.device}")
+            raise TypeError(f"input must be float32 on {where}, got {x.dtype} on {x.device}")
 
     def __getstate__(self):
         return {**super().__getstate__(), "_packing": Packing()}
 
     def __prepare_scriptable__(self) -> nn.Linear:
-        return self.to_dense()  # torch.jit.script cannot read forward
+        script = plain.Scriptable(self)  # torch.jit.script cannot read forward
+        copy_call_hooks(self, script)
+        return script
 
     def _load_from_state_dict(
         self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
@@ -171,20 +179,3 @@ class SparseLinear(nn.Module):
 def _outside_of_the_graph(layer: SparseLinear, x: torch.Tensor) -> torch.Tensor:
     """What torch.compile calls between two graphs: it cannot look into the kernels."""
     return layer._run(x)
-
-
-def _is_trained(linear: nn.Linear, name: str) -> bool:
-    """Whether the parameter of that name, or any that it is computed from, is trained."""
-    return any(
-        parameter.requires_grad
-        for path, parameter in linear.named_parameters()
-        if any(part == name or part.startswith(f"{name}_") for part in path.split("."))
-    )
-
-
-def _keep_largest(weight: np.ndarray, sparsity: float) -> np.ndarray:
-    """weight (out, in) with the smallest in magnitude set to zero; ties go in order of position."""
-    order = np.argsort(np.abs(weight), axis=None, kind="stable")
-    kept = weight.copy()
-    kept.reshape(-1)[order[: round(sparsity * weight.size)]] = 0
-    return kept

@@ -8,6 +8,7 @@ from torch import nn
 
 from .. import _core
 from ..errors import CSRError
+from .stale_state import watch
 
 PARTS = ("data", "indices", "indptr")
 
@@ -47,7 +48,8 @@ def _check(layer: nn.Module, found: dict[str, torch.Tensor]) -> None:
 
 def _resize(layer: nn.Module, nnz: int, assign: bool) -> None:
     data, indices = layer.data, layer.indices
-    values, columns = data.detach().new_empty(nnz), indices.new_empty(nnz)
+    with torch.inference_mode(data.is_inference()):  # what can be trained stays so
+        values, columns = data.detach().new_empty(nnz), indices.new_empty(nnz)
     if assign:
         layer.data = nn.Parameter(values, requires_grad=data.requires_grad)
         layer.indices = columns
@@ -56,3 +58,4 @@ def _resize(layer: nn.Module, nnz: int, assign: bool) -> None:
     data.data = values.double()  # a change of type makes autograd forget the old length
     data.data = values
     indices.data = columns
+    watch(layer)

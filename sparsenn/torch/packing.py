@@ -27,6 +27,6 @@ class Packing:
 
 
 def _state(buffer: torch.Tensor) -> tuple:
-    """What changes where buffer is replaced or written to."""
-    version = None if buffer.is_inference() else buffer._version
+    """What changes where buffer is replaced or written to; inference tensors do not count their writes."""
+    version = buffer.numpy().tobytes() if buffer.is_inference() else buffer._version
     return id(buffer), buffer.data_ptr(), len(buffer), version

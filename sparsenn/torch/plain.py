@@ -7,7 +7,9 @@ of vmap, a shape without values), the layer goes this way: it costs what a dense
 from __future__ import annotations
 
 import torch
+from torch import nn
 from torch.autograd import forward_ad
+from torch.nn import functional
 
 
 def must_be_plain(*tensors: torch.Tensor | None) -> bool:
@@ -24,6 +26,22 @@ def dense_weight(
     rows, columns = shape
     places = _places(indices, indptr, columns)
     return data.new_zeros(rows * columns).scatter(0, places, data).view(rows, columns)
+
+
+class Scriptable(nn.Module):
+    """What torch.jit.script reads in place of a SparseLinear: its parameters, in torch's own operations."""
+
+    def __init__(self, layer: nn.Module):
+        super().__init__()
+        self.shape = (layer.out_features, layer.in_features)
+        self.data, self.bias = layer.data, layer.bias
+        self.register_buffer("indices", layer.indices)
+        self.register_buffer("indptr", layer.indptr)
+        self.train(layer.training)
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        weight = dense_weight(self.data, self.indices, self.indptr, self.shape)
+        return functional.linear(input, weight, self.bias)
 
 
 def gradients(x, data, indices, indptr, shape: tuple[int, int], gradient, needs: tuple) -> tuple:

@@ -19,10 +19,10 @@ class Product(torch.autograd.Function):
         needs_x, needs_data = context.needs_input_grad[:2]
         context.save_for_backward(x if needs_data else None, data if needs_x else None, indices, indptr)
         context.shape, context.kernels = shape, kernels
-        y = kernels.forward(
-            _array(data), None if bias is None else _array(bias), _rows(x, shape[1]), samples_first=True
-        )
-        return torch.from_numpy(y.reshape(*x.shape[:-1], shape[0]))
+        y = data.new_empty((*x.shape[:-1], shape[0]))
+        offset = None if bias is None else _array(bias)
+        kernels.forward(_array(data), offset, _rows(x, shape[1]), _rows(y, shape[0]), samples_first=True)
+        return y
 
     @staticmethod
     def backward(context, gradient):
@@ -36,8 +36,8 @@ class Product(torch.autograd.Function):
         slope = _rows(gradient, rows)
         dx = ddata = dbias = None
         if needs[0]:
-            dx = context.kernels.backward_input(_array(data), slope, samples_first=True)
-            dx = torch.from_numpy(dx.reshape(*gradient.shape[:-1], columns))
+            dx = data.new_empty((*gradient.shape[:-1], columns))
+            context.kernels.backward_input(_array(data), slope, _rows(dx, columns), samples_first=True)
         if needs[1]:
             found = context.kernels.backward_weight(slope, _rows(x, columns), samples_first=True)
             ddata, dbias = map(torch.from_numpy, found)

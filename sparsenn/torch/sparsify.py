@@ -13,7 +13,7 @@ from torch.nn.utils import parametrize
 from ..checks import check_flag, check_integer, check_real
 from ..ops import check_threads
 from . import timing
-from .keeping import move, obstacle
+from .keeping import move, obstacle, prune_hooks_alone
 from .linear import SparseLinear
 
 
@@ -33,7 +33,8 @@ def sparsify(
     A layer is replaced where the measured sparse time is lower; any other is copied as it is, not pruned.
     Mode, frozen parameters, forward and backward hooks and attributes go over. A layer with what cannot
     (parametrizations, weight_norm, spectral_norm, state_dict hooks, parts of its own, a shared parameter,
-    another type or device) is copied as it is, with a warning that names it.
+    another type or device, no weights) is copied as it is, with a warning that names it. Gradients and hooks
+    of parameters stay behind, as they do where copy.deepcopy copies.
     """
     if not isinstance(module, nn.Module):
         raise TypeError(f"module must be a torch.nn.Module, got {type(module).__name__}")
@@ -50,7 +51,8 @@ def sparsify(
             if reason := obstacle(part, owners):
                 warnings.warn(f"{name or 'module'} (Linear) stays dense: {reason}", stacklevel=2)
                 continue
-            sparse = SparseLinear.from_dense(part, sparsity=sparsity, threads=threads)
+            with prune_hooks_alone(part):
+                sparse = SparseLinear.from_dense(part, sparsity=sparsity, threads=threads)
             sizes = {"inputs": part.in_features, "batch_size": batch_size}
             if timing.is_faster(sparse, sparse.to_dense(), **sizes, backward=backward):
                 made[id(part)] = move(part, sparse)
