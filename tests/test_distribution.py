@@ -72,7 +72,7 @@ def test_the_metadata_say_the_name_and_the_version():
 def test_every_extra_that_a_message_names_is_there():
     extras = set(importlib.metadata.metadata(NAME).get_all("Provides-Extra"))
     with pytest.raises(sparsenn.MissingPackageError, match=r"pip install 'sparsenn-cpu\[torch\]'"):
-        sparsenn.importers._require.require("no_such_package", extra="torch", caller="this")
+        sparsenn.require.require("no_such_package", extra="torch", caller="this")
     named = set()
     for path in (ROOT / "sparsenn").rglob("*.py"):
         named |= set(re.findall(r'extra="(\w+)"', path.read_text(encoding="utf-8")))

@@ -15,27 +15,11 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip insta
 
 from torch import nn  # noqa: E402
 from torch.nn.utils import prune  # noqa: E402
+from torch_layers import EPS, pair, same_weights_every_time  # noqa: E402
 
 from sparsenn.torch import SparseLinear, sparsify  # noqa: E402
 
-EPS = float(torch.finfo(torch.float32).eps)
-
-
-@pytest.fixture(autouse=True)
-def same_weights_every_time():
-    """Also one thread for torch: its own and the kernels' would wait for each other."""
-    torch.manual_seed(7)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-def pair(
-    inputs: int, outputs: int, *, bias: bool = True, sparsity: float = 0.7
-) -> tuple[SparseLinear, nn.Linear]:
-    sparse = SparseLinear.from_dense(nn.Linear(inputs, outputs, bias=bias), sparsity=sparsity, threads=1)
-    return sparse, sparse.to_dense()
+pytestmark = pytest.mark.usefixtures(same_weights_every_time.__name__)
 
 
 @pytest.mark.parametrize(
@@ -141,9 +125,9 @@ def test_from_dense():
 
 def test_wrong_arguments():
     sparse, _ = pair(6, 4)
-    with pytest.raises(ValueError, match=r"x must have shape \(..., 6\), got \(2, 5\)"):
+    with pytest.raises(ValueError, match=r"input must have shape \(..., 6\), got \(2, 5\)"):
         sparse(torch.zeros(2, 5))
-    with pytest.raises(TypeError, match="x must be float32 on the CPU, got torch.float64"):
+    with pytest.raises(TypeError, match="input must be float32 on the CPU, got torch.float64"):
         sparse(torch.zeros(2, 6, dtype=torch.float64))
     with pytest.raises(TypeError, match="must stay float32"):
         pair(6, 4)[0].double()(torch.zeros(2, 6))
@@ -164,7 +148,7 @@ def test_sparsify_replaces_what_gets_faster(monkeypatch):
     module = nn.Sequential(shared, nn.Sequential(nn.ReLU(), nn.Linear(8, 4)), shared, nn.Linear(8, 2))
     # Times by kind of layer: the sparse one is slower for a layer of two outputs alone.
     monkeypatch.setattr(
-        "sparsenn.torch._seconds",
+        "sparsenn.torch.timing.seconds",
         lambda layer, x, backward: 1.0 if isinstance(layer, SparseLinear) else 0.5 + (layer.out_features > 2),
     )
     made = sparsify(module, sparsity=0.75)

@@ -8,9 +8,9 @@ from .. import _core
 from ..file_replace import replace_file
 from ..graph.node import Node
 from ..graph.walk import walk
-from ..importers._require import require
 from ..layers import Linear
 from ..model import Model
+from ..require import require
 from ._check import check_model, dense_weight
 from ._onnx_graph import Graph
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import ArgumentError, UnsupportedError
-from ..importers._require import require
 from ..layers import Linear, ReLU, Sigmoid, Softmax, Tanh
 from ..model import Model, require_chain
 from ._check import check_model, dense_weight

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ..graph.node import Node
 from ..graph.walk import walk
-from ..importers._require import require
 from ..layers import LAYER_TYPES, Linear
 from ..model import Model
+from ..require import require
 from ._check import check_model, dense_weight
 
 

@@ -11,9 +11,10 @@ from torch import nn
 
 from ..errors import ArgumentError, UnsupportedError
 from ..layers import ELU, GELU, ClippedReLU, LeakyReLU, ReLU, Sigmoid, SiLU, Softmax, Tanh
+from ..torch import SparseLinear
+from ..torch_modules.tensor import to_array
 from ._named import batch_norm
 from ._steps import Affine
-from ._torch_tensor import to_array
 
 SUPPORTED = (
     "Linear, ReLU, ReLU6, LeakyReLU, Hardtanh, clamp, Tanh, Sigmoid, GELU, SiLU, ELU, "
@@ -132,12 +133,6 @@ def _dropout(name: str, default: bool | None) -> Callable:
     return convert
 
 
-def _sparse_kind() -> type:
-    from ..torch import SparseLinear  # here, since it imports this package
-
-    return SparseLinear
-
-
 # What to call for a module whose forward is one of these: (module, description). ReLU6 has that of Hardtanh.
 FORWARDS: dict[Callable, Callable] = {
     nn.Linear.forward: _linear,
@@ -158,7 +153,7 @@ FORWARDS: dict[Callable, Callable] = {
         for kind in (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
     },
     nn.FeatureAlphaDropout.forward: _dropout_module,
-    _sparse_kind().forward: _sparse_linear,
+    SparseLinear.forward: _sparse_linear,
 }
 
 # What to call with the arguments after the first, and their names.

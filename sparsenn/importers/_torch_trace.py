@@ -16,12 +16,12 @@ from torch import nn
 
 from ..errors import UnsupportedError
 from ..model import Model
-from . import _torch_hooks as hooks
+from ..torch_modules import hooks
+from ..torch_modules.state import unchanged
+from ..torch_modules.tensor import to_array
 from ._agreement import EPS, agrees, disagreement, samples
 from ._steps import Affine, build_model
 from ._torch_ops import FORWARDS, FUNCTIONS, METHODS, SUPPORTED
-from ._torch_state import unchanged
-from ._torch_tensor import to_array
 
 ROOT = "module"
 

@@ -10,9 +10,9 @@ import numpy as np
 from ..errors import ArgumentError, UnsupportedError
 from ..layers import ELU, GELU, ClippedReLU, LeakyReLU, ReLU, Sigmoid, SiLU, Softmax, Tanh
 from ..model import Model
+from ..require import require
 from ._agreement import EPS, check_agreement
 from ._named import batch_norm
-from ._require import require
 from ._steps import Affine, Scale, build_model
 
 ACTIVATIONS: dict[str, Callable] = {

@@ -6,7 +6,7 @@ import os
 
 from ..errors import UnsupportedError
 from ..model import Model
-from ._require import require
+from ..require import require
 from ._steps import Affine, as_identity, build_model
 
 # Features of a graph without weights: packing a matrix of so many rows and columns takes a second.

@@ -7,8 +7,8 @@ import numpy as np
 from ..errors import ArgumentError, UnsupportedError
 from ..layers import ReLU, Sigmoid, Softmax, Tanh
 from ..model import Model
+from ..require import require
 from ._agreement import check_agreement
-from ._require import require
 from ._steps import Affine, build_model
 
 # The activations of MLPClassifier and MLPRegressor; None: nothing to compute.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ..model import Model
+from ..require import require
 from ._named import from_tensors
-from ._require import require
 
 
 def from_torch(module, *, layers: Iterable | None = None) -> Model:
@@ -36,7 +36,7 @@ def from_torch(module, *, layers: Iterable | None = None) -> Model:
         raise TypeError(
             "layers must be given with a state_dict: the names of its layers and activations in order"
         )
-    from ._torch_tensor import to_array
+    from ..torch_modules.tensor import to_array
 
     names = [name for name, value in module.items() if isinstance(value, torch.Tensor)]
     return from_tensors(names, lambda name: to_array(module[name], name), layers)

@@ -19,8 +19,8 @@ import numpy as np
 
 from ..checks import check_finite
 from ..errors import ArgumentError
-from ..importers._require import require
 from ..layers import Sigmoid, Softmax
+from ..require import require
 
 require("sklearn", extra="sklearn", caller="sparsenn.sklearn")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-from ..errors import MissingPackageError
+from .errors import MissingPackageError
 
 
 def require(package: str, *, extra: str, caller: str) -> ModuleType:

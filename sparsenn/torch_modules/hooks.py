@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import nn
 from torch.nn.modules import module as torch_module
@@ -10,9 +12,14 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from ..errors import UnsupportedError
-from ._torch_state import unchanged
+from .state import unchanged
 
 KNOWN = (BasePruningMethod, WeightNorm, SpectralNorm)
+CALL_HOOKS = (  # they see a module, its input and its output
+    *("_forward_pre_hooks", "_forward_pre_hooks_with_kwargs"),
+    *("_forward_hooks", "_forward_hooks_with_kwargs", "_forward_hooks_always_called"),
+    *("_backward_pre_hooks", "_backward_hooks", "_is_full_backward_hook"),
+)
 
 
 def check(module: nn.Module, name: str) -> None:
@@ -42,6 +49,12 @@ def current_parameter(module: nn.Module, name: str) -> torch.Tensor | None:
     with unchanged(module):
         run(module)
         return getattr(module, name)
+
+
+def copy_call_hooks(module: nn.Module, other: nn.Module) -> None:
+    """Gives other the hooks on calls of module, in place of its own."""
+    for name in CALL_HOOKS:
+        setattr(other, name, copy.copy(getattr(module, name)))
 
 
 def _is_known(hook) -> bool:

@@ -1,0 +1,43 @@
+"""What an nn.Linear holds, read for a SparseLinear."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse
+from torch import nn
+
+from ..checks import check_real
+from ..torch_modules.hooks import current_parameter
+from ..torch_modules.tensor import to_array
+
+
+def read_weight(linear: nn.Linear, sparsity: float | None) -> scipy.sparse.csr_array:
+    """The weight (out, in) as the next call would use it, without its zeros, or its largest values alone."""
+    weight = to_array(current_parameter(linear, "weight"), "weight")
+    weight = weight.toarray() if scipy.sparse.issparse(weight) else weight
+    if sparsity is not None:
+        weight = _keep_largest(weight, check_real("sparsity", sparsity, below=1.0))
+    return scipy.sparse.csr_array(weight)
+
+
+def read_bias(linear: nn.Linear) -> np.ndarray | None:
+    """The bias (out,) as the next call would use it."""
+    bias = current_parameter(linear, "bias")
+    return None if bias is None else to_array(bias, "bias")
+
+
+def is_trained(linear: nn.Linear, name: str) -> bool:
+    """Whether the parameter of that name, or any that it is computed from, is trained."""
+    return any(
+        parameter.requires_grad
+        for path, parameter in linear.named_parameters()
+        if any(part == name or part.startswith(f"{name}_") for part in path.split("."))
+    )
+
+
+def _keep_largest(weight: np.ndarray, sparsity: float) -> np.ndarray:
+    """weight (out, in) with the smallest in magnitude set to zero; ties go in order of position."""
+    order = np.argsort(np.abs(weight), axis=None, kind="stable")
+    kept = weight.copy()
+    kept.reshape(-1)[order[: round(sparsity * weight.size)]] = 0
+    return kept
