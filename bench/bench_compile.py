@@ -2,10 +2,11 @@
 
     python bench/bench_compile.py [--layers 120,1920] [--identity 18]
 
-Each line is a process of its own: layers of 1024 x 1024 with 32 weights a row, every one with weights of its own
-order, compiled with the default tuning into an empty cache and then from the cache; then the identity of 2^18
-rows. Times in seconds; memory in MB: the peak of the process, what it held before compiling (Python, the model
-and its copy in the core), the packed weights, and how many times these the compiling took at its peak.
+Each line is a process of its own: layers of 1024 x 1024 with 32 weights a row, every one with weights of
+its own order, compiled with the default tuning into an empty cache and then from the cache; then the
+identity of 2^18 rows. Times in seconds; memory in MB: the peak of the process, what it held before
+compiling (Python, the model and its copy in the core), the packed weights, and how many times these the
+compiling took at its peak.
 """
 
 from __future__ import annotations
@@ -74,8 +75,8 @@ def measure(name: str, folder: str) -> None:
     packed, problems = packed_mb(report), report["problems"]
     counts = f"{problems['tuned']:7d} of {problems['count']}"
     print(
-        f"{seconds:9.3f} {peak:8.0f} {before:7.0f} {packed:7.0f} {(peak - before) / packed:6.2f}  {counts:>14s}  "
-        f"{'yes' if report['cached'] else 'no'}"
+        f"{seconds:9.3f} {peak:8.0f} {before:7.0f} {packed:7.0f} {(peak - before) / packed:6.2f}  "
+        f"{counts:>14s}  {'yes' if report['cached'] else 'no'}"
     )
 
 

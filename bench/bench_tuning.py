@@ -2,10 +2,11 @@
 
     python bench/bench_tuning.py [1024-4096-1024] [--sparsity 80] [--batch 4] [--plans 30] [--isa avx2]
 
-The network is compiled --plans times without the cache while another process keeps one core busy, and some times
-more without it. Then all plans run in turn, undisturbed if the machine is, and their medians are compared. A line
-for each set of choices: how many plans made it beside the busy process and without it, and the fastest and
-slowest median. The last line is the worst plan that was made beside the busy process over the best plan.
+The network is compiled --plans times without the cache while another process keeps one core busy, and some
+times more without it. Then all plans run in turn, undisturbed if the machine is, and their medians are
+compared. A line for each set of choices: how many plans made it beside the busy process and without it, and
+the fastest and slowest median. The last line is the worst plan that was made beside the busy process over
+the best plan.
 """
 
 from __future__ import annotations
@@ -80,9 +81,8 @@ def main() -> None:
     for name in sorted(set(names), key=names.index):
         mine = np.array([other == name for other in names])
         beside = int(mine[: len(busy)].sum())
-        print(
-            f"{beside:5d}  {mine.sum() - beside:5d}  {times[mine].min():10.1f}  {times[mine].max():10.1f}  {name}"
-        )
+        least, most = times[mine].min(), times[mine].max()
+        print(f"{beside:5d}  {mine.sum() - beside:5d}  {least:10.1f}  {most:10.1f}  {name}")
     worst = times[: len(busy)].max()
     print(
         f"worst beside a busy process over best: {worst:.1f} / {times.min():.1f} = {worst / times.min():.3f}"

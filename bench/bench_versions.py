@@ -2,9 +2,10 @@
 
     python bench/bench_versions.py --before FOLDER [--networks mlp bert] [--rounds 3]
 
-FOLDER: another build of sparsenn, as `pip install --no-deps --target FOLDER .` makes it from another commit. Both
-tune on their own; a cell's ratio is the time before to the time now, by the medians of interleaved calls, and above 1
-where it got faster. Prints each cell as the middle of the rounds, their geometric mean and the worst.
+FOLDER: another build of sparsenn, as `pip install --no-deps --target FOLDER .` makes it from another
+commit. Both tune on their own; a cell's ratio is the time before to the time now, by the medians of
+interleaved calls, and above 1 where it got faster. Prints each cell as the middle of the rounds, their
+geometric mean and the worst.
 """
 
 from __future__ import annotations
@@ -92,7 +93,9 @@ def main(arguments=None) -> int:
     options = parse_arguments(arguments)
     old = load_core(options.before)
     shapes = Path(__file__).parent / "shapes"
-    networks = [n for file in options.networks for n in json.loads((shapes / f"{file}.json").read_text())["networks"]]
+    networks = [
+        n for file in options.networks for n in json.loads((shapes / f"{file}.json").read_text())["networks"]
+    ]
     cells: dict[tuple, list[float]] = {}
     for seed in range(options.rounds):
         for network in networks:
@@ -107,7 +110,9 @@ def main(arguments=None) -> int:
     for (name, sparsity, batch), ratio in middles.items():
         print(f"{name:28s} {sparsity:5.0%}  batch {batch:4d}  {ratio:6.3f}")
     worst = min(middles, key=middles.get)
-    print(f"geometric mean {statistics.geometric_mean(middles.values()):.3f}, worst {middles[worst]:.3f}: {worst}")
+    print(
+        f"geometric mean {statistics.geometric_mean(middles.values()):.3f}, worst {middles[worst]:.3f}: {worst}"
+    )
     return 0
 
 

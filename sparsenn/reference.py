@@ -12,9 +12,7 @@ from .inputs import as_arrays
 def as_inputs(model, x, dtype) -> dict[Value, np.ndarray]:
     """What each input of model is given, of dtype and with the batch as its last axis."""
     arrays = as_arrays([(value.name, value.dims[1:]) for value in model.input_values], x, dtype)
-    return {
-        value: np.moveaxis(array, 0, -1) for value, array in zip(model.input_values, arrays, strict=True)
-    }
+    return {value: np.moveaxis(array, 0, -1) for value, array in zip(model.input_values, arrays, strict=True)}
 
 
 def _results(model, carried: dict[Value, np.ndarray]):

@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import ArgumentError, UnsupportedError
 from ..layers import Linear, ReLU, Sigmoid, Softmax, Tanh
 from ..model import Model, require_chain
+from ..require import require
 from ._check import check_model, dense_weight
 
 HIDDEN = {ReLU: "relu", Tanh: "tanh", Sigmoid: "logistic"}

@@ -7,8 +7,8 @@ import threading
 import numpy as np
 
 from ..compile import compile
-from ..plan import Plan
 from ..model import Model
+from ..plan import Plan
 
 
 class LazyPlan:
