@@ -110,9 +110,8 @@ def main(arguments=None) -> int:
     for (name, sparsity, batch), ratio in middles.items():
         print(f"{name:28s} {sparsity:5.0%}  batch {batch:4d}  {ratio:6.3f}")
     worst = min(middles, key=middles.get)
-    print(
-        f"geometric mean {statistics.geometric_mean(middles.values()):.3f}, worst {middles[worst]:.3f}: {worst}"
-    )
+    mean = statistics.geometric_mean(middles.values())
+    print(f"geometric mean {mean:.3f}, worst {middles[worst]:.3f}: {worst}")
     return 0
 
 

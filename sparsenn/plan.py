@@ -53,8 +53,8 @@ class Plan:
     def run(self, x, out: np.ndarray | None = None) -> np.ndarray | dict[str, np.ndarray]:
         """x (batch, inputs) -> (batch, outputs) float32, in out where one is given.
 
-        Several inputs are a dict of name to array (batch, ...), each with the dims of its input; so are several
-        outputs.
+        Several inputs are a dict of name to array (batch, ...), each with the dims of its input; so are
+        several outputs.
 
         x may be any array of real numbers, also read-only, memory-mapped, or offered by DLPack. It is read in
         place where it is float32 and C-contiguous (samples first) or F-contiguous (features first: the
@@ -109,7 +109,8 @@ def _features(dims: dict[str, tuple[int, ...]], kind: str) -> int:
     shapes = list(dims.values())
     if len(shapes) != 1 or len(shapes[0]) != 1:
         raise ArgumentError(
-            f"plan must have one {kind} of (batch, features) for {kind}s, which is one number; {kind}_dims holds {dims}"
+            f"plan must have one {kind} of (batch, features) for {kind}s, which is one number; "
+            f"{kind}_dims holds {dims}"
         )
     return shapes[0][0]
 
