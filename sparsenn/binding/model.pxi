@@ -112,8 +112,8 @@ cdef class Model:
                  const float[::1] bias=None, str name=None):
         """The number of the value that a new node gives.
 
-        operands: numbers of values. attributes: by name, numbers or sequences of whole numbers. weight: (out, in),
-        or (shape, indptr, indices, data). name: of the value, None for none.
+        operands: numbers of values. attributes: by name, numbers or sequences of whole numbers. weight:
+        (out, in), or (shape, indptr, indices, data). name: of the value, None for none.
         """
         cdef snn_node_spec spec
         cdef snn_op_info info
@@ -202,7 +202,9 @@ cdef class Model:
     def node(self, int64_t index):
         """Node index as a dict: op, inputs, outputs, sparse, nnz, attributes, and copies of its arrays.
 
-        operands: the numbers of its values, value: of the one it gives, integers: its whole numbers by name. weight (out, in), bias (out,), data (nnz,), indices (nnz,), indptr (out + 1,); None where not held.
+        operands: the numbers of its values, value: of the one it gives, integers: its whole numbers by
+        name. weight (out, in), bias (out,), data (nnz,), indices (nnz,), indptr (out + 1,); None where not
+        held.
         """
         cdef snn_node_info info
         cdef snn_node_edges edges
