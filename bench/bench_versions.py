@@ -5,7 +5,8 @@
 FOLDER: another build of sparsenn, as `pip install --no-deps --target FOLDER .` makes it from another
 commit. Both tune on their own; a cell's ratio is the time before to the time now, by the medians of
 interleaved calls, and above 1 where it got faster. Prints each cell as the middle of the rounds, their
-geometric mean and the worst.
+geometric mean and the worst. With --threads 1 the clock is the thread's processor time, which stands still
+while another process has the core.
 """
 
 from __future__ import annotations
@@ -62,18 +63,25 @@ def compile_with(core, layers, threads: int, isa: str | None):
     return core.Plan(model, threads=threads, batch_sizes=np.array(BATCHES, np.int64), **options)
 
 
-def compare(before, now, x, seconds: float) -> float:
-    """Median time of a call before to that now, calls taken in turn."""
+def compare(before, now, x, seconds: float, clock) -> float:
+    """Median time of a call before to that now; samples of at least 100 us taken in turn."""
     outs = [np.empty((x.shape[0], plan.outputs), np.float32) for plan in (before, now)]
+    calls, taken = 1, 0.0
+    while taken < 1e-4:
+        calls, start = 2 * calls, clock()
+        for _ in range(calls):
+            now.run(x, outs[1])
+        taken = clock() - start
     times = ([], [])
     pairs = list(zip((before, now), outs, times, strict=True))
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(times[0]) < 7:
-        for plan, out, taken in pairs:
+        for plan, out, samples in pairs:
             plan.run(x, out)  # warm
-            start = time.perf_counter()
-            plan.run(x, out)
-            taken.append(time.perf_counter() - start)
+            start = clock()
+            for _ in range(calls):
+                plan.run(x, out)
+            samples.append(clock() - start)
         pairs.reverse()
     return statistics.median(times[0]) / statistics.median(times[1])
 
@@ -92,6 +100,7 @@ def parse_arguments(arguments):
 def main(arguments=None) -> int:
     options = parse_arguments(arguments)
     old = load_core(options.before)
+    clock = time.thread_time if options.threads == 1 else time.perf_counter
     shapes = Path(__file__).parent / "shapes"
     networks = [
         n for file in options.networks for n in json.loads((shapes / f"{file}.json").read_text())["networks"]
@@ -104,7 +113,7 @@ def main(arguments=None) -> int:
                 plans = [compile_with(core, layers, options.threads, options.isa) for core in (old, _core)]
                 for batch in BATCHES:
                     x = np.random.default_rng(seed).standard_normal((batch, network["widths"][0]), np.float32)
-                    ratio = compare(*plans, x, options.seconds)
+                    ratio = compare(*plans, x, options.seconds, clock)
                     cells.setdefault((network["name"], sparsity, batch), []).append(ratio)
     middles = {cell: statistics.median(ratios) for cell, ratios in cells.items()}
     for (name, sparsity, batch), ratio in middles.items():

@@ -124,9 +124,9 @@ typedef struct snn_isa {
     /* softmax of one sample. */
     void (*softmax_column)(const float *x, float *y, int64_t features);
     /* to (columns, to_stride) = from (rows, from_stride) transposed, its rows filled up with zeros to height
-     * floats (at least rows). */
-    void (*transpose)(const float *from, int64_t from_stride, float *to, int64_t to_stride, int64_t rows,
-                      int64_t columns, int64_t height);
+     * floats (at least rows). Returns whether there is a NaN among them. */
+    int (*transpose)(const float *from, int64_t from_stride, float *to, int64_t to_stride, int64_t rows,
+                     int64_t columns, int64_t height);
     /* to (rows, to_stride) = from (rows, from_stride), columns floats of each row. */
     void (*copy)(const float *from, int64_t from_stride, float *to, int64_t to_stride, int64_t rows,
                  int64_t columns);

@@ -71,12 +71,14 @@ static void store_output(snn_run *r, const tile *t, int64_t output, int64_t firs
     float *y = r->y[output] +
                (r->y_order == SNN_SAMPLES_FIRST ? t->first * outputs + first : first * r->batch + t->first);
     const float *from = snn_frame_result(&t->frame, &port->place) + (column ? first : first * width);
+    if (turned) {
+        if (isa->transpose(from, stride, y, y_stride, rows, columns, rows))
+            snn_run_found(r);
+        return;
+    }
     for (int64_t s = 0; s < (column ? t->samples : 1); s++)
         snn_run_watch(r, from + s * stride, column ? count : count * width);
-    if (turned)
-        isa->transpose(from, stride, y, y_stride, rows, columns, rows);
-    else
-        isa->copy(from, stride, y, y_stride, rows, columns);
+    isa->copy(from, stride, y, y_stride, rows, columns);
 }
 
 /* Whether a step has written the output in place already. */

@@ -25,11 +25,13 @@ void snn_tile_run(snn_run *r, int bucket, int64_t first, int thread);
 /* The same by all threads, each taking a part of every step. */
 void snn_tile_run_split(snn_run *r, int bucket, int64_t first, int thread, int threads, snn_before before);
 
+/* Notes that an output has a NaN. */
+static inline void snn_run_found(snn_run *r) { atomic_store_explicit(&r->nan, 1, memory_order_relaxed); }
 /* Notes whether there is a NaN among count values of an output. */
 static inline void snn_run_watch(snn_run *r, const float *y, int64_t count)
 {
     if (r->plan->isa->has_nan(y, count))
-        atomic_store_explicit(&r->nan, 1, memory_order_relaxed);
+        snn_run_found(r);
 }
 
 /* exact.c: the samples with a NaN in an output once more, by the weights that are not 0 alone; takes a

@@ -184,7 +184,7 @@ static void test_moves(const snn_isa *isa, int64_t rows, int64_t cols, int64_t f
     for (int i = 0; i < 70 * 80; i++)
         from[i] = (float)i, turned[i] = copied[i] = -1;
     const int64_t height = rows + gap / 2;
-    isa->transpose(from, from_stride, turned, turned_stride, rows, cols, height);
+    CHECK(!isa->transpose(from, from_stride, turned, turned_stride, rows, cols, height));
     isa->copy(from, from_stride, copied, copied_stride, rows, cols);
     for (int64_t i = 0; i < 70 * 80; i++) {
         const int64_t c = i / turned_stride, r = i % turned_stride;
@@ -192,6 +192,16 @@ static void test_moves(const snn_isa *isa, int64_t rows, int64_t cols, int64_t f
         CHECK(turned[i] == (c < cols && r < height ? filled : -1.0f));
         const int64_t row = i / copied_stride, col = i % copied_stride;
         CHECK(copied[i] == (row < rows && col < cols ? (float)(row * from_stride + col) : -1.0f));
+    }
+    for (int64_t r = 0; r < rows; r++) { // a NaN is found anywhere among them, and nowhere else
+        const int64_t places[] = {r * from_stride, r * from_stride + cols - 1, r * from_stride + cols};
+        for (int i = 0; i < 3; i++) {
+            const float kept = from[places[i]];
+            from[places[i]] = NAN;
+            CHECK(isa->transpose(from, from_stride, turned, turned_stride, rows, cols, height) ==
+                  (i < 2 || cols == from_stride ? i < 2 || r + 1 < rows : 0));
+            from[places[i]] = kept;
+        }
     }
 }
 
