@@ -79,9 +79,13 @@ snn_crowd_visit snn_crowd_enter(snn_crowd *crowd, int wanted, double one_thread_
     } else {
         visit.clock = choose_clock(crowd, visit.one_thread_ns);
     }
-    if (visit.clock >= 0)
-        visit.start_ns = now_ns(visit.clock);
     return visit;
+}
+
+void snn_crowd_start(snn_crowd_visit *visit)
+{
+    if (visit->clock >= 0)
+        visit->start_ns = now_ns(visit->clock);
 }
 
 /* Goes down at once, since nothing makes a run faster than it is, and up slowly. */

@@ -44,6 +44,25 @@ int snn_same_packing(const snn_kernel *kernel, int64_t k_block, const snn_kernel
             (kernel->index_bytes != 2 || kernel->samples == other->samples));
 }
 
+/* Which rows each share holds, where they are a run: not where rows were sorted. 0 when memory is out. */
+static int note_bounds(const snn_csr *csr, const int64_t *bounds, snn_packing *packing)
+{
+    const snn_kernel *kernel = packing->kernel;
+    const int column = kernel->format == SNN_FORMAT_CSR && kernel->layout == SNN_LAYOUT_COLUMN;
+    const snn_csr_column *shares = packing->shares;
+    if (kernel->format == SNN_FORMAT_PANEL || (column && shares[0].rows))
+        return 1;
+    packing->bounds = snn_alloc((size_t)packing->share_count + 1, sizeof *packing->bounds);
+    if (!packing->bounds)
+        return 0;
+    for (int s = 0; s < packing->share_count; s++) {
+        const int64_t first = column ? shares[s].first_row : bounds[s]; // of none: behind the last panel
+        packing->bounds[s] = first < csr->rows ? first : csr->rows;
+    }
+    packing->bounds[packing->share_count] = csr->rows;
+    return 1;
+}
+
 snn_packing *snn_pack(const snn_csr *csr, const snn_isa *isa, const snn_kernel *kernel, int64_t k_block,
                       int share_count, const int64_t *bounds)
 {
@@ -67,14 +86,7 @@ snn_packing *snn_pack(const snn_csr *csr, const snn_isa *isa, const snn_kernel *
         packing->k_block = kernel->window;
         packed = snn_pack_csr_column(csr, isa->lanes, kernel->window, kernel->shape, share_count, packing);
     }
-    const int runs = kernel->format == SNN_FORMAT_DENSE ||
-                     (kernel->format == SNN_FORMAT_CSR && kernel->layout == SNN_LAYOUT_TILE);
-    if (runs && packed) {
-        packing->bounds = snn_alloc((size_t)share_count + 1, sizeof *packing->bounds);
-        packed = packing->bounds != NULL;
-        if (packed)
-            memcpy(packing->bounds, bounds, ((size_t)share_count + 1) * sizeof *bounds);
-    }
+    packed = packed && note_bounds(csr, bounds, packing);
     if (!packed) {
         snn_packing_free(packing);
         return NULL;

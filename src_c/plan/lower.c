@@ -104,8 +104,10 @@ static int set_linear(const lowering *l, snn_step *step, const snn_node *node)
     const size_t rows = (size_t)(node->outputs + l->plan->threads + SNN_DENSE_ROWS);
     step->sparse = node->sparse;
     step->bias = snn_alloc(rows, sizeof *step->bias);
-    if (step->bias && node->bias)
-        memcpy(step->bias, node->bias, (size_t)node->outputs * sizeof *node->bias);
+    // -0 becomes 0, which it is after the first product of 0, a padding's as well: no row tells which had
+    // one.
+    for (int64_t o = 0; step->bias && node->bias && o < node->outputs; o++)
+        step->bias[o] = node->bias[o] + 0.0f;
     step->epilogue.bias = step->bias;
     return step->bias != NULL;
 }

@@ -101,7 +101,7 @@ typedef struct snn_workspace {
     size_t arena_floats, row_floats;
     const float **x; /* (inputs), (outputs): pointers for a run that is given none */
     float **y;
-    atomic_int_least64_t next_tile[SNN_MAX_SEGMENTS];
+    _Alignas(64) atomic_int_least64_t next_tile[SNN_MAX_SEGMENTS]; /* away from what threads only read */
 } snn_workspace;
 #define SNN_POOL 64
 

@@ -13,6 +13,8 @@
 static void run_thread(void *argument, int thread, int threads)
 {
     snn_run *r = argument;
+    if (thread == 0 && r->visit)
+        snn_crowd_start(r->visit);
     for (int s = 0; s < r->segment_count; s++) {
         const snn_segment *segment = &r->segments[s];
         const int64_t width = r->plan->buckets[segment->bucket].samples;
@@ -38,7 +40,8 @@ static void run_segments(snn_run *r)
     double one_thread_us = 0.0;
     for (int s = 0; s < r->segment_count; s++) {
         const snn_segment *segment = &r->segments[s];
-        atomic_store(&r->workspace->next_tile[s], 0);
+        if (!segment->split)
+            atomic_store_explicit(&r->workspace->next_tile[s], 0, memory_order_relaxed);
         const int64_t busy = segment->split ? r->plan->threads : segment->tiles;
         if (busy > useful)
             useful = busy;
@@ -49,21 +52,23 @@ static void run_segments(snn_run *r)
         snn_parallel(threads, run_thread, r);
         return;
     }
-    const snn_crowd_visit visit = snn_crowd_enter(r->crowd, threads, one_thread_us);
+    snn_crowd_visit visit = snn_crowd_enter(r->crowd, threads, one_thread_us);
+    r->visit = &visit;
     snn_parallel(visit.threads, run_thread, r);
     snn_crowd_leave(r->crowd, &visit, threads);
 }
 
-/* What was written into outputs directly and not looked at by the thread that did: of split tiles no thread
- * knows all rows of a sample, and a batch of one tile would wait for its own stores, which the workspace's
- * return has waited for. */
+/* What was written into outputs directly and not looked at by the thread that did: split tiles of which
+ * threads do not know their own rows, and a batch of one tile, where a thread would wait for its own stores,
+ * which the workspace's return has waited for. */
 static void watch_direct(snn_run *r)
 {
     for (int s = 0; s < r->segment_count; s++) {
         const snn_segment *segment = &r->segments[s];
         const snn_bucket *bucket = &r->plan->buckets[segment->bucket];
         const int64_t left = r->batch - segment->first_sample, samples = segment->tiles * bucket->samples;
-        if (bucket->layout != SNN_LAYOUT_COLUMN || !(segment->split || bucket->samples == r->batch))
+        const int later = segment->split ? !snn_last_rows(r->plan, bucket) : bucket->samples == r->batch;
+        if (bucket->layout != SNN_LAYOUT_COLUMN || !later)
             continue;
         for (int64_t i = 0; i < r->plan->out_count; i++) {
             const snn_port *port = &r->plan->ports_out[i];
@@ -144,14 +149,17 @@ static snn_status check_batch(const snn_plan *plan, int64_t batch)
 static snn_status run_arrays(const snn_plan *plan, const float *const *x, snn_order x_order, int64_t batch,
                              float *const *y, snn_order y_order)
 {
-    snn_run r = {.plan = plan,
-                 .x = x,
-                 .y = y,
-                 .x_order = batch == 1 ? SNN_SAMPLES_FIRST : x_order, // the same, and it needs no turning
-                 .y_order = batch == 1 ? SNN_SAMPLES_FIRST : y_order,
-                 .batch = batch,
-                 .workspace = snn_workspace_take(plan),
-                 .crowd = plan->crowd};
+    snn_run r;
+    r = (snn_run){.plan = plan,
+                  .x = plan->in_count == 1 ? &r.one_x : x,
+                  .one_x = x[0],
+                  .y = plan->out_count == 1 ? &r.one_y : y,
+                  .one_y = y[0],
+                  .x_order = batch == 1 ? SNN_SAMPLES_FIRST : x_order, // the same, and it needs no turning
+                  .y_order = batch == 1 ? SNN_SAMPLES_FIRST : y_order,
+                  .batch = batch,
+                  .workspace = snn_workspace_take(plan),
+                  .crowd = plan->crowd};
     if (!r.workspace)
         return snn_fail(SNN_ERROR_MEMORY, "out of memory for a workspace");
     r.segment_count = snn_schedule(plan, batch, r.segments);

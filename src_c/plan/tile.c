@@ -170,18 +170,6 @@ void snn_tile_run(snn_run *r, int bucket, int64_t first, int thread)
 /* With few threads each makes its own copy of x: cheaper than waiting for parts made by the others. */
 #define OWN_COPY_THREADS 4
 
-/* A bucket's last packing where its step gives the only output, and the rows that each thread computes of it
- * are a run; else NULL. */
-static const snn_packing *last_rows(const snn_plan *plan, const snn_bucket *bucket)
-{
-    const snn_step *last = &plan->steps[plan->step_count - 1];
-    if (last->type != SNN_STEP_LINEAR || plan->out_count != 1 ||
-        last->result.row != plan->ports_out[0].place.row)
-        return NULL;
-    const snn_packing *packing = last->chosen[bucket - plan->buckets].packing;
-    return packing->bounds ? packing : NULL;
-}
-
 /* Whether a split tile begins with a barrier. Several steps, or x made in parts, write where others may be
  * busy. One step writes into y, which is nobody else's, or its thread's own rows of the arena: those were its
  * own in the tile before as well, if that had the same bounds and used the arena at all. */
@@ -194,7 +182,7 @@ static int must_wait(const snn_run *r, const tile *t, snn_before before, int sha
     if (is_stored(r, t, 0))
         return 0;
     const int direct_before = t->frame.bucket->layout == SNN_LAYOUT_COLUMN && r->y_order == SNN_SAMPLES_FIRST;
-    return before == SNN_OTHER_SEGMENT || direct_before || !last_rows(r->plan, t->frame.bucket);
+    return before == SNN_OTHER_SEGMENT || direct_before || !snn_last_rows(r->plan, t->frame.bucket);
 }
 
 /* The inputs where the thread finds them. shared: made in parts, in the arena of all. */
@@ -210,17 +198,31 @@ static void load_split(const snn_run *r, tile *t, int shared, int thread, int th
     }
 }
 
+/* The rows of an output that the thread has written in place: fetching the others' costs more than looking.
+ */
+static void watch_rows(snn_run *r, const tile *t, const snn_packing *rows, int thread, int threads)
+{
+    const int64_t outputs = r->plan->ports_out[0].features;
+    const float *y = r->y[0] + t->first * outputs;
+    for (int share = thread; share < rows->share_count; share += threads)
+        for (int64_t s = 0; s < t->samples; s++)
+            snn_run_watch(r, y + s * outputs + rows->bounds[share],
+                          rows->bounds[share + 1] - rows->bounds[share]);
+}
+
 /* Threads wait for each other between steps alone: what a thread stores of y is what it computed where its
  * rows are a run. */
 static void store_split(snn_run *r, const tile *t, int thread, int threads)
 {
-    const snn_packing *rows = last_rows(r->plan, t->frame.bucket);
+    const snn_packing *rows = snn_last_rows(r->plan, t->frame.bucket);
     int stored = 1;
     for (int64_t i = 0; i < r->plan->out_count; i++)
         stored &= is_stored(r, t, i);
-    if (stored)
-        return;
-    if (rows) {
+    if (stored && rows) {
+        watch_rows(r, t, rows, thread, threads);
+    } else if (stored) {
+        return; // looked at after the region
+    } else if (rows) {
         for (int share = thread; share < rows->share_count; share += threads)
             store_output(r, t, 0, rows->bounds[share], rows->bounds[share + 1]);
     } else {

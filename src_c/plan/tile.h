@@ -4,6 +4,7 @@
 
 #include "plan/plan.h"
 
+/* What every thread reads for each tile comes first: two cache lines, which another core has to fetch. */
 typedef struct snn_run {
     const snn_plan *plan;
     const float *const *x; /* the inputs */
@@ -11,10 +12,13 @@ typedef struct snn_run {
     snn_order x_order, y_order;
     int64_t batch;
     snn_workspace *workspace;
-    snn_segment segments[SNN_MAX_SEGMENTS];
+    snn_crowd *crowd;       /* NULL: threads are not watched */
+    snn_crowd_visit *visit; /* of the crowd, that the region starts; or NULL */
     int segment_count;
-    snn_crowd *crowd; /* NULL: threads are not watched */
-    atomic_int nan;   /* set by whoever stores one in an output */
+    atomic_int nan;     /* set by whoever stores one in an output */
+    const float *one_x; /* what x and y point to where there is one of each */
+    float *one_y;
+    snn_segment segments[SNN_MAX_SEGMENTS];
 } snn_run;
 
 /* What comes before a split tile in the same run, and may keep other threads busy in the arena. */
@@ -24,6 +28,18 @@ typedef enum snn_before { SNN_NOTHING, SNN_SAME_SEGMENT, SNN_OTHER_SEGMENT } snn
 void snn_tile_run(snn_run *r, int bucket, int64_t first, int thread);
 /* The same by all threads, each taking a part of every step. */
 void snn_tile_run_split(snn_run *r, int bucket, int64_t first, int thread, int threads, snn_before before);
+
+/* A bucket's last packing where its step gives the only output, and the rows that each thread computes of it
+ * are a run; else NULL. */
+static inline const snn_packing *snn_last_rows(const snn_plan *plan, const snn_bucket *bucket)
+{
+    const snn_step *last = &plan->steps[plan->step_count - 1];
+    if (last->type != SNN_STEP_LINEAR || plan->out_count != 1 ||
+        last->result.row != plan->ports_out[0].place.row)
+        return NULL;
+    const snn_packing *packing = last->chosen[bucket - plan->buckets].packing;
+    return packing->bounds ? packing : NULL;
+}
 
 /* Notes that an output has a NaN. */
 static inline void snn_run_found(snn_run *r) { atomic_store_explicit(&r->nan, 1, memory_order_relaxed); }

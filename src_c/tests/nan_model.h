@@ -22,7 +22,8 @@ static double uniform(void)
     return (double)(state >> 11) / 9007199254740992.0;
 }
 
-/* One weight of seven, none in each fourth column, and one stored zero of twenty. */
+/* One weight of seven, none in each fourth column, and one stored zero of twenty; each fifth row has no
+ * weight and a bias of -0, but in a layer of a few rows, all of which a softmax before it makes NaN. */
 static void add_layer(snn_model *model, int64_t rows, int64_t cols, int dense)
 {
     static float weight[WIDEST * WIDEST], data[WIDEST * WIDEST], bias[WIDEST];
@@ -31,9 +32,11 @@ static void add_layer(snn_model *model, int64_t rows, int64_t cols, int dense)
     int64_t at = 0;
     for (int64_t r = 0; r < rows; r++) {
         bias[r] = (float)(uniform() - 0.5);
+        const int empty = r % 5 == 4;
+        bias[r] = empty ? -0.0f : bias[r];
         for (int64_t c = 0; c < cols; c++) {
             const double draw = uniform();
-            const float w = draw < 1.0 / 7 && c % 4 != 3 ? (float)(uniform() - 0.5) : 0.0f;
+            const float w = draw < 1.0 / 7 && c % 4 != 3 && !empty ? (float)(uniform() - 0.5) : 0.0f;
             weight[r * cols + c] = w;
             indices[at] = (int32_t)c;
             data[at] = w;

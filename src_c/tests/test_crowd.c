@@ -17,7 +17,8 @@ static void wait_ms(int ms)
 /* A region that takes so long; the threads it was given. */
 static int region(snn_crowd *crowd, int wanted, double one_thread_us, int ms)
 {
-    const snn_crowd_visit visit = snn_crowd_enter(crowd, wanted, one_thread_us);
+    snn_crowd_visit visit = snn_crowd_enter(crowd, wanted, one_thread_us);
+    snn_crowd_start(&visit);
     if (visit.threads > 1)
         wait_ms(ms);
     snn_crowd_leave(crowd, &visit, wanted);

@@ -91,7 +91,7 @@ static void test_model(const snn_model *model, const char *isa, int most, snn_tu
             if (!CHECK_OK(snn_plan_create(model, &options, &plan)))
                 return;
             if (!compared)
-                CHECK(compare_double(model, plan) == keeps_features_apart(model));
+                CHECK(compare_double(model, plan) || !keeps_features_apart(model));
             compared = 1;
             compare_batches(plan);
             snn_plan_free(plan);

@@ -174,10 +174,8 @@ snn_status snn_sparse_forward_tiles(snn_sparse *sparse, const float *bias, snn_t
         status = check_activation(a, x.count, d->rows, sparse->threads);
     if (status)
         return status;
-    if (bias)
-        memcpy(d->bias, bias, (size_t)d->rows * sizeof *bias);
-    else
-        memset(d->bias, 0, (size_t)d->rows * sizeof *bias);
+    for (int64_t r = 0; r < d->rows; r++)
+        d->bias[r] = bias ? bias[r] + 0.0f : 0.0f; // -0 becomes 0, as in plans
     product p = {.sparse = sparse, .direction = d, .from = x, .to = y, .activation = *a};
     p.epilogue = (snn_epilogue){d->bias, a->z.values ? SNN_OP_LINEAR : (int)a->type, a->low, a->high};
     if (!a->z.values)
