@@ -1,25 +1,28 @@
-/* Times of one thing, measured several times: they are only ever too long, never too short, so the least
- * counts; that it is right is known when several samples agree with it. */
+/* Times of one thing, measured several times: nearly all are too long, if they are wrong, so the least
+ * counts; that it is right is known when several samples agree with it. A few may be much too short, where
+ * the clock of a thread stands still for a moment (seen in virtual machines): those that stand alone do not
+ * count. */
 #ifndef SNN_SAMPLES_H
 #define SNN_SAMPLES_H
 
 #include <float.h>
 
-#define SNN_AGREE 3
+enum { SNN_AGREE = 3, SNN_SAMPLES_KEPT = 8 };
+#define SNN_TOO_SHORT 0.75 /* of the time that others agree on: no measurement of the same */
 
 typedef struct snn_samples {
-    double least_us[SNN_AGREE]; /* ascending */
+    double least_us[SNN_SAMPLES_KEPT]; /* ascending */
 } snn_samples;
 
 static inline void snn_samples_init(snn_samples *samples)
 {
-    for (int i = 0; i < SNN_AGREE; i++)
+    for (int i = 0; i < SNN_SAMPLES_KEPT; i++)
         samples->least_us[i] = DBL_MAX;
 }
 
 static inline void snn_samples_add(snn_samples *samples, double took)
 {
-    for (int i = 0; i < SNN_AGREE; i++)
+    for (int i = 0; i < SNN_SAMPLES_KEPT; i++)
         if (took < samples->least_us[i]) {
             const double longer = samples->least_us[i];
             samples->least_us[i] = took;
@@ -27,10 +30,24 @@ static inline void snn_samples_add(snn_samples *samples, double took)
         }
 }
 
-/* Whether the least ones lie within that factor. */
-static inline int snn_samples_agree(const snn_samples *samples, double factor)
+/* Which is the least that others agree with within that factor; -1 for none. */
+static inline int snn_samples_agreed(const snn_samples *samples, double factor)
 {
-    return samples->least_us[SNN_AGREE - 1] <= factor * samples->least_us[0];
+    const double *least = samples->least_us;
+    for (int i = 0; i + SNN_AGREE <= SNN_SAMPLES_KEPT && least[i + SNN_AGREE - 1] < DBL_MAX; i++)
+        if (least[i] > 0.0 && least[i + SNN_AGREE - 1] <= factor * least[i])
+            return i == 0 || least[i - 1] < SNN_TOO_SHORT * least[i] ? i : -1;
+    return -1;
+}
+
+/* The time: the one agreed on, else the third of those taken; DBL_MAX before the first. */
+static inline double snn_samples_us(const snn_samples *samples, double factor)
+{
+    const int agreed = snn_samples_agreed(samples, factor);
+    int taken = agreed >= 0 ? agreed : SNN_AGREE - 1;
+    while (taken > 0 && agreed < 0 && samples->least_us[taken] == DBL_MAX)
+        taken--;
+    return samples->least_us[taken];
 }
 
 #endif

@@ -71,10 +71,11 @@ static double time_runs(const timer *t, int64_t batch, int bucket, int split, cl
         const double start = snn_clock_us(clock);
         snn_plan_run_bucket(t->plan, t->workspace, t->x, batch, t->y, bucket, split);
         snn_samples_add(&samples, snn_clock_us(clock) - start);
-        *believed = snn_samples_agree(&samples, AGREE_WITHIN);
+        *believed = snn_samples_agreed(&samples, AGREE_WITHIN) >= 0;
         spent = snn_microseconds() - began;
     } while (spent < (*believed ? ENOUGH_US : ENOUGH_US + PATIENCE_US));
-    return 1e-3 * ceil(1e3 * samples.least_us[0]);
+    const double us = snn_samples_us(&samples, AGREE_WITHIN);
+    return us > 1e-3 ? 1e-3 * ceil(1e3 * us) : 1e-3;
 }
 
 /* tile_us of one thread; whether it is to be believed. */

@@ -39,6 +39,8 @@ clockid_t snn_tuning_clock(void)
     return CLOCK_MONOTONIC;
 }
 
+static double time_of(const trial *t) { return snn_samples_us(&t->samples, AGREE_WITHIN); }
+
 static void run_choice(const snn_step *step, const snn_choice *choice, const float *x, float *y)
 {
     for (int share = 0; share < choice->packing->share_count; share++)
@@ -50,7 +52,7 @@ static void run_choice(const snn_step *step, const snn_choice *choice, const flo
  * samples took. */
 static double sample(const snn_step *step, trial *t, int samples, clockid_t clock, const float *x, float *y)
 {
-    const double least = t->samples.least_us[0], guess = least < DBL_MAX ? least : t->choice.estimate_us;
+    const double least = time_of(t), guess = least < DBL_MAX ? least : t->choice.estimate_us;
     const int runs = guess < SAMPLE_US ? (guess < SAMPLE_US / 32 ? 32 : (int)(SAMPLE_US / guess) + 1) : 1;
     double used = 0.0;
     if (guess < WARM_US)
@@ -70,14 +72,13 @@ static int all_agree(const trial *trials, int count)
 {
     int all = 1;
     for (int i = 0; i < count; i++)
-        all &= snn_samples_agree(&trials[i].samples, AGREE_WITHIN);
+        all &= snn_samples_agreed(&trials[i].samples, AGREE_WITHIN) >= 0;
     return all;
 }
 
 static int by_time(const void *a, const void *b)
 {
-    const double first = ((const trial *)a)->samples.least_us[0],
-                 second = ((const trial *)b)->samples.least_us[0];
+    const double first = time_of(a), second = time_of(b);
     return (first > second) - (first < second);
 }
 
@@ -113,12 +114,12 @@ int snn_time_candidates(const snn_step *step, snn_choice *list, int count, const
     if (count > 1)
         take_rounds(step, trials, count, 1, 1500.0, clock, x, y);
     int close = 1; // those within an eighth of the best are timed for longer
-    while (close < count && trials[close].samples.least_us[0] < 1.125 * trials[0].samples.least_us[0])
+    while (close < count && time_of(&trials[close]) < 1.125 * time_of(&trials[0]))
         close++;
     take_rounds(step, trials, close, 2, count > 1 ? 4000.0 : 500.0, clock, x, y);
     settle(step, trials, close, clock, x, y);
     for (int i = 0; i < count; i++) {
-        const double ns = round(1e3 * trials[i].samples.least_us[0]); // as the cache keeps it
+        const double ns = round(1e3 * time_of(&trials[i])); // as the cache keeps it
         list[i] = trials[i].choice;
         list[i].measured_us = 1e-3 * (ns > 1.0 ? ns : 1.0);
     }
