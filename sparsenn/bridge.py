@@ -108,13 +108,18 @@ def _layer(node: dict) -> Layer:
     )
 
 
+def to_bytes(model: Model):
+    """The bytes of the model's file, as an array of uint8."""
+    return to_core(model).save_memory()
+
+
 def from_bytes(content) -> Model:
     """The Model in the bytes of a model file."""
     return from_core(_core.Model.load_memory(content))
 
 
 def _pickled(model: Model):
-    return from_bytes, (to_core(model).save_memory(),)
+    return from_bytes, (to_bytes(model),)
 
 
 # A Model pickles as the bytes of its file, in an array, so that joblib can map those of large models.

@@ -73,9 +73,14 @@ def check_finite(array: np.ndarray, name: str) -> None:
 
 def as_features(X, *, inputs: int, name: str = "X") -> np.ndarray:
     """X as (n, inputs) float32, C-contiguous, finite, n >= 1. No copy where it already is."""
+    return as_samples(X, (inputs,), name)
+
+
+def as_samples(X, dims: tuple[int, ...], name: str) -> np.ndarray:
+    """X as (n, *dims) float32, C-contiguous, finite, n >= 1. No copy where it already is."""
     array = as_numbers(X, name)
-    if array.ndim != 2 or array.shape[1] != inputs:
-        raise ArgumentError(f"{name} must have shape (n, {inputs}), got {array.shape}")
+    if array.ndim != len(dims) + 1 or array.shape[1:] != dims:
+        raise ArgumentError(f"{name} must have shape (n, {', '.join(map(str, dims))}), got {array.shape}")
     if array.shape[0] == 0:
         raise ArgumentError(f"{name} must hold at least one sample, got shape {array.shape}")
     with np.errstate(over="ignore"):

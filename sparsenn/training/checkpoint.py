@@ -15,8 +15,10 @@ import numpy as np
 import scipy.sparse
 
 from .. import _core
+from ..bridge import from_bytes, to_bytes
 from ..errors import ArgumentError, FormatError, VersionError
 from ..file_replace import replace_file
+from ..graph.value import Value
 from ..layers import ACTIVATIONS, Linear
 from ..model import Model
 from ..paths import as_path, open_regular
@@ -136,32 +138,54 @@ def generator_state(state: dict) -> dict:
 
 
 def write_model(model: Model) -> tuple[dict, dict[str, np.ndarray]]:
-    """A model as plain data and arrays; weights are not copied."""
+    """A model as plain data and arrays; weights of a chain are not copied.
+
+    A graph is the bytes of its model file, beside what its layers are.
+    """
     layers, arrays = [], {}
     for index, layer in enumerate(model.layers):
         entry: dict = {"type": type(layer).__name__}
         if isinstance(layer, Linear):
             entry |= {"shape": list(layer.shape), "sparse": layer.sparse, "bias": layer.bias is not None}
-            if layer.sparse:
-                for part in ("data", "indices", "indptr"):
-                    arrays[f"{index}.weight.{part}"] = getattr(layer.weight, part)
-            else:
-                arrays[f"{index}.weight"] = layer.weight
-            if layer.bias is not None:
-                arrays[f"{index}.bias"] = layer.bias
+            if model.is_chain:
+                arrays.update(_arrays_of(layer, index))
         else:
             entry.update(zip(layer.attributes, layer.attribute_values, strict=True))
         layers.append(entry)
+    if not model.is_chain:
+        arrays["graph"] = np.asarray(to_bytes(model))
     return {"layers": layers}, arrays
+
+
+def _arrays_of(layer: Linear, index: int) -> dict[str, np.ndarray]:
+    arrays = {f"{index}.weight": layer.weight}
+    if layer.sparse:
+        arrays = {
+            f"{index}.weight.{part}": getattr(layer.weight, part) for part in ("data", "indices", "indptr")
+        }
+    return arrays if layer.bias is None else {**arrays, f"{index}.bias": layer.bias}
 
 
 def read_model(parts: Parts) -> Model:
     """The model that write_model described, with arrays of its own."""
     with reading("model"):
         entries = parts.document["layers"]
-        model = Model(_read_layer(index, entry, parts) for index, entry in enumerate(entries))
+        if "graph" in parts.arrays:
+            model = _read_graph(entries, parts)
+        else:
+            model = Model(_read_layer(index, entry, parts) for index, entry in enumerate(entries))
     if write_model(model)[0]["layers"] != entries:
         raise FormatError("checkpoint's model is altered: its layers come back as others")
+    return model
+
+
+def _read_graph(entries: list[dict], parts: Parts) -> Model:
+    most = max(entry["shape"][1] for entry in entries if entry["type"] == "Linear")
+    if most > parts.most_columns:
+        raise FormatError(f"checkpoint's model must have at most {parts.most_columns} columns, got {most}")
+    model = from_bytes(parts.take("graph", np.uint8, shape=(None,)))
+    if model.is_chain:
+        raise FormatError("checkpoint's graph must not be a chain of layers")
     return model
 
 
@@ -177,10 +201,25 @@ def _read_layer(index: int, entry: dict, parts: Parts):
 
 def check_same_layers(source: Model, target: Model) -> None:
     """Raises unless put_model can give target the arrays of source."""
-    same = [type(a) for a in source.layers] == [type(b) for b in target.layers]
-    pairs = list(zip(source.linear_layers, target.linear_layers, strict=False))
-    if not same or any(a.shape != b.shape or a.sparse != b.sparse for a, b in pairs):
+    if _structure(source) != _structure(target):
         raise ArgumentError("model must have the layers of the checkpoint, got others")
+
+
+def _structure(model: Model) -> tuple:
+    """All but the values of Linear layers: the layers, what each reads, the constants."""
+    numbers = {value: number for number, value in enumerate(model.input_values)}
+    nodes = []
+    for node in model.nodes:
+        reads = [
+            numbers[operand] if isinstance(operand, Value) else (operand.array.shape, operand.array.tobytes())
+            for operand in node.inputs
+        ]
+        layer = node.layer
+        linear = isinstance(layer, Linear)
+        nodes.append((("Linear", layer.shape, layer.sparse) if linear else layer, tuple(reads)))
+        numbers[node.output] = len(numbers)
+    ports = tuple((value.name, value.dims) for value in model.input_values)
+    return ports, tuple(nodes), tuple((value.name, numbers[value]) for value in model.output_values)
 
 
 def put_model(source: Model, target: Model) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import scipy.sparse
 
 from ..checks import check_integer, check_real
-from .backprop import KernelStep
+from .samples import Samples
+from .steps import KernelStep
 
 _BLOCK = 2**20  # elements of a dense gradient that exist at a time
 
@@ -48,15 +49,19 @@ def regrow(trainer, X, y, *, fraction: float = 0.3, sample_weight=None) -> int:
     """Replaces the smallest weights of every sparse layer of trainer.model by as many new ones.
 
     The fraction of stored weights with the smallest magnitude is removed, and as many missing ones with the
-    largest gradient of the loss on X (n, inputs), y are stored, zero with zero optimizer state: nnz stays.
+    largest gradient of the loss on X, y are stored, zero with zero optimizer state: nnz stays.
     sample_weight (n,) or None is as train takes it.
     A layer's dense gradient exists in blocks of rows only. Returns how many weights were replaced.
     Source: RigL, Evci et al. 2020, arXiv:1911.11134
     """
     fraction = check_real("fraction", fraction, below=1.0)
-    samples = trainer.prepare(X, y, ("X", "y"), sample_weight)
+    return regrow_prepared(trainer, trainer.prepare(X, y, ("X", "y"), sample_weight), fraction)
+
+
+def regrow_prepared(trainer, samples: Samples, fraction: float) -> int:
+    """The same with samples that the trainer has prepared."""
     trainer.refresh()
-    trainer.accumulate(*samples)
+    trainer.accumulate(samples)
     states = {p.name: p.state for p in trainer.network.parameters}
     replaced = 0
     for step in trainer.network.linear_steps:
@@ -95,7 +100,7 @@ def _keys(weight) -> np.ndarray:
 def _steepest(step: KernelStep, stored: np.ndarray, count: int) -> np.ndarray:
     """The keys of the count missing weights with the largest |gradient|, ties to the lower key."""
     rows, columns = step.layer.shape
-    dy, x = step.dy[:, :rows], step.x[:, :columns]
+    dy, x = step.result.slope[:, :rows], step.source.rows
     best_keys, best_sizes = np.empty(0, np.int64), np.empty(0, np.float32)
     block = max(1, _BLOCK // columns)
     for first in range(0, rows, block):

@@ -13,17 +13,12 @@ from ..errors import DivergedError
 from . import checkpoint
 from .history import History
 from .rates import Schedule
-from .regrow import Regrow, regrow
+from .regrow import Regrow, regrow_prepared
+from .samples import Samples
 from .saved import read_progress, read_run
 from .snapshot import Snapshot
 from .tally import Tally
-from .trainer import Samples, Trainer
-
-
-def take(samples: Samples, part) -> Samples:
-    """Those samples that part, a slice or indices, names."""
-    features, targets, weights = samples
-    return features[part], targets[part], None if weights is None else weights[part]
+from .trainer import Trainer
 
 
 @dataclass
@@ -54,27 +49,26 @@ class Run:
         """One epoch of epochs: a pass over the samples, validation, regrowth -> its History entries."""
         start = time.perf_counter()
         trainer, tally = self.trainer, Tally()
-        steps = -(-len(self.training[0]) // self.batch_size)
-        for step, (features, targets, weights) in enumerate(self._batches()):
+        steps = -(-len(self.training) // self.batch_size)
+        for step, batch in enumerate(self._batches()):
             if self.schedule:
                 trainer.learning_rate = self.schedule(self.epoch + step / steps)
-            tally.add(*trainer.update(features, targets, weights), len(features), weights)
+            tally.add(*trainer.update(batch), len(batch), batch.weights)
         if not all(np.isfinite(parameter.values).all() for parameter in trainer.network.parameters):
             raise DivergedError(
                 f"weights must stay finite: try a learning_rate below {trainer.learning_rate:g}"
             )
         validated = self.validation is not None
-        val_loss, val_accuracy = trainer.evaluate_prepared(*self.validation) if validated else (None, None)
+        val_loss, val_accuracy = trainer.evaluate_prepared(self.validation) if validated else (None, None)
         self.epoch += 1
         if self.patience:
             self._compare(val_loss)
         fraction = self.regrow.fraction_at(self.epoch, epochs) if self.regrow else 0.0
         if fraction:
-            count = min(self.regrow.samples, len(self.training[0]))
-            part = self.generator.choice(len(self.training[0]), count, replace=False)
-            features, targets, weights = take(self.training, part)
-            if weights is None or weights.any():
-                regrow(trainer, features, targets, fraction=fraction, sample_weight=weights)
+            count = min(self.regrow.samples, len(self.training))
+            part = self.training.take(self.generator.choice(len(self.training), count, replace=False))
+            if part.weights is None or part.weights.any():
+                regrow_prepared(trainer, part, fraction)
         row = {
             "loss": tally.loss,
             "accuracy": tally.accuracy,
@@ -93,11 +87,11 @@ class Run:
 
     def _batches(self) -> Iterator[Samples]:
         """Every sample once; the last batch may be smaller."""
-        count = len(self.training[0])
+        count = len(self.training)
         order = self.generator.permutation(count) if self.shuffle else None
         for start in range(0, count, self.batch_size):
             end = start + self.batch_size
-            yield take(self.training, slice(start, end) if order is None else order[start:end])
+            yield self.training.take(slice(start, end) if order is None else order[start:end])
 
     def _compare(self, loss: float) -> None:
         self.since_best += 1

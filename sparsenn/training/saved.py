@@ -12,7 +12,7 @@ from ..layers import Linear
 from ..model import Model
 from .checkpoint import Parts, generator_state, reading, whole
 from .history import History
-from .losses import LOSSES, check_loss
+from .objective import from_plain, options_of
 from .optim import Optimizer, make_optimizer
 from .penalties import Penalties
 from .rules import Rules
@@ -54,15 +54,11 @@ def read_options(parts: Parts) -> dict:
         saved = parts.document["trainer"]
         constants = dict(saved["optimizer"])
         optimizer = make_optimizer(constants.pop("name"), **constants)
-        loss, loss_options = saved["loss"], saved["loss_options"]
-        if loss_options:
-            loss = LOSSES[loss](**loss_options)
-            loss_options = loss.options()
-        check_loss(loss)
+        loss = from_plain(saved["loss"], saved["loss_options"])
         penalties, rules = asdict(Penalties(**saved["penalties"])), asdict(Rules(**saved["rules"]))
         rate = check_real("learning_rate", saved["learning_rate"], open_minimum=True)
         same = {
-            **{"optimizer": optimizer.to_dict(), "loss_options": loss_options},
+            **{"optimizer": optimizer.to_dict(), "loss_options": options_of(loss)},
             **{"penalties": penalties, "rules": rules},
         }
         if saved.keys() != _TRAINER or any(saved[name] != value for name, value in same.items()):

@@ -11,7 +11,7 @@ class Tally:
     def __init__(self):
         self._loss, self._correct, self._count, self._weight = 0.0, None, 0, 0.0
 
-    def add(self, loss: float, correct: int | None, count: int, weights: np.ndarray | None = None) -> None:
+    def add(self, loss: float, correct: float | None, count: int, weights: np.ndarray | None = None) -> None:
         """A batch of count samples; its loss is the mean by their weights, where there are any."""
         weight = count if weights is None else float(weights.sum(dtype=np.float64))
         self._loss += loss * weight

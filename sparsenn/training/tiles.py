@@ -26,20 +26,17 @@ class Layout:
         """(tiles, samples) for a batch."""
         return (1, batch) if self.samples == 0 else (-(-batch // self.samples), self.samples)
 
-    def load(self, rows: np.ndarray, buffer: Buffer) -> np.ndarray:
-        """rows (batch, features) -> tiles."""
-        tiles = buffer.take(*self.shape(len(rows)))
+    def load(self, rows: np.ndarray, tiles: np.ndarray) -> np.ndarray:
+        """rows (batch, features) -> tiles, which are filled."""
         if self.samples:
             _core.tiles_load(rows, tiles, self.threads, self.isa)
         else:
             tiles[0, : rows.shape[1]] = rows.T
         return tiles
 
-    def put(self, columns: np.ndarray, buffer: Buffer) -> np.ndarray:
+    def put(self, columns: np.ndarray, tiles: np.ndarray) -> np.ndarray:
         """columns (features, batch) -> tiles, with zeros for the samples that fill up the last one."""
-        features, batch = columns.shape
-        count, samples = self.shape(batch)
-        tiles = buffer.take(count, samples)
+        features, (count, _, samples) = len(columns), tiles.shape
         for index in range(count):
             part = columns[:, index * samples : (index + 1) * samples]
             tiles[index, :features, : part.shape[1]] = part

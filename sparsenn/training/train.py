@@ -19,9 +19,10 @@ from .losses import Loss
 from .optim import Optimizer
 from .rates import Schedule
 from .regrow import Regrow
-from .run import Run, take
+from .run import Run
+from .samples import Samples
 from .snapshot import Snapshot
-from .trainer import Samples, Trainer
+from .trainer import Trainer
 
 Callback = Callable[[Trainer, dict], object]
 
@@ -35,7 +36,7 @@ def train(
     batch_size: int = 128,
     optimizer: str | Optimizer = "adam",
     learning_rate: float | Schedule = 1e-3,
-    loss: str | Loss = "auto",
+    loss: str | Loss | dict[str, str | Loss] = "auto",
     validation_split: float = 0.0,
     validation_data: tuple | None = None,
     early_stopping: int | None = None,
@@ -52,9 +53,10 @@ def train(
 ) -> History:
     """Trains model in place and returns what was recorded. Dense and sparse (CSR) layers alike.
 
-    X                 (n, inputs) numbers, taken as float32
+    X                 (n, inputs) numbers, taken as float32; (n, ...) as the model's input has dims
     y                 classes: (n,) integer labels or (n, outputs) one-hot; others: (n, outputs), or (n,)
-                      where the model has one output
+                      where the output has one feature
+                      X of several inputs, y of several outputs: a dict of name to array
     optimizer, loss, threads   as Trainer takes them
     learning_rate     a number, or a Constant, StepDecay or Cosine, asked before each step
     validation_split  share in [0, 1) of the samples, drawn with seed, held out for validation
@@ -142,16 +144,16 @@ def train(
 
 def _split(samples: Samples, share: float, generator: np.random.Generator) -> tuple[Samples, Samples]:
     """-> training, validation, disjoint; the validation gets share of the samples, rounded."""
-    total = len(samples[0])
+    total = len(samples)
     count = round(share * total)
     if not 1 <= count < total:
         raise ArgumentError(
             f"validation_split must leave samples on both sides, got {share:g} of {total} samples"
         )
     order = generator.permutation(total)
-    training, validation = take(samples, order[count:]), take(samples, order[:count])
-    for name, (_, _, weights) in (("training", training), ("validation", validation)):
-        if weights is not None and not weights.any():
+    training, validation = samples.take(order[count:]), samples.take(order[:count])
+    for name, part in (("training", training), ("validation", validation)):
+        if part.weights is not None and not part.weights.any():
             raise ArgumentError(
                 f"sample_weight must be positive for some sample of the {name}, got 0 for all"
             )

@@ -12,22 +12,21 @@ from dataclasses import asdict
 import numpy as np
 
 from .. import _core
-from ..checks import as_features, check_integer, check_real, check_same_length, check_sample_weight
-from ..errors import ArgumentError, DivergedError
-from ..layers import Sigmoid, Softmax
+from ..checks import check_integer, check_real, check_sample_weight
+from ..errors import DivergedError
 from ..limits import Limits
 from ..ops import check_threads
 from . import checkpoint
 from .backprop import Network
-from .losses import Loss, check_loss, choose_loss
+from .losses import Loss
+from .objective import Objective
 from .optim import Optimizer, make_optimizer
 from .options import split_options
 from .parameters import Parameter
+from .samples import Samples, read_features
 from .saved import Progress, read_options, read_progress
 from .tally import Tally
 
-# features (n, inputs) float32, targets (n, ...) as the loss takes them, weights (n,) float64 or None
-Samples = tuple[np.ndarray, np.ndarray, np.ndarray | None]
 _EVALUATION_BATCH = 512  # samples: bounds the memory of an evaluation
 
 
@@ -48,7 +47,7 @@ class Trainer:
         *,
         optimizer: str | Optimizer = "adam",
         learning_rate: float = 1e-3,
-        loss: str | Loss = "auto",
+        loss: str | Loss | dict[str, str | Loss] = "auto",
         limits: Limits | None = None,
         seed: int = 0,
         threads: int | None = None,
@@ -59,7 +58,8 @@ class Trainer:
                        other constants
         learning_rate  may be set anew between steps, as the attribute of that name
         loss           "cross_entropy", "binary_cross_entropy", "mse", "huber", one of snn.losses for other
-                       constants, or "auto": from the first y (losses.choose_loss)
+                       constants, or "auto": from the first y (losses.choose_loss). Of a model with several
+                       outputs a dict of output name to loss, or one for all; their sum is minimised
         limits         checked here; training keeps within its weight_range
         seed           of weight_drop
         threads        of the sparse kernels, None for the default; dense layers follow BLAS's own setting
@@ -69,7 +69,6 @@ class Trainer:
         """
         self.optimizer = make_optimizer(optimizer)
         self.learning_rate = learning_rate
-        check_loss(loss)
         self.penalties, self.rules = split_options(options)
         if limits is not None:
             if not isinstance(limits, Limits):
@@ -83,8 +82,7 @@ class Trainer:
         if limits is not None:
             limits.check(model)
         self.step_count = 0
-        self._loss_name = loss
-        self._loss: Loss | None = None
+        self._objective = Objective(model.output_values, loss)
 
     @property
     def learning_rate(self) -> float:
@@ -97,25 +95,26 @@ class Trainer:
     def step(self, xb, yb, sample_weight=None) -> float:
         """One update from one batch; returns the batch's loss before it (penalties not counted).
 
-        xb  (batch, inputs) numbers, finite
+        xb  (batch, inputs) numbers, finite; (batch, ...) as the model's input has dims
         yb  cross_entropy: (batch,) integer labels or (batch, outputs) one-hot; others: (batch, outputs), or
-            (batch,) for one output
+            (batch,) where that has one feature
+        Of several inputs or outputs a dict of name to that.
         sample_weight  (batch,) from 0 up: each sample counts so often; None: once
         Raises ValueError or TypeError for bad input and DivergedError when the loss is not finite; the
         model and the trainer are then as they were.
         """
         samples = self.prepare(xb, yb, ("xb", "yb"), sample_weight)
         self.refresh()
-        return self.update(*samples)[0]
+        return self.update(samples)[0]
 
     def evaluate(self, X, y, sample_weight=None) -> tuple[float, float | None]:
-        """Mean loss and accuracy (None for a regression) on X (n, inputs), y as in step. Changes nothing.
+        """Mean loss and accuracy (None for a regression) on X and y as in step. Changes nothing.
 
         sample_weight (n,) counts in the loss alone.
         """
         samples = self.prepare(X, y, ("X", "y"), sample_weight)
         self.refresh()
-        return self.evaluate_prepared(*samples)
+        return self.evaluate_prepared(samples)
 
     def refresh(self) -> None:
         """Takes values that others changed inside the model's arrays into the kernels' packed copies.
@@ -125,56 +124,40 @@ class Trainer:
         self.network.refresh()
 
     def prepare(self, X, y, names: tuple[str, str], sample_weight=None) -> Samples:
-        """Checked features (n, inputs) float32, targets (n, ...) and weights (n,) float64 or None, n >= 1.
+        """What is given as step takes it, checked; n >= 1. Settles an "auto" loss."""
+        first, features = read_features(self.model.input_values, X, names[0])
+        losses, targets = self._objective.read(y, names[1], beside=(first, features[0]))
+        weights = None if sample_weight is None else check_sample_weight(sample_weight, len(features[0]))
+        self._objective.settle(losses)
+        return Samples(features, targets, weights)
 
-        Settles an "auto" loss.
-        """
-        network = self.network
-        features = as_features(X, inputs=network.inputs, name=names[0])
-        loss = self._loss or choose_loss(
-            self._loss_name,
-            y,
-            outputs=network.outputs,
-            ends_in_softmax=network.ends_in_softmax,
-            name=names[1],
-        )
-        last = self.model.layers[-1]
-        if loss.name == "binary_cross_entropy" and isinstance(last, (Sigmoid, Softmax)):
-            raise ArgumentError(
-                f"loss binary_cross_entropy takes logits: the model must not end in {type(last).__name__}"
-            )
-        targets = loss.targets(y, outputs=network.outputs, name=names[1])
-        check_same_length(features, targets, names)
-        weights = None if sample_weight is None else check_sample_weight(sample_weight, len(features))
-        self._loss = loss
-        return features, targets, weights
-
-    def update(
-        self, features: np.ndarray, targets: np.ndarray, weights: np.ndarray | None = None
-    ) -> tuple[float, int | None]:
+    def update(self, samples: Samples) -> tuple[float, float | None]:
         """One update from checked arrays -> loss, correct predictions, both before it."""
-        self.network.check_unchanged()
+        network = self.network
+        network.check_unchanged()
         with np.errstate(over="ignore", invalid="ignore"):
-            loss, correct = self.accumulate(features, targets, weights)
+            loss, correct = self.accumulate(samples)
             self.step_count += 1
-            scales = self.rules.gradient_scales([p.gradient for p in self.network.parameters])
-            for parameter, scale in zip(self.network.parameters, scales, strict=True):
-                self._move(parameter, scale)
+            scales = self.rules.gradient_scales([p.gradient for p in network.parameters])
+            updates: dict[tuple[bool, float], _core.Update] = {}
+            for parameter, scale in zip(network.parameters, scales, strict=True):
+                key = parameter.is_weight, scale
+                if key not in updates:
+                    updates[key] = self._new_update(*key)
+                self._move(parameter, updates[key])
         return loss, correct
 
-    def accumulate(
-        self, features: np.ndarray, targets: np.ndarray, weights: np.ndarray | None = None
-    ) -> tuple[float, int | None]:
+    def accumulate(self, samples: Samples) -> tuple[float, float | None]:
         """Fills every parameter's gradient -> loss, correct predictions. The model does not change."""
         masks = self._drop_weights() if self.rules.weight_drop else []
         try:
-            loss, correct, slope = self._forward(features, targets, weights)
+            loss, correct, slopes = self._forward(samples)
             if not np.isfinite(loss):
                 raise DivergedError(
                     f"loss must be finite, got {loss} at step {self.step_count + 1}: "
                     f"try a learning_rate below {self.learning_rate:g}"
                 )
-            self.network.backward(slope, logits=self._loss.takes_logits)
+            self.network.backward(slopes, self._objective.logits)
         finally:
             for step, _ in masks:
                 step.use(None)
@@ -190,37 +173,37 @@ class Trainer:
             masks.append((step, mask))
         return masks
 
-    def _move(self, parameter: Parameter, scale: float) -> None:
+    def _new_update(self, is_weight: bool, scale: float) -> _core.Update:
+        """The constants of the present step for the weights, or the biases, with that scale."""
         rate = self.learning_rate
         constants = self.optimizer.constants(learning_rate=rate, step=self.step_count)
         constants.update(self.rules.options(), gradient_scale=scale, isa=self._isa)
-        if parameter.is_weight:
+        if is_weight:
             constants.update(self.penalties.options(rate))
         else:
             constants["decay"] = 0
-        parameter.apply(constants, self.optimizer, self.network.threads)
-        if parameter.is_weight and self.penalties.shrink_groups(parameter.flat, parameter.rows, rate):
+        return _core.Update(**constants)
+
+    def _move(self, parameter: Parameter, update: _core.Update) -> None:
+        parameter.apply(update, self.optimizer, self.network.threads)
+        if parameter.is_weight and self.penalties.shrink_groups(
+            parameter.flat, parameter.rows, self.learning_rate
+        ):
             if self.rules.weight_range is not None:
                 np.clip(parameter.values, *np.float32(self.rules.weight_range), out=parameter.values)
             parameter.refresh()
 
-    def _forward(
-        self, features: np.ndarray, targets: np.ndarray, weights: np.ndarray | None
-    ) -> tuple[float, int | None, np.ndarray]:
-        """-> loss, correct predictions (None for a regression), gradient of the outputs (outputs, batch)."""
-        outputs = self.network.forward(features, logits=self._loss.takes_logits)
-        loss, slope = self._loss(outputs, targets, weights)
-        return loss, self._loss.correct(outputs, targets) if self._loss.has_accuracy else None, slope
+    def _forward(self, samples: Samples) -> tuple[float, float | None, list[np.ndarray]]:
+        """-> loss, correct predictions (None for a regression), gradient of each output (outputs, batch)."""
+        outputs = self.network.forward(samples.features, self._objective.logits)
+        return self._objective(outputs, samples.targets, samples.weights)
 
-    def evaluate_prepared(
-        self, features: np.ndarray, targets: np.ndarray, weights: np.ndarray | None = None
-    ) -> tuple[float, float | None]:
+    def evaluate_prepared(self, samples: Samples) -> tuple[float, float | None]:
         tally = Tally()
-        for start in range(0, len(features), _EVALUATION_BATCH):
-            part = slice(start, start + _EVALUATION_BATCH)
-            part_weights = None if weights is None else weights[part]
-            loss, correct, _ = self._forward(features[part], targets[part], part_weights)
-            tally.add(loss, correct, len(features[part]), part_weights)
+        for start in range(0, len(samples), _EVALUATION_BATCH):
+            part = samples.take(slice(start, start + _EVALUATION_BATCH))
+            loss, correct, _ = self._forward(part)
+            tally.add(loss, correct, len(part), part.weights)
         return tally.loss, tally.accuracy
 
     def penalty(self) -> float:
@@ -261,19 +244,20 @@ class Trainer:
         options = read_options(parts)
         progress = read_progress(parts, model, options["optimizer"])
         parts.finish(beside="best." if "run" in parts.document else None)
-        trainer = cls(model, threads=threads, **options)
+        with checkpoint.reading("trainer"):
+            trainer = cls(model, threads=threads, **options)
         trainer.take_progress(progress)
         return trainer
 
     def to_parts(self) -> tuple[dict, dict[str, np.ndarray]]:
         """Plain data and arrays, as checkpoint.write takes them."""
         document, arrays = checkpoint.write_model(self.model)
-        loss = self._loss or self._loss_name
+        loss, loss_options = self._objective.to_plain()
         document["trainer"] = {
             "optimizer": self.optimizer.to_dict(),
             "learning_rate": self.learning_rate,
-            "loss": loss if isinstance(loss, str) else loss.name,
-            "loss_options": {} if isinstance(loss, str) else loss.options(),
+            "loss": loss,
+            "loss_options": loss_options,
             "penalties": asdict(self.penalties),
             "rules": asdict(self.rules),
             "step_count": self.step_count,

@@ -25,6 +25,10 @@ OPTIONS = {"validation_split": 0.25, "early_stopping": 9, "epochs": 2, "batch_si
 def make_model(kind: str) -> snn.Model:
     if kind == "dense":
         return snn.mlp([5, 4, 3], seed=1)
+    if kind == "graph":
+        first, relu, last = snn.mlp([5, 5, 3], sparsity=0.5, seed=1).layers
+        x = snn.Input((5,), name="x")
+        return snn.Model(inputs=x, outputs=last(snn.Add()(relu(first(x)), x)))
     return snn.mlp([5, 7, 3], sparsity=0.5, seed=1, activation={"sparse": "clipped_relu"}.get(kind, "elu"))
 
 
@@ -40,7 +44,7 @@ def valid_files() -> list[tuple[str, bytes]]:
     files = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.npz"
-        for kind in ("sparse", "dense", "regrown"):
+        for kind in ("sparse", "dense", "regrown", "graph"):
             train(make_model(kind), path, kind, resume=False)
             files.append((kind, path.read_bytes()))
     return files

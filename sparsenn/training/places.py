@@ -1,0 +1,61 @@
+"""Where the values of a graph lie during a training step, and what comes back to them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .tiles import Buffer, Layout
+
+
+class Place:
+    """One value: its tiles of the present batch, and the gradient of the loss with respect to it.
+
+    dims      of a sample; features is their product, the rows of a tile
+    wanted    whether a parameter lies behind it, so that its gradient is needed
+    readers   how many nodes read it, and outputs that it is
+    value, slope   arrays of tiles (tiles, features + scratch, samples); slope None: nothing has come back yet
+
+    The gradient is added up as the readers hand it back. A maker that ends in an activation which the kernels
+    can go back through puts it here (fused, with z, its argument, where its slope needs that): the only
+    reader of the value, where it is a kernel, then multiplies by its slope in the same pass (sloped).
+    """
+
+    __slots__ = (
+        *("dims", "features", "wanted", "readers", "value", "slope"),
+        *("fused", "z", "sloped", "_values", "_slopes", "_others"),
+    )
+
+    def __init__(self, dims: tuple[int, ...], readers: int, layout: Layout):
+        self.dims, self.features, self.readers, self.wanted = dims, math.prod(dims), readers, False
+        self.value = self.slope = self.fused = self.z = None
+        self.sloped = False
+        self._values, self._slopes = Buffer(self.features, layout), Buffer(self.features, layout)
+        self._others = Buffer(self.features, layout)
+
+    def new_value(self, tiles: int, samples: int) -> np.ndarray:
+        """The array for the value of a batch, to be filled."""
+        self.value = self._values.take(tiles, samples)
+        return self.value
+
+    @property
+    def rows(self) -> np.ndarray:
+        """The value without the scratch rows, a view."""
+        return self.value[:, : self.features]
+
+    def forget(self) -> None:
+        """Before a batch goes back: nothing has come yet."""
+        self.slope, self.sloped = None, False
+
+    def begin(self) -> np.ndarray:
+        """An array to fill with a gradient, that add then takes; of the shape of the value."""
+        tiles, _, samples = self.value.shape
+        return (self._slopes if self.slope is None else self._others).take(tiles, samples)
+
+    def add(self, slope: np.ndarray) -> None:
+        """Takes the array that begin gave, filled."""
+        if self.slope is None:
+            self.slope = slope
+        else:
+            self.slope[:, : self.features] += slope[:, : self.features]

@@ -1,0 +1,225 @@
+"""The steps of a network: each computes the value at one place, and hands back the gradient.
+
+A step knows its places and nothing of other steps. Weights are updated in place, so the model always holds
+the present values. A sparse layer is only ever its stored values: weight, gradient and optimizer state have
+nnz elements.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import _core
+from ..layers import Activation, Layer, Linear
+from ..weights import core_indices
+from .parameters import Parameter
+from .places import Place
+from .tiles import Buffer, Layout
+
+
+def make_sparse_operator(weight, threads: int, isa: bytes) -> _core.Sparse:
+    """The kernels of one pattern: the one place where training meets the C core.
+
+    weight   (out, in): the pattern of a csr_array, or every weight of an ndarray
+    """
+    return _core.Sparse(*_pattern(weight), weight.shape, threads=threads, isa=isa)
+
+
+def _pattern(weight) -> tuple[np.ndarray, np.ndarray]:
+    """indptr (out + 1,) int64 and indices (nnz,) int32; of an ndarray, every weight."""
+    if not isinstance(weight, np.ndarray):
+        return core_indices(weight)
+    rows, columns = weight.shape
+    indptr = np.arange(0, rows * columns + 1, columns, dtype=np.int64)
+    return indptr, np.tile(np.arange(columns, dtype=np.int32), rows)
+
+
+class LinearStep:
+    """What linear layers share: the parameters, and the check that they are still the model's."""
+
+    def __init__(
+        self, index: int, layer: Linear, source: Place, result: Place, operator: _core.Sparse | None = None
+    ):
+        """index: of the layer's node, for names."""
+        self.index, self.layer, self.weight, self.bias = index, layer, layer.weight, layer.bias
+        self.source, self.result = source, result
+        self.outputs, self.inputs = layer.shape
+        if layer.sparse:
+            rows = np.ascontiguousarray(self.weight.indptr, np.int64)
+        else:
+            rows = np.arange(self.outputs + 1, dtype=np.int64) * self.inputs
+        self.weight_parameter = Parameter(f"{index}.weight", self._stored(), True, rows, operator)
+        self.parameters = [self.weight_parameter]
+        self.bias_parameter = None
+        if self.bias is not None:
+            self.bias_parameter = Parameter(f"{index}.bias", self.bias, False)
+            self.parameters.append(self.bias_parameter)
+
+    def _stored(self) -> np.ndarray:
+        return self.layer.weight.data if self.layer.sparse else self.layer.weight
+
+    def check_unchanged(self) -> None:
+        same = self.layer.weight is self.weight and self.layer.bias is self.bias
+        if not (same and self._stored() is self.weight_parameter.values):
+            raise RuntimeError(
+                f"model.layers[{self.index}] was given another weight or bias after the Trainer was made: "
+                "make a new Trainer"
+            )
+
+
+class BlasStep(LinearStep):
+    """y = W x + b of a dense layer through BLAS."""
+
+    def __init__(self, index: int, layer: Linear, source: Place, result: Place):
+        super().__init__(index, layer, source, result)
+        self._part, self._used = None, self.weight
+
+    def use(self, values: np.ndarray | None) -> None:
+        """Other weights (size,) for the time being; None: the layer's own."""
+        self._used = self.weight if values is None else values.reshape(self.layer.shape)
+
+    def forward(self) -> None:
+        x = self.source.value
+        values = self.result.new_value(len(x), x.shape[2])[:, : self.outputs]
+        np.matmul(self._used, x[:, : self.inputs], out=values)  # (out, in) @ (tiles, in, samples)
+        if self.bias is not None:
+            values += self.bias[:, np.newaxis]
+
+    def backward(self) -> None:
+        dy, x = self.result.slope[:, : self.outputs], self.source.rows
+        gradient = self.weight_parameter.gradient
+        np.matmul(dy[0], x[0].T, out=gradient)
+        if len(dy) > 1 and self._part is None:
+            self._part = np.empty_like(gradient)
+        for index in range(1, len(dy)):
+            np.matmul(dy[index], x[index].T, out=self._part)
+            gradient += self._part
+        if self.bias_parameter is not None:
+            np.sum(dy, axis=(0, 2), out=self.bias_parameter.gradient)
+        if self.source.wanted:
+            dx = self.source.begin()
+            np.matmul(self._used.T, dy, out=dx[:, : self.inputs])
+            self.source.add(dx)
+
+
+class KernelStep(LinearStep):
+    """a = f(W x + b) through the sparse kernels: sparse layers, and small dense ones beside them."""
+
+    def __init__(
+        self,
+        index: int,
+        layer: Linear,
+        follower: Activation | None,
+        source: Place,
+        result: Place,
+        layout: Layout,
+    ):
+        """follower: the activation behind the layer where the kernels can fuse it, else None."""
+        self.operator = make_sparse_operator(layer.weight, layout.threads, layout.isa)
+        super().__init__(index, layer, source, result, self.operator)
+        self.activation = follower
+        op, attributes = (layer.op, ()) if follower is None else (follower.op, follower.attribute_values)
+        self.fused = _core.Activation(op, *attributes)
+        self._z = Buffer(self.outputs, layout) if follower is not None and follower.reads_input else None
+        if follower is not None:
+            result.fused = self.fused
+
+    def use(self, values: np.ndarray | None) -> None:
+        """Other weights (size,) for the time being; None: the layer's own."""
+        self.weight_parameter.refresh(values)
+
+    def forward(self) -> None:
+        x, result = self.source.value, self.result
+        y = result.new_value(len(x), x.shape[2])
+        if self._z is not None:
+            result.z = self._z.take(len(x), x.shape[2])
+        self.operator.forward_tiles(self.bias, x, self.fused, result.z, y)
+
+    def backward(self) -> None:
+        source, result, dy = self.source, self.result, self.result.slope
+        if self.activation is not None and not result.sloped:
+            n, y = self.outputs, result.value
+            z = y if result.z is None else result.z
+            dy[:, :n] = self.activation.gradient(z[:, :n], y[:, :n], dy[:, :n])
+        bias_gradient = None if self.bias_parameter is None else self.bias_parameter.gradient
+        self.operator.backward_weight_tiles(
+            dy, source.value, self.weight_parameter.flat_gradient, bias_gradient
+        )
+        if not source.wanted:
+            return
+        dx, alone = source.begin(), source.readers == 1 and source.fused is not None
+        fused, z = (source.fused, source.z) if alone else (None, None)
+        self.operator.backward_input_tiles(dy, source.value, fused, z, dx)
+        source.sloped = alone
+        source.add(dx)
+
+
+class _PlainStep:
+    """What layers without weights share."""
+
+    parameters = ()
+
+    def check_unchanged(self) -> None:
+        """Such a layer holds nothing that training changes."""
+
+
+class ActivationStep(_PlainStep):
+    """a = f(z), by numpy, all tiles at once."""
+
+    def __init__(self, layer: Activation, source: Place, result: Place):
+        self.activation, self.source, self.result = layer, source, result
+
+    def forward(self) -> None:
+        x, n = self.source.value, self.source.features
+        self.result.new_value(len(x), x.shape[2])[:, :n] = self.activation.value(x[:, :n])
+
+    def backward(self) -> None:
+        if self.source.wanted:
+            n, dz = self.source.features, self.source.begin()
+            dy = self.result.slope[:, :n]
+            dz[:, :n] = self.activation.gradient(self.source.rows, self.result.rows, dy)
+            self.source.add(dz)
+
+
+class LayerStep(_PlainStep):
+    """Any other layer without weights, by its plain arithmetic, tile by tile."""
+
+    def __init__(self, layer: Layer, operands: list[Place | np.ndarray], result: Place):
+        """operands: a Place, or a constant (..., 1) float32."""
+        self.layer, self.operands, self.result = layer, operands, result
+        self._sources = [operand for operand in operands if isinstance(operand, Place)]
+
+    def forward(self) -> None:
+        like = self._sources[0].value
+        self.result.new_value(len(like), like.shape[2])
+        for tile, rows in enumerate(self.result.rows):
+            rows[...] = self.layer.value(*self._arguments(tile)).reshape(rows.shape)
+
+    def backward(self) -> None:
+        totals = {place: place.begin() for place in self._sources if place.wanted}
+        if not totals:
+            return
+        for tile in range(len(self.result.value)):
+            a, da = (_sample(array, self.result, tile) for array in (self.result.value, self.result.slope))
+            given = self.layer.gradient(*self._arguments(tile), a, da)
+            self._collect(tile, given if isinstance(given, tuple) else (given,), totals)
+        for place, total in totals.items():
+            place.add(total)
+
+    def _arguments(self, tile: int) -> list[np.ndarray]:
+        return [
+            _sample(operand.value, operand, tile) if isinstance(operand, Place) else operand
+            for operand in self.operands
+        ]
+
+    def _collect(self, tile: int, given: tuple[np.ndarray, ...], totals: dict[Place, np.ndarray]) -> None:
+        """Adds up what a tile hands back to each place, which may stand at several operands."""
+        for place, total in totals.items():
+            parts = [part for operand, part in zip(self.operands, given, strict=True) if operand is place]
+            rows = total[tile, : place.features]
+            rows[...] = sum(parts[1:], parts[0]).reshape(rows.shape)
+
+
+def _sample(tiles: np.ndarray, place: Place, tile: int) -> np.ndarray:
+    """One tile of a place as its layer takes it, (dims of a sample ..., samples)."""
+    return tiles[tile, : place.features].reshape(*place.dims, tiles.shape[2])
