@@ -12,7 +12,7 @@ from .io import load
 from .paths import as_path
 
 HEADER = """\
-/* {name}: a sparsenn model of {size} bytes, {inputs} inputs and {outputs} outputs, for
+/* {name}: a sparsenn model of {size} bytes, {what}, for
  * snn_model_load_memory. */
 #ifndef SPARSENN_MODEL_{name}_H
 #define SPARSENN_MODEL_{name}_H
@@ -70,7 +70,7 @@ def write_c_array(path: str | os.PathLike, name: str, *, folder: str | os.PathLi
     """Writes folder/name.c and folder/name.h, which hold the bytes of the model file as `name`.
 
     name  a C identifier: letters, digits and _, not beginning with a digit or _, not reserved
-    ->    source and header (paths), model_bytes, inputs, outputs
+    ->    source and header (paths), model_bytes, inputs, outputs (of a graph lists of names)
 
     The file is validated first, and its name_size bytes are kept as they are. Each of the two files is
     replaced whole or not at all. Raises ValueError for a bad name, and what load raises.
@@ -81,7 +81,14 @@ def write_c_array(path: str | os.PathLike, name: str, *, folder: str | os.PathLi
         raise NotADirectoryError(f"--out must be a folder that exists, got {folder}")
     model = load(path)
     content = Path(as_path(path)).read_bytes()
-    fields = {"name": name, "size": len(content), "inputs": model.inputs, "outputs": model.outputs}
+    inputs, outputs = (
+        getattr(model, side) if model.is_chain else [value.name for value in values]
+        for side, values in (("inputs", model.input_values), ("outputs", model.output_values))
+    )
+    # Of a graph the counts alone: a name may hold what ends a comment.
+    counts = (inputs, outputs) if model.is_chain else (f"a graph of {len(inputs)}", len(outputs))
+    what = "{} inputs and {} outputs".format(*counts)
+    fields = {"name": name, "size": len(content), "what": what}
     source, header = folder / f"{name}.c", folder / f"{name}.h"
     replace_file(source, SOURCE.format(rows=format_rows(content), **fields))
     replace_file(header, HEADER.format(**fields))
@@ -89,8 +96,8 @@ def write_c_array(path: str | os.PathLike, name: str, *, folder: str | os.PathLi
         "source": str(source),
         "header": str(header),
         "model_bytes": len(content),
-        "inputs": model.inputs,
-        "outputs": model.outputs,
+        "inputs": inputs,
+        "outputs": outputs,
     }
 
 

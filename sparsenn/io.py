@@ -40,9 +40,14 @@ def load(path: str | os.PathLike) -> Model:
     Raises FileNotFoundError, OSError when it cannot be read, FormatError when it is truncated, altered or
     no model file, VersionError when it is of a newer format, CSRError when a layer is no valid CSR matrix.
     """
+    return from_core(read_core(path))
+
+
+def read_core(path: str | os.PathLike) -> _core.Model:
+    """What load reads, as the core holds it."""
     path = as_path(path)
     if not os.path.exists(path):
         raise FileNotFoundError(errno.ENOENT, "path must be a model file, and there is none", path)
     if os.path.isdir(path):
         raise IsADirectoryError(errno.EISDIR, "path must be a file, not a folder", path)
-    return from_core(_core.Model.load(os.fsencode(path)))
+    return _core.Model.load(os.fsencode(path))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 
 def model_table(model) -> str:
     """Layer, shape (out, in), sparsity, bytes of its arrays, and the activations that follow it."""
@@ -20,7 +22,7 @@ def model_table(model) -> str:
     total = sum(array_bytes(layer) for layer in model.linear_layers)
     rows.append(["all", f"{model.inputs} -> {model.outputs}", f"{model.sparsity:.2%}", f"{total:,}", ""])
     rows.insert(0, ["layer", "shape", "sparsity", "bytes", "activation"])
-    return _lines(rows, (str.rjust, str.ljust, str.rjust, str.rjust, str.ljust))
+    return lines(rows, (str.rjust, str.ljust, str.rjust, str.rjust, str.ljust))
 
 
 def _graph_table(model) -> str:
@@ -39,18 +41,18 @@ def _graph_table(model) -> str:
     total = sum(array_bytes(layer) for layer in model.linear_layers)
     outputs = ", ".join(value.name for value in model.output_values)
     rows.append(["all", "", outputs, "", "", f"{model.sparsity:.2%}", f"{total:,}"])
-    return _lines(rows, (str.rjust, str.ljust, str.ljust, str.ljust, str.ljust, str.rjust, str.rjust))
+    return lines(rows, (str.rjust, str.ljust, str.ljust, str.ljust, str.ljust, str.rjust, str.rjust))
 
 
 def _dims(value) -> str:
     return " x ".join("?" if dim is None else str(dim) for dim in value.dims[1:])
 
 
-def _lines(rows: list[list[str]], align: tuple) -> str:
+def lines(rows: list[list[str]], align: Sequence[Callable[[str, int], str]]) -> str:
     """The rows as lines, columns as wide as their widest cell."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(f(cell, w) for f, cell, w in zip(align, row, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)
+    padded = ("  ".join(f(cell, w) for f, cell, w in zip(align, row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in padded)
 
 
 def array_bytes(layer) -> int:

@@ -130,3 +130,43 @@ def test_training_that_runs_away_is_an_error_in_one_line(tmp_path, capsys):
     assert cli.main([*arguments, "--out", str(tmp_path / "m.safetensors"), "--json"]) == 2
     printed = capsys.readouterr()
     assert printed.out == "" and "weights must stay finite" in printed.err and printed.err.count("\n") == 1
+
+
+@pytest.fixture
+def graph_file(tmp_path):
+    first, last = snn.mlp([6, 8, 3], sparsity=0.5, seed=1).linear_layers
+    x, z = snn.Input((6,), name="x"), snn.Input((2, 4), name="a */ b")
+    h = snn.Mul()(snn.Add()(first(x), snn.Flatten()(z)), np.arange(8))
+    path = tmp_path / "graph.safetensors"
+    snn.save(snn.Model(inputs=[x, z], outputs={"scores": last(h), "h": h}), path)
+    return str(path)
+
+
+def test_inspect_shows_a_graph(graph_file, capsys):
+    assert cli.main(["inspect", graph_file, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["inputs"], report["outputs"]) == (["x", "a */ b"], ["scores", "h"])
+    kinds = [layer["kind"] for layer in report["layers"]]
+    assert sorted(kinds) == sorted(
+        ["Input", "Input", "Linear", "Reshape", "Add", "Constant", "Mul", "Linear"]
+    )
+    add = report["layers"][kinds.index("Add")]
+    assert [report["layers"][index]["kind"] for index in add["reads"]] == ["Linear", "Reshape"]
+    linear = report["layers"][kinds.index("Linear")]
+    assert (linear["shape"], linear["format"], linear["nnz"]) == (
+        [8, 6], "csr", snn.load(graph_file).linear_layers[0].nnz
+    )  # fmt: skip
+    assert report["nnz"] == snn.load(graph_file).nnz
+    assert report["layers"][kinds.index("Constant")]["bytes"] == 32
+    assert cli.main(["inspect", graph_file]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 + 8 and "Input a */ b" in lines[2] and "x, a */ b -> scores, h" in lines[-1]
+
+
+def test_export_of_a_graph_is_c(graph_file, tmp_path, capsys):
+    """A name that would end a comment stays out of the sources."""
+    arguments = ["export", graph_file, "--c-array", "net", "--out", str(tmp_path), "--json"]
+    assert cli.main(arguments) == 0
+    assert json.loads(capsys.readouterr().out)["inputs"] == ["x", "a */ b"]
+    assert "a graph of 2 inputs and 2 outputs" in (tmp_path / "net.h").read_text()
+    assert "*/ b" not in (tmp_path / "net.h").read_text() + (tmp_path / "net.c").read_text()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import struct
 from pathlib import Path
 
+from ..table import lines
 from ._json import json_text
 
 
@@ -27,68 +29,85 @@ def inspect_file(path: str | os.PathLike) -> dict:
     """The layers of a model file as data, after validating all of it.
 
     Each layer has index, kind and bytes (of its tensors in the file); a linear layer also shape (out, in),
-    format, nnz, sparsity and bias.
+    format, nnz, sparsity and bias. inputs and outputs are the features of a chain. Of a graph they are lists
+    of names, its Inputs and constants are layers too, with their dims, and each layer has reads, the indices
+    of those that it reads.
     """
-    from .. import load
-    from ..layers import Linear
+    from ..io import read_core
 
-    model = load(path)
-    sizes = tensor_bytes(path)
-    layers = []
-    for index, layer in enumerate(model.layers):
-        entry = {"index": index, "kind": type(layer).__name__, "bytes": sizes.get(index, 0)}
-        if isinstance(layer, Linear):
-            entry |= {
-                "shape": list(layer.shape),
-                "format": "csr" if layer.sparse else "dense",
-                "nnz": layer.nnz,
-                "sparsity": layer.sparsity,
-                "bias": layer.bias is not None,
-            }
-        layers.append(entry)
+    handle = read_core(path)  # validates; what is told comes from the header
+    header = read_header(path)
+    metadata = header.pop("__metadata__")
+    entries = json.loads(metadata["nodes"])
+    layers = [_layer(index, entry, header) for index, entry in enumerate(entries)]
+    linear = [layer for layer in layers if "nnz" in layer]
+    nnz, weights = sum(layer["nnz"] for layer in linear), sum(math.prod(layer["shape"]) for layer in linear)
+    if handle.is_graph:
+        inputs = [layer["name"] for layer in layers if layer["kind"] == "Input"]
+        outputs = [output["name"] for output in json.loads(metadata["outputs"])]
+    else:
+        inputs, outputs = handle.inputs, handle.outputs
     return {
         "file": os.fspath(path),
         "file_bytes": os.path.getsize(path),
-        "inputs": model.inputs,
-        "outputs": model.outputs,
-        "nnz": model.nnz,
-        "sparsity": model.sparsity,
+        "inputs": inputs,
+        "outputs": outputs,
+        "nnz": nnz,
+        "sparsity": 1.0 - nnz / weights if weights else 0.0,
         "layers": layers,
     }
 
 
-def tensor_bytes(path: str | os.PathLike) -> dict[int, int]:
-    """Bytes of each node's tensors, by node, from the safetensors header: tensors are named NODE.part."""
+def read_header(path: str | os.PathLike) -> dict:
+    """The header of a safetensors file."""
     with Path(path).open("rb") as file:
         (header_bytes,) = struct.unpack("<Q", file.read(8))
-        header = json.loads(file.read(header_bytes))
-    sizes: dict[int, int] = {}
-    for name, entry in header.items():
-        if name != "__metadata__":
-            begin, end = entry["data_offsets"]
-            node = int(name.partition(".")[0])
-            sizes[node] = sizes.get(node, 0) + end - begin
-    return sizes
+        return json.loads(file.read(header_bytes))
+
+
+def _layer(index: int, entry: dict, tensors: dict) -> dict:
+    """An entry of the file's list of nodes; its tensors are named INDEX.part."""
+    from ..layers import GRAPH_TYPES, LAYER_TYPES
+
+    kinds = {kind.op: kind.__name__ for kind in (*LAYER_TYPES, *GRAPH_TYPES)}
+    own = {name: tensor for name, tensor in tensors.items() if name.startswith(f"{index}.")}
+    sizes = [end - begin for begin, end in (tensor["data_offsets"] for tensor in own.values())]
+    layer = {
+        "index": index,
+        "kind": kinds.get(entry["type"], entry["type"].capitalize()),
+        "bytes": sum(sizes),
+    }
+    layer |= {key: entry[key] for key in ("name", "dims") if key in entry}
+    if "operands" in entry:
+        layer["reads"] = entry["operands"]
+    if entry["type"] == "linear":
+        shape, sparse = [entry["outputs"], entry["inputs"]], entry["weight"] == "csr"
+        nnz = own[f"{index}.weight.data"]["shape"][0] if sparse else math.prod(shape)
+        layer |= {"shape": shape, "format": entry["weight"], "nnz": nnz}
+        layer |= {"sparsity": 1.0 - nnz / math.prod(shape), "bias": entry["bias"]}
+    return layer
 
 
 def format_report(report: dict) -> str:
     """The report as a table: sizes in bytes, sparsity in per cent."""
-    rows = [("layer", "kind", "shape (out, in)", "format", "nnz", "sparsity", "bytes")]
+    graph = isinstance(report["inputs"], list)
+    rows = [["layer", "reads", "kind", "shape (out, in)", "format", "nnz", "sparsity", "bytes"]]
     for layer in report["layers"]:
         linear = "shape" in layer
-        rows.append((
+        dims = " x ".join("?" if dim is None else str(dim) for dim in layer.get("dims", ()))
+        rows.append([
             str(layer["index"]),
-            layer["kind"],
-            "{} x {}".format(*layer["shape"]) if linear else "",
+            ", ".join(map(str, layer.get("reads", ()))),
+            layer["kind"] + (f" {layer['name']}" if "name" in layer else ""),
+            "{} x {}".format(*layer["shape"]) if linear else dims,
             layer["format"] if linear else "",
             f"{layer['nnz']:,}" if linear else "",
             f"{layer['sparsity']:.2%}" if linear else "",
             f"{layer['bytes']:,}",
-        ))  # fmt: skip
-    ends = f"{report['inputs']} -> {report['outputs']}"
+        ])  # fmt: skip
+    ends = [", ".join(names) if graph else str(names) for names in (report["inputs"], report["outputs"])]
     total = (f"{report['nnz']:,}", f"{report['sparsity']:.2%}", f"{report['file_bytes']:,}")
-    rows.append(("all", "", ends, "", *total))
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    align = [str.rjust, str.ljust, str.ljust, str.ljust, str.rjust, str.rjust, str.rjust]
-    lines = ("  ".join(f(cell, w) for f, cell, w in zip(align, row, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)
+    rows.append(["all", "", "", " -> ".join(ends), "", *total])
+    align = [str.rjust, *[str.ljust] * 4, *[str.rjust] * 3]
+    columns = [i for i in range(len(align)) if graph or rows[0][i] != "reads"]
+    return lines([[row[i] for i in columns] for row in rows], [align[i] for i in columns])

@@ -134,6 +134,25 @@ def joined(seed=0, activation=snn.Tanh):
     return snn.Model(inputs=x, outputs=y)
 
 
+def perceptron(*, width=12, outputs=4, sparsity=0.0, seed=0, blocks=4) -> snn.Model:
+    """Four residual blocks, one concat, two outputs: logits and a reconstruction."""
+    x = snn.Input((6,), name="x")
+    h = snn.ReLU()(linear(width, 6, seed, sparsity=sparsity)(x))
+    middle = None
+    for block in range(blocks):
+        inner = snn.GELU()(linear(width, width, seed + 10 + block, sparsity=sparsity)(h))
+        h = snn.Add()(linear(width, width, seed + 20 + block, sparsity=sparsity)(inner), h)
+        middle = h if block == 1 else middle
+    joined = snn.Concat()(h, middle)
+    logits = snn.Softmax()(linear(outputs, 2 * width, seed + 30)(joined))
+    again = snn.Tanh()(linear(6, 2 * width, seed + 31, sparsity=sparsity)(joined))
+    model = snn.Model(inputs=x, outputs={"classes": logits, "again": again})
+    for layer in model.linear_layers:  # so that sums of many do not grow
+        values = layer.weight.data if layer.sparse else layer.weight
+        values *= np.float32(0.3)
+    return model
+
+
 def only_values(model, inputs):
     got = snn.reference(model, only(inputs))
     return list(got.values()) if isinstance(got, dict) else [got]
