@@ -117,7 +117,7 @@ def reading(part: str) -> Iterator[None]:
         yield
     except FormatError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
         raise FormatError(f"checkpoint's {part} is incomplete or altered: {error!r:.400}") from None
 
 

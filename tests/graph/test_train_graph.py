@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from graphs import linear, perceptron, residual, shared
+from test_checkpoint_bad import rewrite, set_in
 
 import sparsenn as snn
 from sparsenn.datasets import digits
@@ -266,6 +267,18 @@ def test_a_checkpoint_of_another_graph_is_refused(tmp_path, rng):
     with pytest.raises(ValueError, match="model must have the layers of the checkpoint"):
         snn.train(other, X, X, epochs=2, checkpoint=path, resume=True)
     assert bits(other) == before
+
+
+@pytest.mark.parametrize("shape", [[], [8], [8, 2**40], "88", None])
+def test_an_altered_checkpoint_of_a_graph_is_refused(tmp_path, rng, shape):
+    model, path = residual().model, tmp_path / "run.npz"
+    X = rng.standard_normal((20, 8))
+    snn.train(model, X, X, epochs=1, checkpoint=path)
+    rewrite(path, set_in("layers", 0, "shape", value=shape))
+    before = bits(model)
+    with pytest.raises(snn.FormatError, match="checkpoint"):
+        snn.train(model, X, X, epochs=2, checkpoint=path, resume=True)
+    assert bits(model) == before
 
 
 def test_weights_and_evaluation_of_several_outputs(rng):
