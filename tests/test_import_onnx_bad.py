@@ -45,8 +45,7 @@ def node(op: str, inputs=("h",), outputs=("y",), **attributes) -> onnx.NodeProto
         (then(node("Relu", domain="com.example")), "op 'Relu' of node 'last' is not supported"),
         (then(node("LSTM")), "op 'LSTM' of node 'last' is not supported"),
         (then(node("Erf")), "op 'Erf' is supported in the formula of GELU alone"),
-        (then(node("Add", ["h", "h"])), "op 'Add' of node 'last' must have one constant input"),
-        (then(node("Mul", ["h", "h"])), "must have one constant input, or be x .erf"),
+        (then(node("Div", ["h", "h"])), "op 'Div' of node 'last' must divide data by a constant"),
         (then(node("Div", ["c", "h"]), c=np.float32(2)), "must divide data by a constant"),
         (then(node("MatMul", ["h", "h"])), "must have a constant as input 1: two tensors of data"),
         (then(node("Softmax", axis=0)), "must be over the features, got axis 0"),
@@ -80,7 +79,7 @@ def test_two_inputs_and_branches():
     proto.graph.input.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, ("batch", 4)))
     assert snn.from_onnx(proto).inputs == 4  # nothing uses z
     proto.graph.node[0].input[1] = "z"
-    with pytest.raises(snn.UnsupportedError, match="the graph must have one input, got 2: 'x', 'z'"):
+    with pytest.raises(snn.UnsupportedError, match="'first' must have a constant as input 1: two tensors of"):
         snn.from_onnx(proto)
     integers = product()
     integers.graph.input[0].type.tensor_type.elem_type = TensorProto.INT64
@@ -286,6 +285,6 @@ def test_altered_files_raise_or_import():
         except (snn.FormatError, snn.UnsupportedError, snn.ArgumentError):
             outcomes["refused"] += 1
         else:
-            assert np.isfinite(model.linear_layers[0].shape).all()
+            assert model.nodes and model.output_values
             outcomes["imported"] += 1
     assert min(outcomes.values()) > MUTATIONS // 20

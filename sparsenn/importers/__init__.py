@@ -7,8 +7,12 @@ A new format is a new file NAME.py here with one function, from_NAME; it is foun
 start with an underscore are no importers. A framework is imported when its importer is called, and one that
 is missing is named with the extra that installs it. Nothing here unpickles anything.
 
-Every importer describes the network as steps (_steps.py), which become a Model in one place: normalisation
-is folded into the linear layers, weights are checked and copied, mostly-zero ones become CSR.
+Weights are checked and copied, mostly-zero ones become CSR, normalisation is folded into linear layers:
+chains are a list of steps, which _steps.py makes a Model of; graphs are wires between steps (_wires.py).
+
+    source -> Data (_data.py) through _moves.py and _arithmetic.py -> _patterns.py -> _emit.py -> Model
+    ONNX: _onnx_file -> _onnx_graph, which finds what _onnx_inputs says, folds constants (_onnx_fold) and calls
+          _onnx_ops and _onnx_shapes
 """
 
 from __future__ import annotations

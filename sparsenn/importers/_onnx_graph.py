@@ -1,65 +1,88 @@
-"""An ONNX graph as steps: the nodes that an output needs, whether all are supported, their evaluation.
+"""An ONNX graph as wires: the nodes that the outputs need, whether all are supported, their evaluation.
 
-Every value is a constant (ndarray or csr_array), Sizes (part of a shape) or Data (computed from the input).
-The ops are in _onnx_ops.py.
+Every value is a constant (ndarray or csr_array) or Data (computed from the inputs). The number of samples of
+Data is a number that stands for any, so that the arithmetic on shapes is plain arithmetic on constants.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections import defaultdict
 
 import onnx
 
 from ..errors import FormatError, SparsennError, UnsupportedError
+from ._data import STAND_INS, BatchAxisError, Data, LearnedSizeError
+from ._onnx_attributes import Attributes
 from ._onnx_file import as_text, cut, read_sparse_tensor, read_tensor
-from ._onnx_ops import LISTED, OPS
-from ._onnx_values import BatchAxisError, Data, Node, steps_after
+from ._onnx_fold import FOLDED, Folder
+from ._onnx_inputs import check_input_type, chosen_outputs, dims_of, given_shapes, hint, split_batch
+from ._onnx_ops import ALWAYS, LISTED, OPS
+from ._onnx_values import Node
+from ._wires import Wire, same
 
 OLDEST_OPSET = 9
 DOMAINS = {"": "", "ai.onnx": "", "ai.onnx.ml": "ai.onnx.ml"}
-LARGEST_INPUT = 1 << 31
-_types = onnx.TensorProto
-FLOATS = (_types.FLOAT, _types.DOUBLE, _types.FLOAT16, _types.BFLOAT16)
-INTEGERS = (_types.INT8, _types.INT16, _types.INT32, _types.INT64, _types.UINT8, _types.UINT16, _types.UINT32)
+READS_BATCH = frozenset({"Shape", "Size", "Reshape", "Expand"})  # what may depend on the number of samples
 
-
-@dataclass(frozen=True)
-class Chosen:
-    """The part of a graph that an output needs."""
-
-    output: str
-    nodes: list
-    input: object  # onnx.ValueInfoProto
+Named = list[tuple[str, Wire]]
 
 
 class Graph:
     """A checked graph. Making one raises UnsupportedError or FormatError where it cannot be imported."""
 
-    def __init__(self, proto: onnx.ModelProto, folder: str | None, *, output: str | None):
+    def __init__(self, proto: onnx.ModelProto, folder: str | None, *, output=None, input_shapes=None):
         self.folder, self.file_bytes = folder, proto.ByteSize()
-        self.graph = proto.graph
-        self.opset = _opset(proto)
+        self.graph, self.opset = proto.graph, _opset(proto)
         self.initializers = {tensor.name: tensor for tensor in self.graph.initializer}
         self.sparse = {tensor.values.name: tensor for tensor in self.graph.sparse_initializer}
+        self.tensors: dict = {}  # those that were read
         _check_names(self.graph)
         self.functions = {(DOMAINS.get(f.domain, f.domain), f.name) for f in proto.functions}
-        self.chosen = self._choose(_choose_output(self.graph, output))
-        self.read = {name for node in self.chosen.nodes for name in node.input} | {self.chosen.output}
+        self.outputs = chosen_outputs(self.graph, output)
+        self.nodes = self._needed()
+        self.inputs = self._inputs()
+        given = given_shapes(input_shapes, self.inputs)
+        self.dims = {value.name: dims_of(value, given.get(value.name)) for value in self.inputs}
+        self.read = {name for node in self.nodes for name in node.input} | set(self.outputs)
 
-    def steps(self) -> tuple[list, int | None]:
-        """The steps from the input to the output, and the number of input features where it is declared."""
+    def wires(self) -> tuple[Named, Named]:
+        """The inputs and the outputs by name."""
+        inputs, outputs = self._either_way(STAND_INS[0])
+        fixed = all(dims[0] is not None for dims in self.dims.values())
+        if not fixed and not READS_BATCH.isdisjoint(node.op_type for node in self.nodes):
+            _, others = self._either_way(STAND_INS[1])
+            if not same([wire for _, wire in outputs], [wire for _, wire in others]):
+                raise UnsupportedError("the graph must compute the same for any number of samples")
+        return inputs, outputs
+
+    def hint(self) -> str:
+        """What to give for the sizes that are not known."""
+        return hint(self.inputs, self.dims)
+
+    def _either_way(self, stand_in: int) -> tuple[Named, Named]:
+        """With the batch in dimension 0, else in dimension 1 of a graph that keeps its features in rows."""
         try:
-            return self._evaluate(batch_axis=0)
+            return self._learning(stand_in, axis=0)
         except BatchAxisError as error:
-            try:  # a graph that keeps features in rows and the batch in columns
-                return self._evaluate(batch_axis=1)
+            try:
+                return self._learning(stand_in, axis=1)
             except SparsennError:
                 raise UnsupportedError(str(error)) from None
 
-    def _choose(self, output: str) -> Chosen:
-        """The nodes that output needs, in order, and the input; all ops are known."""
-        needed, wanted, seen = [], {output}, set()
+    def _learning(self, stand_in: int, *, axis: int) -> tuple[Named, Named]:
+        """Again with each number of features that a weight tells."""
+        while True:
+            try:
+                return self._evaluate(stand_in, axis=axis)
+            except LearnedSizeError as learned:
+                name = next(name for name, wire in self.starts if wire is learned.wire)
+                self.dims[name] = tuple(
+                    learned.size if place != axis else dim for place, dim in enumerate(self.dims[name])
+                )
+
+    def _needed(self) -> list:
+        """The nodes that the outputs need, in order; all ops are known."""
+        needed, wanted, seen = [], set(self.outputs), set()
         for node in reversed(self.graph.node):
             if wanted.intersection(node.output):
                 needed.append(node)
@@ -67,102 +90,97 @@ class Graph:
                 seen.update(node.output)
         needed.reverse()
         for node in needed:
-            op = DOMAINS.get(node.domain, node.domain), node.op_type
-            if op in self.functions or node.overload:
-                what = f"op {cut(node.op_type)} of node {_label(node)}"
-                raise UnsupportedError(f"{what} is not supported: it is a function of the file")
-            if op not in OPS:
-                raise UnsupportedError(
-                    f"op {cut(node.op_type)} of node {_label(node)} is not supported; supported are {LISTED}"
-                )
-        constants = self.initializers.keys() | self.sparse.keys()
-        inputs = [value for value in self.graph.input if value.name in wanted and value.name not in constants]
-        missing = wanted - seen - constants - {value.name for value in inputs}
-        if missing:
-            raise FormatError(f"the value {cut(min(missing, key=as_text))} must be made before it is used")
-        if len(inputs) != 1:
-            names = ", ".join(cut(value.name) for value in inputs[:8])
-            raise UnsupportedError(f"the graph must have one input, got {len(inputs)}: {names}")
-        _check_input_type(inputs[0], needed)
-        return Chosen(output, needed, inputs[0])
-
-    def _evaluate(self, *, batch_axis: int) -> tuple[list, int | None]:
-        data = _input(self.chosen.input, batch_axis)
-        values = {self.chosen.input.name: data}
-        for node in self.chosen.nodes:
-            arguments = [self._value(name, values) if name else None for name in node.input]
-            view = Node(
-                label=_label(node),
-                op=as_text(node.op_type),
-                inputs=arguments,
-                outputs=list(node.output),
-                used=[name in self.read for name in node.output],
-                attributes=_Attributes(node, self.folder, self.file_bytes),
-                opset=self.opset,
+            op, what = (
+                (DOMAINS.get(node.domain, node.domain), node.op_type),
+                f"op {cut(node.op_type)} of node",
             )
-            result = OPS[DOMAINS[node.domain], node.op_type](view)
-            if node.output[0]:  # of the supported ops' outputs only the first can be used
-                values[node.output[0]] = result
-        result = self._value(self.chosen.output, values)
-        if not isinstance(result, Data):
-            raise UnsupportedError(f"the output {cut(self.chosen.output)} must depend on the input")
-        return steps_after(result.chain), data.features
+            if op in self.functions or node.overload:
+                raise UnsupportedError(
+                    f"{what} {_label(node)} is not supported: it is a function of the file"
+                )
+            if op not in OPS and not (op[0] == "" and op[1] in FOLDED):
+                raise UnsupportedError(f"{what} {_label(node)} is not supported; supported are {LISTED}")
+        constants = self.initializers.keys() | self.sparse.keys()
+        stored = constants | {value.name for value in self.graph.input}
+        if missing := wanted - seen - stored:
+            raise FormatError(f"the value {cut(min(missing, key=as_text))} must be made before it is used")
+        self.wanted = wanted - constants
+        return needed
+
+    def _inputs(self) -> list:
+        """The inputs that the outputs need."""
+        inputs = [value for value in self.graph.input if value.name in self.wanted]
+        if not inputs:
+            raise UnsupportedError(f"the output {cut(self.outputs[0])} must depend on the input")
+        readers = defaultdict(set)
+        for node in self.nodes:
+            for name in node.input:
+                readers[name].add(node.op_type)
+        for value in inputs:
+            check_input_type(value, readers[value.name])
+        return inputs
+
+    def _evaluate(self, stand_in: int, *, axis: int) -> tuple[Named, Named]:
+        parts = [split_batch(value, self.dims[value.name], axis) for value in self.inputs]
+        batches = {batch for batch, _ in parts if batch is not None}
+        if len(batches) > 1:
+            raise UnsupportedError(f"the inputs must have one number of samples, got {sorted(batches)[:8]}")
+        batch = batches.pop() if batches else stand_in
+        self.starts = [
+            (value.name, Wire(None, (), sizes)) for value, (_, sizes) in zip(self.inputs, parts, strict=True)
+        ]
+        values: dict = {name: Data(wire, batch, axis) for name, wire in self.starts}
+        folder, advice = Folder(self.file_bytes), hint(self.inputs, self.dims)
+        for proto in self.nodes:
+            node = Node(
+                _label(proto),
+                as_text(proto.op_type),
+                [self._value(name, values) if name else None for name in proto.input],
+                list(proto.output),
+                [name in self.read for name in proto.output],
+                Attributes(proto, _label(proto), self.folder, self.file_bytes),
+                self.opset,
+                advice,
+            )
+            made = _made(node, proto, folder)
+            values.update((name, value) for name, value in zip(proto.output, made, strict=False) if name)
+        outputs = []
+        if axis == 1 and any(None in wire.sizes for _, wire in self.starts):
+            raise UnsupportedError("an input with the batch in dimension 1 must have a known dimension 0")
+        for name in self.outputs:
+            value = self._value(name, values)
+            if not isinstance(value, Data):
+                raise UnsupportedError(f"the output {cut(name)} must depend on the input")
+            if value.axis > 0 and value.rank > 2:
+                raise UnsupportedError(f"the output {cut(name)} must have the batch first, got {value}")
+            outputs.append((name, value.wire))
+        return self.starts, outputs
 
     def _value(self, name: str, values: dict):
-        if name not in values:
+        if name in values:
+            return values[name]
+        if name not in self.tensors:
             if name in self.initializers:
-                values[name] = read_tensor(self.initializers[name], self.folder)
+                self.tensors[name] = read_tensor(self.initializers[name], self.folder)
             elif name in self.sparse:
-                values[name] = read_sparse_tensor(self.sparse[name], self.folder, self.file_bytes)
+                self.tensors[name] = read_sparse_tensor(self.sparse[name], self.folder, self.file_bytes)
             else:
                 raise FormatError(f"the value {cut(name)} must be made before it is used")
-        return values[name]
+        return self.tensors[name]
 
 
-class _Attributes:
-    """The attributes of a node, read by name with the type that is expected."""
-
-    def __init__(self, node, folder: str | None, file_bytes: int):
-        self.node, self.folder, self.file_bytes = node, folder, file_bytes
-        self.by_name = {as_text(attribute.name): attribute for attribute in node.attribute}
-        if len(self.by_name) != len(node.attribute):
-            raise FormatError(f"node {_label(node)} must have each attribute once")
-        if any(attribute.ref_attr_name for attribute in node.attribute):
-            raise FormatError(f"node {_label(node)} must have attributes with values, got one of a function")
-
-    def get(self, name: str, default):
-        """The value of an int, float, string or ints attribute of the type of default, or default."""
-        if name not in self.by_name:
-            return default
-        attribute, kinds = self.by_name[name], onnx.AttributeProto
-        wanted = {int: kinds.INT, float: kinds.FLOAT, str: kinds.STRING, tuple: kinds.INTS}[type(default)]
-        if attribute.type != wanted:
-            raise FormatError(f"attribute {cut(name)} of node {_label(self.node)} is of the wrong type")
-        if wanted == kinds.INTS:
-            return tuple(attribute.ints)
-        if wanted == kinds.STRING:
-            return attribute.s.decode("utf-8", "replace")
-        return attribute.i if wanted == kinds.INT else attribute.f
-
-    def __contains__(self, name: str) -> bool:
-        return name in self.by_name
-
-    def names(self) -> list[str]:
-        return sorted(self.by_name)
-
-    def tensor(self, name: str):
-        """A tensor attribute as an array, a sparse one as a csr_array."""
-        attribute = self.by_name[name]
-        if attribute.type == onnx.AttributeProto.TENSOR:
-            return read_tensor(attribute.t, self.folder)
-        if attribute.type == onnx.AttributeProto.SPARSE_TENSOR:
-            return read_sparse_tensor(attribute.sparse_tensor, self.folder, self.file_bytes)
-        raise FormatError(f"attribute {cut(name)} of node {_label(self.node)} must hold a tensor")
-
-    def numbers(self, name: str) -> list:
-        """The numbers of an ints or floats attribute."""
-        attribute = self.by_name[name]
-        return list(attribute.ints if attribute.type == onnx.AttributeProto.INTS else attribute.floats)
+def _made(node: Node, proto: onnx.NodeProto, folder: Folder) -> list:
+    """The outputs of a node."""
+    key = DOMAINS[proto.domain], proto.op_type
+    folds = key[0] == "" and key[1] in FOLDED
+    if folds and not any(isinstance(value, Data) for value in node.inputs) and any(proto.input):
+        return folder.outputs(node, proto)
+    if key not in OPS:
+        raise node.fail("have constant inputs alone")
+    if key not in ALWAYS:
+        node.data(next((i for i, value in enumerate(node.inputs) if isinstance(value, Data)), 0))
+    result = OPS[key](node)
+    return result if isinstance(result, list) else [result]
 
 
 def _opset(proto: onnx.ModelProto) -> int:
@@ -176,29 +194,6 @@ def _opset(proto: onnx.ModelProto) -> int:
     return versions[0]
 
 
-def _choose_output(graph: onnx.GraphProto, name: str | None) -> str:
-    names = [value.name for value in graph.output]
-    listed = ", ".join(cut(name) for name in names[:8])
-    if name is not None:
-        if name not in names:
-            raise FormatError(f"output must be one of {listed}, got {name!r}")
-        return name
-    maps = {name for node in graph.node if node.op_type == "ZipMap" for name in node.output}
-    floats = [value.name for value in graph.output if _may_be_float(value, maps)]
-    if len(names) == 1 or len(floats) == 1:
-        return names[0] if len(names) == 1 else floats[0]
-    raise UnsupportedError(
-        f"the graph must have one output of floats, got {len(names)}: choose with output= one of {listed}"
-    )
-
-
-def _may_be_float(value, maps: set) -> bool:
-    """Whether an output holds floats: a tensor of them, or what ZipMap makes of one (maps)."""
-    if value.type.WhichOneof("value") == "tensor_type":
-        return value.type.tensor_type.elem_type in FLOATS
-    return value.name in maps
-
-
 def _check_names(graph: onnx.GraphProto) -> None:
     """FormatError where two things make one value; an initialiser may be the default of an input."""
     made = [name for node in graph.node for name in node.output if name]
@@ -210,33 +205,6 @@ def _check_names(graph: onnx.GraphProto) -> None:
             if name in others:
                 raise FormatError(f"the value {cut(name)} must be made once, got two that make it")
             others.add(name)
-
-
-def _check_input_type(value: onnx.ValueInfoProto, nodes: list) -> None:
-    """The input must hold floats, or numbers that are made floats first."""
-    if value.type.WhichOneof("value") != "tensor_type":
-        raise UnsupportedError(f"the input {cut(value.name)} must be a tensor")
-    kind = value.type.tensor_type.elem_type
-    first = {node.op_type for node in nodes if value.name in node.input}
-    if kind not in FLOATS and not (kind in INTEGERS and first == {"Cast"}):
-        raise UnsupportedError(f"the input {cut(value.name)} must hold floats, got type {kind}")
-
-
-def _input(value: onnx.ValueInfoProto, batch_axis: int) -> Data:
-    """The graph's input: shape (batch, ...), or (features, batch) for batch_axis 1."""
-    tensor = value.type.tensor_type
-    dims = [dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim]
-    if not tensor.HasField("shape"):
-        dims = [None, None]
-    if len(dims) < 2 or (batch_axis == 1 and len(dims) != 2):
-        problem = UnsupportedError if batch_axis == 0 else BatchAxisError
-        raise problem(f"the input {cut(value.name)} must have shape (batch, ...), got {len(dims)} dimensions")
-    if any(dim is not None and dim < 0 for dim in dims):
-        raise FormatError(f"the input {cut(value.name)} must have sizes of at least 0, got {dims}")
-    batch = dims.pop(batch_axis)
-    if None not in dims and not 1 <= math.prod(dims) < LARGEST_INPUT:
-        raise UnsupportedError(f"the input {cut(value.name)} must have in [1, 2^31) features, got {dims}")
-    return Data(chain=None, sizes=tuple(dims), batch=batch, batch_axis=batch_axis)
 
 
 def _label(node) -> str:

@@ -1,172 +1,145 @@
-"""The ONNX operators that change shapes: of data, as long as the batch stays whole, and of constants."""
+"""The ONNX operators that move the values of data."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-import scipy.sparse
 
-from ..errors import FormatError
+from . import _moves
+from ._data import Data
 from ._onnx_file import MOST_DIMENSIONS
-from ._onnx_values import BatchAxisError, Data, Node, Sizes
+from ._onnx_values import Node
 
 
-def flatten(node: Node):
+def flatten(node: Node) -> Data:
     """(batch, ...) to (batch, features)."""
     data = node.data()
-    rank = len(data.sizes) + 1
     axis = node.attributes.get("axis", 1)
-    axis = axis + rank if axis < 0 else axis
-    if data.batch_axis != 0:
-        raise BatchAxisError(str(node.fail("have the batch in dimension 0")))
-    if axis != 1:
+    if (axis + data.rank if axis < 0 else axis) != 1:
         raise node.fail(f"keep the batch (axis 1), got axis {axis}")
-    return Data(data.chain, (data.features,), data.batch, 0)
+    return _moves.flattened(data, 1, -1, node)
 
 
-def reshape(node: Node):
-    """Of data: to (batch, ...) with the same features; of a constant: to any shape."""
-    target = node.input(1)
-    target = target.values if isinstance(target, Sizes) else node.constant(1)
+def reshape(node: Node) -> Data:
+    """0 stands for the size that is there, unless allowzero says otherwise."""
+    data, target = node.data(0), node.constant(1)
     if target.dtype.kind != "i" or target.ndim != 1 or target.size > MOST_DIMENSIONS:
-        raise FormatError(f"op {node.op!r} of node {node.label} must have a shape of integers")
+        raise node.bad("have a shape of a few integers")
     shape = [int(size) for size in target]
-    value = node.input(0)
-    if isinstance(value, Data):
-        return _reshape_data(node, value, shape)
-    value = node.constant(0)
-    if any(size == 0 for size in shape) and not node.attributes.get("allowzero", 0):
-        shape = [value.shape[i] if size == 0 and i < value.ndim else size for i, size in enumerate(shape)]
-    try:
-        return value.reshape(shape)
-    except ValueError:
-        raise FormatError(
-            f"op {node.op!r} of node {node.label} must keep the elements, got {value.shape} to {shape}"
-        ) from None
+    if not node.attributes.get("allowzero", 0):
+        old = data.shape
+        shape = [old[i] if size == 0 and i < len(old) else size for i, size in enumerate(shape)]
+    if None in shape:  # a size that is not known stays: -1 stands for one of them
+        if shape == list(data.shape):
+            return data
+        if shape.count(None) > 1 or -1 in shape:
+            raise node.unknown(data)
+        shape = [-1 if size is None else size for size in shape]
+    return _moves.reshaped(data, shape, node)
 
 
-def _reshape_data(node: Node, data: Data, shape: list[int]) -> Data:
-    if data.batch_axis != 0:
-        raise BatchAxisError(str(node.fail("have the batch in dimension 0")))
-    first, rest = (shape[0], shape[1:]) if shape else (None, [])
-    rest = [data.sizes[i] if size == 0 and i < len(data.sizes) else size for i, size in enumerate(rest)]
-    unknown = [index for index, size in enumerate(rest) if size == -1]
-    others = [size for size in rest if size != -1]
-    if first not in (0, -1, data.batch) or not rest or None in others or min(others, default=1) < 1:
-        raise node.fail(f"keep the batch in dimension 0, got shape {shape}")
-    features, known = data.features, math.prod(others)
-    if len(unknown) == 1 and first != -1:
-        if features is not None and features % known:
-            raise FormatError(
-                f"op {node.op!r} of node {node.label} must keep the features, got shape {shape}"
-            )
-        rest[unknown[0]] = None if features is None else features // known
-    elif unknown or known != features:
-        raise node.fail(f"keep the {features} features of each sample, got shape {shape}")
-    return Data(data.chain, tuple(rest), data.batch, 0)
-
-
-def transpose(node: Node):
-    """Of data (batch, features): both ways round; of a constant: any permutation."""
-    value = node.input(0)
-    rank = len(value.sizes) + 1 if isinstance(value, Data) else len(getattr(value, "shape", ()))
-    order = node.attributes.get("perm", tuple(range(rank))[::-1])
-    if sorted(order) != list(range(rank)):
-        raise FormatError(f"op {node.op!r} of node {node.label} must have a permutation, got {order[:8]}")
-    if isinstance(value, Data):
-        if order == tuple(range(rank)):
-            return value
-        if rank != 2:
-            raise node.fail(f"take (batch, features), got {rank} dimensions")
-        return Data(value.chain, value.sizes, value.batch, 1 - value.batch_axis)
-    if scipy.sparse.issparse(value):
-        return value.T.tocsr() if order == (1, 0) else value
-    return node.constant(0).transpose(order)
-
-
-def shape_of(node: Node):
-    """The shape of data, with 0 for the batch, which is what Reshape takes for it."""
+def transpose(node: Node) -> Data:
     data = node.data()
-    if data.batch_axis != 0 or None in data.sizes or node.attributes.names():
-        raise node.fail("be of (batch, ...) with declared sizes")
-    return Sizes(np.array([0, *data.sizes], np.int64))
+    return _moves.permuted(data, node.attributes.get("perm", tuple(range(data.rank))[::-1]), node)
 
 
-def gather(node: Node):
-    """Entries of a shape."""
-    sizes, index = _sizes(node), node.constant(1)
-    if index.dtype.kind != "i" or index.size > MOST_DIMENSIONS or node.attributes.get("axis", 0) != 0:
-        raise node.fail("take entries of a shape")
-    if index.size and not (-len(sizes) <= index.min() and index.max() < len(sizes)):
-        raise FormatError(f"op {node.op!r} of node {node.label} must have indices within the shape")
-    return Sizes(sizes[index])
+def shape_of(node: Node) -> np.ndarray:
+    data = node.data()
+    if None in data.sizes:
+        raise node.unknown(data)
+    start, end = (node.attributes.get("start", 0), node.attributes.get("end", data.rank))
+    return np.array(data.shape[start:end], np.int64)
 
 
-def slice_of(node: Node):
-    """A range of a shape; the ranges were attributes before opset 10."""
-    sizes = _sizes(node)
-    if node.opset < 10:
-        ends = [node.attributes.get(name, ()) for name in ("starts", "ends", "axes")]
-        starts, stops, axes, steps = *ends[:2], ends[2] or (0,), (1,)
-    else:
-        given = [node.constant(index, optional=True) for index in range(1, 5)]
-        starts, stops, axes, steps = (
-            default if part is None else part.reshape(-1).tolist()
-            for part, default in zip(given, ((), (), (0,), (1,)), strict=True)
-        )
-    if (
-        not len(starts) == len(stops) == len(axes) == len(steps) == 1
-        or axes[0] not in (0, -1)
-        or steps[0] == 0
-    ):
-        raise node.fail("take one range of a shape")
-    return Sizes(sizes[int(starts[0]) : int(stops[0]) : int(steps[0])])
+def size_of(node: Node) -> np.ndarray:
+    data = node.data()
+    if None in data.sizes:
+        raise node.unknown(data)
+    return np.array(math.prod(data.shape), np.int64)
 
 
-def unsqueeze(node: Node):
-    """A size as a shape of one entry, and back: both are one number."""
-    value = node.input(0)
-    if isinstance(value, Sizes):
-        return Sizes(value.values.reshape(-1)) if node.op == "Unsqueeze" else Sizes(_single(node, value))
-    raise node.fail("take part of a shape")
+def gather(node: Node) -> Data:
+    """Places of one dimension; a single one without that dimension."""
+    data, indices, axis = node.data(0), node.constant(1), node.attributes.get("axis", 0)
+    if indices.dtype.kind not in "iu" or indices.ndim > 1:
+        raise node.fail(f"have a list of indices or one of them, got {indices.dtype} {indices.shape}")
+    part = _moves.taken(data, [int(index) for index in indices.reshape(-1)], axis, node)
+    return part if indices.ndim else _moves.squeezed(part, [axis], node)
 
 
-def concat_sizes(node: Node):
-    """Parts of a shape, and constants, joined."""
-    parts = [value.values if isinstance(value, Sizes) else value for value in node.inputs]
-    if not parts or len(parts) > MOST_DIMENSIONS or not all(_is_sizes(part) for part in parts):
-        raise node.fail("join parts of a shape, or scaled copies of one tensor")
-    return Sizes(np.concatenate(parts))
-
-
-def _is_sizes(part) -> bool:
-    return (
-        isinstance(part, np.ndarray)
-        and part.ndim == 1
-        and part.size <= MOST_DIMENSIONS
-        and part.dtype.kind == "i"
+def slice_of(node: Node) -> Data:
+    """Ranges of dimensions, which were attributes before opset 10."""
+    data = node.data()
+    starts, ends, axes, steps = (
+        node.integers(name, index, since=10)
+        for index, name in enumerate(("starts", "ends", "axes", "steps"), 1)
     )
+    if starts is None or ends is None:
+        raise node.bad("have starts and ends")
+    axes = list(range(len(starts))) if axes is None else axes
+    steps = [1] * len(starts) if steps is None else steps
+    if not len(starts) == len(ends) == len(axes) == len(steps) or len(starts) > MOST_DIMENSIONS:
+        raise node.bad("have a start, an end, an axis and a step for each range")
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        data = _moves.sliced(data, axis, start, None if end >= 2**31 - 1 else end, step, node)
+    return data
 
 
-def _single(node: Node, value: Sizes) -> np.ndarray:
-    if value.values.size != 1:
-        raise node.fail("take a single size")
-    return value.values.reshape(())
+def squeeze(node: Node) -> Data:
+    return _moves.squeezed(node.data(), node.integers("axes", 1, since=13), node)
 
 
-def _sizes(node: Node) -> np.ndarray:
-    value = node.input(0)
-    if not isinstance(value, Sizes) or value.values.ndim != 1:
-        raise node.fail("take a shape, as Shape gives it")
-    return value.values
+def unsqueeze(node: Node) -> Data:
+    axes = node.integers("axes", 1, since=13)
+    if axes is None:
+        raise node.bad("have axes")
+    return _moves.unsqueezed(node.data(), axes, node)
+
+
+def split(node: Node) -> list[Data]:
+    """Parts of the sizes that are given, else as many of one size as there are outputs."""
+    data, axis = node.data(), node.attributes.get("axis", 0)
+    sizes = node.integers("split", 1, since=13)
+    if sizes is None:
+        count = node.attributes.get("num_outputs", len(node.outputs))
+        size = data.size(data.place(axis, node), node)
+        if not 1 <= count <= size:
+            raise node.bad(f"have 1 to {size} parts, got {count}")
+        part = -(-size // count)
+        sizes = [part] * (count - 1) + [size - part * (count - 1)]
+    return _moves.split_up(data, sizes, axis, node)
+
+
+def concat(node: Node) -> Data:
+    parts = [node.data(index) for index in range(len(node.inputs))]
+    if "axis" not in node.attributes:
+        raise node.bad("have an axis")
+    return _moves.joined(parts, node.attributes.get("axis", 0), node)
+
+
+def expand(node: Node) -> Data:
+    """To a shape that data has."""
+    data, target = node.data(0), node.constant(1)
+    shape = (1,) * (data.rank - target.size) + tuple(int(size) for size in target.reshape(-1))
+    if len(shape) != data.rank or any(
+        size not in (1, own) for size, own in zip(shape, data.shape, strict=True)
+    ):
+        raise node.fail(f"keep the sizes of data, got {shape} for {data}")
+    return data
 
 
 SHAPE_OPS = {
-    "Shape": shape_of,
+    "Concat": concat,
+    "Expand": expand,
+    "Flatten": flatten,
     "Gather": gather,
+    "Reshape": reshape,
+    "Shape": shape_of,
+    "Size": size_of,
     "Slice": slice_of,
+    "Split": split,
+    "Squeeze": squeeze,
+    "Transpose": transpose,
     "Unsqueeze": unsqueeze,
-    "Squeeze": unsqueeze,
-    "Concat": concat_sizes,
 }

@@ -32,11 +32,15 @@ class Affine:
 
 @dataclass(frozen=True)
 class Scale:
-    """y = scale * x + shift, feature by feature; both (features,) or both of one element, for any width."""
+    """y = scale * x + shift: each (features,) or one element, or what fits samples of more dimensions."""
 
     scale: np.ndarray
     shift: np.ndarray
     name: str
+
+    @property
+    def is_identity(self) -> bool:
+        return bool((self.scale == 1).all() and not np.any(self.shift))
 
 
 def build_model(steps: Iterable, *, width: int | None = None) -> Model:
@@ -56,7 +60,7 @@ def build_model(steps: Iterable, *, width: int | None = None) -> Model:
         if isinstance(step, Affine):
             _check_chain(step, previous, width)
             previous = step
-            layers.append(_linear(step))
+            layers.append(linear(step))
         else:
             layers.append(step)
     return Model(layers)
@@ -65,32 +69,30 @@ def build_model(steps: Iterable, *, width: int | None = None) -> Model:
 def fold_scales(steps: list, *, width: int | None = None) -> list:
     """steps without Scale: each is folded into the Affine before it, else after it, else a diagonal layer."""
     folded: list = []
-    for index, step in enumerate(steps):
-        if isinstance(step, Affine) and folded and isinstance(folded[-1], Scale):
-            folded.append(_scale_inputs(folded.pop(), step))
-        elif not isinstance(step, Scale):
-            folded.append(step)
-        elif folded and isinstance(folded[-1], Affine):
-            folded.append(_scale_outputs(folded.pop(), step))
-        elif folded and isinstance(folded[-1], Scale):
-            folded.append(_chain_scales(folded.pop(), step))
-        elif _next_is_linear(steps, index):
-            folded.append(step)
-        else:
-            folded.append(_diagonal(step, _width_before(folded, width)))
+    for step in merge_scales(steps):
+        if isinstance(step, Scale):
+            step = _diagonal(step, _width_before(folded, width))
+        folded.append(step)
     return folded
+
+
+def merge_scales(steps: list) -> list:
+    """steps where each Scale is folded into an Affine beside it; one without, that does something, stays."""
+    merged: list = []
+    for step in steps:
+        before = merged[-1] if merged else None
+        if isinstance(before, Scale) and isinstance(step, (Affine, Scale)):
+            merged.pop()
+            step = (_scale_inputs if isinstance(step, Affine) else _chain_scales)(before, step)
+        if isinstance(step, Scale) and merged and isinstance(merged[-1], Affine):
+            step = _scale_outputs(merged.pop(), step)
+        merged.append(step)
+    return [step for step in merged if not (isinstance(step, Scale) and step.is_identity)]
 
 
 def as_identity(width: int, *, name: str) -> Affine:
     """The linear layer that changes nothing, for networks of activations alone."""
     return Affine(scipy.sparse.eye_array(width, format="csr", dtype=np.float32), None, name)
-
-
-def _next_is_linear(steps: list, index: int) -> bool:
-    index += 1
-    while index < len(steps) and isinstance(steps[index], Scale):
-        index += 1
-    return index < len(steps) and isinstance(steps[index], Affine)
 
 
 def _width_before(steps: list, width: int | None) -> int | None:
@@ -175,7 +177,7 @@ def _check_chain(step: Affine, previous: Affine | None, width: int | None) -> No
         )
 
 
-def _linear(step: Affine) -> Linear:
+def linear(step: Affine) -> Linear:
     """The layer with its own float32 arrays: CSR where the weight was, or where most of it is zero."""
     weight, sparse = step.weight, scipy.sparse.issparse(step.weight)
     if len(weight.shape) != 2 or 0 in weight.shape:

@@ -1,51 +1,52 @@
-"""ONNX: graphs of matrix products and activations, opset 9 and newer."""
+"""ONNX: graphs of matrix products, activations and what moves values, opset 9 and newer."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 
-from ..errors import UnsupportedError
 from ..model import Model
 from ..require import require
-from ._steps import Affine, as_identity, build_model
-
-# Features of a graph without weights: packing a matrix of so many rows and columns takes a second.
-WIDEST_IDENTITY = 1 << 17
 
 
-def from_onnx(model, *, output: str | None = None) -> Model:
+def from_onnx(
+    model,
+    *,
+    output: str | Sequence[str] | None = None,
+    input_shapes: Mapping[str, Sequence[int | None]] | None = None,
+) -> Model:
     """The network of an ONNX file.
 
-    model   a path, the bytes of a file, or an onnx.ModelProto
-    output  the name of the output to import. None: the only one, or the only one of floats.
+    model         a path, the bytes of a file, or an onnx.ModelProto
+    output        the name of the output to import, or several. None: every output of floats
+    input_shapes  shapes (batch, ...) of inputs by name, None for a size that is not fixed; needed only where
+                  the file leaves sizes open that the import must know: errors say which
 
-    Supported: Gemm, MatMul, Add, Sub, Mul and Div with constants, Relu, LeakyRelu, Clip, Tanh, Sigmoid, Elu,
-    Gelu (the op and its formula with Erf), Softmax over the features, BatchNormalization (folded), Flatten,
-    Reshape and Transpose that keep the batch, Identity, Dropout, Cast, Constant. The result takes (batch,
-    features), the features of an input of more dimensions row by row. It computes in float32 in any case.
-    Weights with 60 % zeros or more, and sparse initialisers, become CSR.
+    Supported: Gemm, MatMul with a constant, Add, Sub, Mul, Sum, Neg, Div by a constant, Concat, Split, Slice,
+    Gather with constant indices, Reshape, Flatten, Squeeze, Unsqueeze and Transpose, Relu, LeakyRelu, Clip,
+    Tanh, Sigmoid, Elu, Gelu (the op and its formula with Erf), SiLU (x Sigmoid(x)), Softmax over the
+    features, BatchNormalization (folded), Identity, Dropout, Cast, Constant. What depends on constants and
+    shapes alone is computed by the onnx package's reference evaluator.
+
+    A chain of layers takes (batch, features), the features of an input of more dimensions row by row; any
+    other graph takes and gives what the file does, under its names, samples first. All is computed in
+    float32. Weights with 60 % zeros or more, and sparse initialisers, become CSR.
 
     UnsupportedError names the first node that is not supported, before anything is built. FormatError: not an
     ONNX file, or an inconsistent one. External data is read only from regular files in the model's folder.
     """
     onnx = require("onnx", extra="onnx", caller="from_onnx")
+    from ._emit import emit
     from ._onnx_file import read_model
     from ._onnx_graph import Graph
-    from ._onnx_values import Erf
 
     if not isinstance(model, (str, bytes, bytearray, memoryview, os.PathLike, onnx.ModelProto)):
         raise TypeError(f"model must be a path, bytes or an onnx.ModelProto, got {type(model).__name__}")
-    if output is not None and not isinstance(output, str):
-        raise TypeError(f"output must be a name or None, got {type(output).__name__}")
+    names = [output] if isinstance(output, str) else output
+    if names is not None and (
+        not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names)
+    ):
+        raise TypeError(f"output must be a name, a list of names or None, got {output!r:.80}")
     proto, folder = read_model(model)
-    graph = Graph(proto, folder, output=output)
-    steps, width = graph.steps()
-    if any(isinstance(step, Erf) for step in steps):
-        raise UnsupportedError("op 'Erf' is supported in the formula of GELU alone")
-    if not any(isinstance(step, Affine) for step in steps):
-        if width is None or width > WIDEST_IDENTITY:
-            raise UnsupportedError(
-                f"a graph without a matrix product must declare 1 to {WIDEST_IDENTITY} features, got {width}"
-            )
-        steps = [as_identity(width, name="the input"), *steps]
-    return build_model(steps, width=width)
+    graph = Graph(proto, folder, output=names, input_shapes=input_shapes)
+    return emit(*graph.wires(), hint=graph.hint())

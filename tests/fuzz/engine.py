@@ -6,6 +6,7 @@ Input number i of a target follows from the seed and i alone, so that a fault ca
 from __future__ import annotations
 
 import contextlib
+import math
 import resource
 import time
 import warnings
@@ -109,7 +110,12 @@ def memory_limit(more: int) -> Iterator[None]:
 
 def run_model(model: snn.Model) -> None:
     """Compiles and runs a model that a reader accepted."""
-    if max(max(layer.shape) for layer in model.linear_layers) > WIDEST:
+    values = (*model.input_values, *(node.output for node in model.nodes))
+    if max(math.prod(size or 1 for size in value.dims[1:]) for value in values) > WIDEST:
         return
     plan = snn.compile(model, tune="off", cache=False, threads=1, batch_sizes=(1, 3))
-    assert plan.run(np.ones((3, model.inputs), np.float32)).shape == (3, model.outputs)
+    x = {value.name: np.ones((3, *value.dims[1:]), np.float32) for value in model.input_values}
+    y = plan.run(x if len(x) > 1 else next(iter(x.values())))
+    for value in model.output_values:
+        got = y if isinstance(y, np.ndarray) else y[value.name]
+        assert got.shape == (3, *value.dims[1:])

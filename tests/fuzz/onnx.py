@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
+from graph.graphs import CASES
 from onnx import TensorProto, helper, numpy_helper
 from onnx_graphs import RandomGraph
 
@@ -23,6 +24,7 @@ OPS = [
     "LeakyRelu", "Clip", "Tanh", "Sigmoid", "Elu", "Gelu", "Erf",
     "Softmax", "BatchNormalization", "Flatten", "Reshape", "Transpose", "Identity", "Dropout",
     "Cast", "Constant", "Conv", "Squeeze", "Unsqueeze", "Loop", "If",
+    "Concat", "Split", "Slice", "Gather", "Shape", "Expand", "Sum", "Neg", "Range", "ConstantOfShape", "Tile",
 ]  # fmt: skip
 
 
@@ -50,6 +52,7 @@ def valid_files() -> list[bytes]:
     model = snn.mlp([6, 5, 3], sparsity=0.6, activation="elu", output="softmax")
     models += [snn.to_onnx(model, sparse=sparse) for sparse in (False, True)]
     models += [snn.to_onnx(snn.mlp([4, 3], activation="gelu")), chain(6), chain(60)]
+    models += [snn.to_onnx(case.model) for case in CASES]
     return [proto.SerializeToString() for proto in models]
 
 

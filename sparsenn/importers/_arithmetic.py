@@ -1,0 +1,99 @@
+"""What computes with tensors: products with weights, sums and products of two, and with constants."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..layers import Add, Mul
+from ._data import At, Data, check_size, learn
+from ._moves import unsqueezed
+from ._steps import Affine, Scale
+from ._wires import Wire
+
+ONE, ZERO = np.ones(1), np.zeros(1)
+
+
+def product(data: Data, weight, bias, at: At, *, axis: int = 0, result_axis: int = 0) -> Data:
+    """weight (out, in) times the features of data, which has its batch in axis; bias (out,) or None."""
+    if len(data.sizes) != 1:
+        raise at.fail(f"take (batch, features), got {data}")
+    if data.axis != axis:
+        raise at.fail_batch(f"have the batch in dimension {axis}")
+    if data.features is None:
+        learn(data, weight.shape[1])
+    if data.features not in (None, weight.shape[1]):
+        raise at.bad(f"have a weight for {data.features} features, got {weight.shape[1]}")
+    made = data.then(Affine(weight, bias, at.name), sizes=(weight.shape[0],))
+    return Data(made.wire, data.batch, result_axis)
+
+
+def times(data: Data, values: np.ndarray, at: At) -> Data:
+    """data times a constant that is broadcast against it."""
+    return data.then(Scale(per_sample(values, data, at), ZERO, at.name))
+
+
+def plus(data: Data, values: np.ndarray, at: At, *, scale: float = 1.0) -> Data:
+    """scale data plus a constant that is broadcast against it."""
+    return data.then(Scale(ONE if scale == 1 else np.array([scale]), per_sample(values, data, at), at.name))
+
+
+def scaled(data: Data, factor: float, at: At) -> Data:
+    """data times a number."""
+    return data if factor == 1 else data.then(Scale(np.array([float(factor)]), ZERO, at.name))
+
+
+def added(left: Data, right: Data, at: At) -> Data:
+    return _pair(Add(), left, right, at)
+
+
+def multiplied(left: Data, right: Data, at: At) -> Data:
+    return _pair(Mul(), left, right, at)
+
+
+def per_sample(values: np.ndarray, data: Data, at: At) -> np.ndarray:
+    """A constant without its batch axis: what it is for a sample, one dimension at least."""
+    if values.dtype.kind not in "fiu":
+        raise at.bad(f"have numbers, got {values.dtype}")
+    if values.ndim > data.rank:
+        raise at.fail(f"not add dimensions, got a constant of shape {values.shape} for {data}")
+    full = values.reshape((1,) * (data.rank - values.ndim) + values.shape)
+    if full.shape[data.axis] == data.batch and (full == full.take([0], data.axis)).all():
+        full = full.take([0], data.axis)
+    if full.shape[data.axis] != 1:
+        raise at.fail_batch(f"do the same to every sample, got a constant of shape {values.shape}")
+    sample = full.reshape(full.shape[: data.axis] + full.shape[data.axis + 1 :])
+    for own, size in zip(sample.shape, data.sizes, strict=True):
+        if own != 1 and size is None:
+            learn(data, own)
+        if own != 1 and size is not None and own != size:
+            raise at.fail(f"keep the sizes {data.sizes}, got a constant of shape {values.shape}")
+    while sample.ndim > 1 and sample.shape[0] == 1:
+        sample = sample[0]
+    return sample
+
+
+def _pair(layer, left: Data, right: Data, at: At) -> Data:
+    """Two tensors, value by value, as numpy broadcasts."""
+    if left.rank < right.rank:
+        left = _raised(left, right.rank, at)
+    elif right.rank < left.rank:
+        right = _raised(right, left.rank, at)
+    if left.axis != right.axis:
+        raise at.fail_batch(f"have the batch of both in one dimension, got {left} and {right}")
+    sizes = []
+    for one, other in zip(left.sizes, right.sizes, strict=True):
+        if one != other and None in (one, other):
+            for data in (left, right):
+                if (one or other) != 1:
+                    learn(data, one or other)
+            raise at.unknown(left if one is None else right)
+        if one != other and 1 not in (one, other):
+            raise at.bad(f"have operands that fit as numpy broadcasts, got {left} and {right}")
+        sizes.append(other if one == 1 else one)
+    check_size(tuple(sizes), at)
+    return Data(Wire(layer, (left.wire, right.wire), tuple(sizes)), left.batch, left.axis)
+
+
+def _raised(data: Data, rank: int, at: At) -> Data:
+    """data with dimensions of size 1 in front, up to rank of them."""
+    return unsqueezed(data, range(rank - data.rank), at)

@@ -1,0 +1,120 @@
+"""Data: a tensor of the source that depends on its inputs, and where its batch is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ..errors import ArgumentError, SparsennError, UnsupportedError
+from ..layers import Activation, Add, Mul
+from ._steps import Scale
+from ._wires import Erf, Sizes, Wire
+
+LARGEST = 1 << 31  # a sample has fewer values
+# Numbers of samples that stand for any: a network must be the same for both.
+STAND_INS = (13, 17)
+
+
+class BatchAxisError(UnsupportedError):
+    """An op finds the batch in another dimension than it needs it in."""
+
+
+class LearnedSizeError(Exception):
+    """An input of (batch, features) has that many features: known now, so the source is read again."""
+
+    def __init__(self, wire: Wire, size: int):
+        super().__init__(size)
+        self.wire, self.size = wire, size
+
+
+class At:
+    """A place in the source, for messages.
+
+    label  what messages begin with;  name  of the layers made there
+    wrong  the exception for what contradicts itself;  hint  what to do where sizes are not known
+    """
+
+    def __init__(self, label: str, name: str, *, wrong: type[SparsennError] = ArgumentError, hint: str = ""):
+        self.label, self.name, self.wrong, self.hint = label, name, wrong, hint
+
+    def fail(self, wanted: str) -> UnsupportedError:
+        return UnsupportedError(f"{self.label} must {wanted}")
+
+    def fail_batch(self, wanted: str) -> BatchAxisError:
+        return BatchAxisError(f"{self.label} must {wanted}")
+
+    def bad(self, wanted: str) -> SparsennError:
+        return self.wrong(f"{self.label} must {wanted}")
+
+    def unknown(self, data: Data) -> UnsupportedError:
+        return self.fail(f"know the sizes of its input, got {data}{self.hint and ': ' + self.hint}")
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """A tensor whose samples are wire.
+
+    batch  how many samples there are, a number that stands for any;  axis  of the batch
+    """
+
+    wire: Wire
+    batch: int
+    axis: int = 0
+
+    @property
+    def sizes(self) -> Sizes:
+        return self.wire.sizes
+
+    @property
+    def features(self) -> int | None:
+        """Values of a sample; None where it is not known."""
+        return None if None in self.sizes else math.prod(self.sizes)
+
+    @property
+    def rank(self) -> int:
+        return len(self.sizes) + 1
+
+    @property
+    def shape(self) -> Sizes:
+        """Of the tensor, the batch included."""
+        return (*self.sizes[: self.axis], self.batch, *self.sizes[self.axis :])
+
+    def __str__(self) -> str:
+        shown = ["?" if size is None else str(size) for size in self.sizes]
+        return f"({', '.join((*shown[: self.axis], 'batch', *shown[self.axis :]))})"
+
+    def then(self, step: object, *, sizes: Sizes | None = None) -> Data:
+        """What a step makes of this alone."""
+        wire = Wire(step, (self.wire,), self.sizes if sizes is None else tuple(sizes))
+        return Data(wire, self.batch, self.axis)
+
+    def place(self, axis: int, at: At) -> int:
+        """The index into sizes of an axis of the tensor, which may count from the end; never the batch."""
+        plain = axis + self.rank if axis < 0 else axis
+        if not 0 <= plain < self.rank:
+            raise at.bad(f"have an axis in [{-self.rank}, {self.rank}), got {axis}")
+        if plain == self.axis:
+            raise at.fail_batch(f"leave the batch alone, got axis {axis} of {self}")
+        return plain - (plain > self.axis)
+
+    def size(self, place: int, at: At) -> int:
+        """The size at an index into sizes, which must be known."""
+        if self.sizes[place] is None:
+            raise at.unknown(self)
+        return self.sizes[place]
+
+
+def learn(data: Data, size: int) -> None:
+    """Raises LearnedSizeError where data of unknown (batch, features) has the features of an input."""
+    wire = data.wire
+    while wire.sizes == (None,):
+        if wire.step is None:
+            raise LearnedSizeError(wire, size)
+        if not isinstance(wire.step, (Scale, Erf, Activation, Add, Mul)):
+            return
+        wire = next((operand for operand in wire.operands if operand.sizes == (None,)), wire.operands[0])
+
+
+def check_size(sizes: Sizes, at: At) -> None:
+    if None not in sizes and math.prod(sizes) >= LARGEST:
+        raise at.fail(f"make fewer than 2^31 values a sample, got sizes {sizes}")

@@ -1,0 +1,173 @@
+"""What moves the values of a tensor: each function is one of the source's operations on Data."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+from ..layers import Concat, Reshape, Slice, Transpose
+from ._data import At, Data, check_size, learn
+from ._wires import Sizes, Wire
+
+MOST_RUNS = 256  # of neighbouring indices that are taken one by one
+
+
+def reshaped(data: Data, shape: Sequence[int], at: At) -> Data:
+    """The tensor under another shape, of which one size may be -1; the batch stays in front."""
+    if data.axis != 0:
+        raise at.fail_batch("have the batch in dimension 0")
+    first, rest = (shape[0], list(shape[1:])) if shape else (None, [])
+    others = [size for size in rest if size != -1]
+    if first not in (-1, data.batch) or not rest or min(others, default=1) < 1:
+        raise at.fail(f"keep the batch in dimension 0, got shape {tuple(shape)} for {data}")
+    known, free = math.prod(others), rest.count(-1)
+    if free > 1 or (free and first == -1):
+        raise at.bad(f"have at most one size of -1, got shape {tuple(shape)}")
+    if data.features is None and not free:
+        learn(data, known)
+        raise at.unknown(data)
+    if free:
+        if data.features is not None and data.features % known:
+            raise at.bad(f"keep the {data.features} features of each sample, got shape {tuple(shape)}")
+        rest[rest.index(-1)] = None if data.features is None else data.features // known
+    elif known != data.features:
+        raise at.fail(f"keep the {data.features} features of each sample, got shape {tuple(shape)}")
+    return _under(data, tuple(rest), axis=0, at=at)
+
+
+def flattened(data: Data, start: int, end: int, at: At) -> Data:
+    """The dimensions start to end, both included, as one."""
+    start, end = (axis + data.rank if axis < 0 else axis for axis in (start, end))
+    if data.axis != 0:
+        raise at.fail_batch("have the batch in dimension 0")
+    if not 1 <= start <= end < data.rank:
+        raise at.fail(f"keep the batch and flatten the rest, got dimensions {start} to {end} of {data}")
+    part = data.sizes[start - 1 : end]
+    whole = None if None in part else math.prod(part)
+    return _under(data, (*data.sizes[: start - 1], whole, *data.sizes[end:]), axis=0, at=at)
+
+
+def squeezed(data: Data, axes: Sequence[int] | None, at: At) -> Data:
+    """Without those dimensions of size 1; None: without any."""
+    if axes is None:
+        places = {place for place, size in enumerate(data.sizes) if size == 1}
+        if None in data.sizes:
+            raise at.unknown(data)
+    else:
+        places = {data.place(axis, at) for axis in axes}
+        for place in places:
+            if data.size(place, at) != 1:
+                raise at.bad(f"drop dimensions of size 1, got {data.sizes[place]}")
+    sizes = tuple(size for place, size in enumerate(data.sizes) if place not in places)
+    return _under(data, sizes, axis=data.axis - sum(place < data.axis for place in places), at=at)
+
+
+def unsqueezed(data: Data, axes: Sequence[int], at: At) -> Data:
+    """With a dimension of size 1 at each of those axes of the result."""
+    rank = data.rank + len(axes)
+    new = {axis + rank if axis < 0 else axis for axis in axes}
+    if len(new) != len(axes) or not all(0 <= axis < rank for axis in new) or rank > 64:
+        raise at.bad(f"have axes of their own in [{-rank}, {rank}), got {tuple(axes)[:8]}")
+    left = iter(enumerate(data.shape))
+    full = [(None, 1) if axis in new else next(left) for axis in range(rank)]
+    batch = next(axis for axis, (old, _) in enumerate(full) if old == data.axis)
+    sizes = tuple(size for axis, (_, size) in enumerate(full) if axis != batch)
+    return _under(data, sizes, axis=batch, at=at)
+
+
+def permuted(data: Data, order: Sequence[int], at: At) -> Data:
+    """The dimensions in that order."""
+    plain = [axis + data.rank if axis < 0 else axis for axis in order]
+    if sorted(plain) != list(range(data.rank)):
+        raise at.bad(f"have a permutation of {data.rank} dimensions, got {tuple(order)[:8]}")
+    places = [data.place(axis, at) for axis in plain if axis != data.axis]
+    moved = data if places == sorted(places) else data.then(
+        Transpose(tuple(place + 1 for place in places)), sizes=tuple(data.sizes[place] for place in places)
+    )  # fmt: skip
+    return Data(moved.wire, data.batch, plain.index(data.axis))
+
+
+def sliced(data: Data, axis: int, start: int | None, stop: int | None, step: int | None, at: At) -> Data:
+    """start:stop:step of one dimension, as in numpy."""
+    if axis in (data.axis, data.axis - data.rank):
+        if slice(start, stop, step).indices(data.batch) != (0, data.batch, 1):
+            raise at.fail(f"take whole batches, got [{start}:{stop}:{step}] of {data}")
+        return data
+    place = data.place(axis, at)
+    if step is not None and step < 1:
+        raise at.fail(f"have a step of at least 1, got {step}")
+    if (start or 0) == 0 and stop is None and step in (None, 1):
+        return data
+    size = data.size(place, at)
+    begin, end, every = slice(start, stop, step).indices(size)
+    taken = len(range(begin, end, every))
+    if taken == 0:
+        raise at.fail(f"leave a place of {size}, got [{start}:{stop}:{step}]")
+    if taken == size:
+        return data
+    return data.then(
+        Slice(place + 1, begin, end, every), sizes=(*data.sizes[:place], taken, *data.sizes[place + 1 :])
+    )
+
+
+def split_up(data: Data, sizes: Sequence[int], axis: int, at: At) -> list[Data]:
+    """Parts of those sizes along axis."""
+    size = data.size(data.place(axis, at), at)
+    if sum(sizes) != size or min(sizes, default=0) < 1:
+        raise at.bad(f"have parts of at least 1 that add up to {size}, got {tuple(sizes)[:8]}")
+    ends = itertools.accumulate(sizes)
+    return [sliced(data, axis, end - part, end, 1, at) for part, end in zip(sizes, ends, strict=True)]
+
+
+def taken(data: Data, indices: Sequence[int], axis: int, at: At) -> Data:
+    """Those places of one dimension, in that order."""
+    size = data.size(data.place(axis, at), at)
+    plain = [index + size if index < 0 else index for index in indices]
+    if not plain or min(plain) < 0 or max(plain) >= size:
+        raise at.bad(f"have indices in [{-size}, {size}), got {tuple(indices)[:8]}")
+    starts = [i for i, index in enumerate(plain) if i == 0 or index != plain[i - 1] + 1]
+    if len(starts) > MOST_RUNS:
+        raise at.fail(f"take at most {MOST_RUNS} runs of neighbours, got {len(starts)}")
+    parts = [
+        sliced(data, axis, plain[begin], plain[end - 1] + 1, 1, at)
+        for begin, end in zip(starts, [*starts[1:], len(plain)], strict=True)
+    ]
+    return joined(parts, axis, at)
+
+
+def joined(parts: Sequence[Data], axis: int, at: At) -> Data:
+    """The tensors side by side along axis."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    place = first.place(axis, at)
+    for part in parts[1:]:
+        if part.rank != first.rank or part.axis != first.axis:
+            raise at.fail(f"join tensors of one layout, got {first} and {part}")
+    for other in range(len(first.sizes)):
+        sizes = {part.sizes[other] for part in parts}
+        if other != place and len(sizes) > 1:
+            for part in parts:
+                if part.sizes == (None,):
+                    learn(part, max(size for size in sizes if size is not None))
+            if None in sizes:
+                raise at.unknown(next(part for part in parts if None in part.sizes))
+            raise at.bad(f"join tensors of the same other sizes, got {', '.join(map(str, parts[:8]))}")
+    widths = [part.sizes[place] for part in parts]
+    width = None if None in widths else sum(widths)
+    sizes = (*first.sizes[:place], width, *first.sizes[place + 1 :])
+    check_size(sizes, at)
+    return Data(Wire(Concat(place + 1), tuple(part.wire for part in parts), sizes), first.batch, first.axis)
+
+
+def _under(data: Data, sizes: Sizes, *, axis: int, at: At) -> Data:
+    """The values of each sample in the same order under those sizes."""
+    if not sizes:
+        raise at.fail(f"keep a dimension beside the batch, got none left of {data}")
+    if sizes == data.sizes:
+        return Data(data.wire, data.batch, axis)
+    if sizes.count(None) > 1:
+        raise at.unknown(data)
+    wire = Wire(Reshape(tuple(-1 if size is None else size for size in sizes)), (data.wire,), sizes)
+    return Data(wire, data.batch, axis)

@@ -1,0 +1,122 @@
+"""The inputs and outputs of an ONNX graph: which are meant, and the shapes of the inputs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import onnx
+
+from ..checks import check_integer
+from ..errors import ArgumentError, FormatError, UnsupportedError
+from ._data import LARGEST, BatchAxisError
+from ._onnx_file import cut
+
+_types = onnx.TensorProto
+FLOATS = (_types.FLOAT, _types.DOUBLE, _types.FLOAT16, _types.BFLOAT16)
+INTEGERS = (_types.INT8, _types.INT16, _types.INT32, _types.INT64, _types.UINT8, _types.UINT16, _types.UINT32)
+
+Dims = tuple[int | None, ...]
+
+
+def chosen_outputs(graph: onnx.GraphProto, output) -> list[str]:
+    """The names of the outputs to import: those of output, or every one of floats."""
+    names = [value.name for value in graph.output]
+    if output is not None:
+        wanted = [output] if isinstance(output, str) else list(output)
+        listed = ", ".join(cut(name) for name in names[:8])
+        if not wanted:
+            raise ArgumentError("output must name at least one output, got none")
+        for index, name in enumerate(wanted):
+            if name not in names:
+                raise FormatError(f"output must be one of {listed}, got {name!r}")
+            if name in wanted[:index]:
+                raise ArgumentError(f"output must name each output once, got {name!r} twice")
+        return wanted
+    maps = {name for node in graph.node if node.op_type == "ZipMap" for name in node.output}
+    floats = [value.name for value in graph.output if _may_be_float(value, maps)]
+    if not floats and len(names) != 1:
+        raise UnsupportedError(f"the graph must have an output of floats, got {len(names)} of other types")
+    return list(dict.fromkeys(floats or names))
+
+
+def _may_be_float(value, maps: set) -> bool:
+    """Whether an output holds floats: a tensor of them, or what ZipMap makes of one (maps)."""
+    if value.type.WhichOneof("value") == "tensor_type":
+        return value.type.tensor_type.elem_type in FLOATS
+    return value.name in maps
+
+
+def check_input_type(value: onnx.ValueInfoProto, readers: set[str]) -> None:
+    """readers: the ops that read it."""
+    if value.type.WhichOneof("value") != "tensor_type":
+        raise UnsupportedError(f"the input {cut(value.name)} must be a tensor")
+    kind = value.type.tensor_type.elem_type
+    if kind not in FLOATS and not (kind in INTEGERS and readers == {"Cast"}):
+        raise UnsupportedError(f"the input {cut(value.name)} must hold floats, got type {kind}")
+
+
+def given_shapes(input_shapes, inputs: list) -> dict[str, Dims]:
+    """input_shapes, checked: the shape of each named input, None for a size that is not said."""
+    if input_shapes is None:
+        return {}
+    if not isinstance(input_shapes, Mapping):
+        raise TypeError(
+            f"input_shapes must be a dict of name to shape such as {{'x': (None, 784)}}, "
+            f"got {type(input_shapes).__name__}"
+        )
+    names, shapes = [value.name for value in inputs], {}
+    for name, shape in input_shapes.items():
+        if name not in names:
+            listed = ", ".join(cut(name) for name in names[:8])
+            raise ArgumentError(f"input_shapes must be of inputs that are used, {listed}, got {name!r}")
+        if isinstance(shape, str) or not isinstance(shape, Sequence):
+            raise TypeError(f"input_shapes[{name!r}] must be a shape, got {type(shape).__name__}")
+        shapes[name] = tuple(
+            None if size is None else check_integer(f"input_shapes[{name!r}][{i}]", size, minimum=1)
+            for i, size in enumerate(shape)
+        )
+    return shapes
+
+
+def dims_of(value: onnx.ValueInfoProto, given: Dims | None) -> Dims:
+    """The shape of an input, batch included, as the file declares it and as it is given beside it."""
+    tensor = value.type.tensor_type
+    dims = tuple(dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim)
+    if not tensor.HasField("shape"):
+        dims = (None, None) if given is None else (None,) * len(given)
+    if given is not None:
+        if len(given) != len(dims) or any(
+            None not in (one, other) and one != other for one, other in zip(given, dims, strict=True)
+        ):
+            raise ArgumentError(
+                f"input_shapes[{value.name!r}] must fit the shape of the file, {_shown(dims)}, got {given}"
+            )
+        dims = tuple(one if other is None else other for one, other in zip(given, dims, strict=True))
+    if any(dim is not None and dim < 0 for dim in dims):
+        raise FormatError(f"the input {cut(value.name)} must have sizes of at least 0, got {dims[:8]}")
+    return dims
+
+
+def split_batch(value: onnx.ValueInfoProto, dims: Dims, axis: int) -> tuple[int | None, Dims]:
+    """The batch, and the sizes of a sample, of an input that has the batch in axis."""
+    if len(dims) < 2 or (axis == 1 and len(dims) != 2):
+        problem = UnsupportedError if axis == 0 else BatchAxisError
+        raise problem(f"the input {cut(value.name)} must have shape (batch, ...), got {len(dims)} dimensions")
+    sizes = dims[:axis] + dims[axis + 1 :]
+    if 0 in sizes or (None not in sizes and math.prod(sizes) >= LARGEST):
+        raise UnsupportedError(f"the input {cut(value.name)} must have in [1, 2^31) features, got {sizes}")
+    return dims[axis], sizes
+
+
+def hint(inputs: list, dims: dict[str, Dims]) -> str:
+    """What to give where sizes are not known; nothing where all are."""
+    open_shapes = [
+        f"{value.name!r}: {_shown(dims[value.name])}" for value in inputs if None in dims[value.name][1:]
+    ]
+    return f"give input_shapes={{{', '.join(open_shapes)}}} with numbers for ?" if open_shapes else ""
+
+
+def _shown(dims: Dims) -> str:
+    first, *rest = ("None" if i == 0 else "?" if dim is None else str(dim) for i, dim in enumerate(dims))
+    return f"({', '.join((first, *rest))})"
