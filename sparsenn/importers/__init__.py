@@ -11,8 +11,8 @@ Weights are checked and copied, mostly-zero ones become CSR, normalisation is fo
 chains are a list of steps, which _steps.py makes a Model of; graphs are wires between steps (_wires.py).
 
     source -> Data (_data.py) through _moves.py and _arithmetic.py -> _patterns.py -> _emit.py -> Model
-    ONNX: _onnx_file -> _onnx_graph, which finds what _onnx_inputs says, folds constants (_onnx_fold) and calls
-          _onnx_ops and _onnx_shapes
+    ONNX: _onnx_file -> _onnx_graph, which asks _onnx_inputs what is meant, folds constants (_onnx_fold) and
+          calls _onnx_ops and _onnx_shapes
 """
 
 from __future__ import annotations
