@@ -191,15 +191,6 @@ def test_weights_are_copied():
     np.testing.assert_array_equal(model.layers[0].weight, before)
 
 
-class Residual(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.linear = nn.Linear(4, 4)
-
-    def forward(self, x):
-        return x + self.linear(x)
-
-
 class Branch(nn.Module):
     def __init__(self):
         super().__init__()
@@ -207,12 +198,6 @@ class Branch(nn.Module):
 
     def forward(self, x):
         return self.linear(x) if x.sum() > 0 else x
-
-
-class Unused(Residual):
-    def forward(self, x):
-        self.linear(x)
-        return x
 
 
 @pytest.mark.parametrize(
@@ -226,13 +211,11 @@ class Unused(Residual):
         (nn.Sequential(nn.Linear(3, 3), nn.Mish()), r"1 \(Mish\) is not supported"),
         (nn.GELU(approximate="tanh"), "must be the exact form, got approximate='tanh'"),
         (nn.Sequential(nn.Linear(3, 3), nn.ELU(-0.5)), "must have a finite alpha above 0, got -0.5"),
-        (nn.Sequential(nn.Linear(3, 3), nn.Softmax(dim=0)), "must be over the features .* got dim=0"),
+        (nn.Sequential(nn.Linear(3, 3), nn.Softmax(dim=0)), "must be over the features, got axis 0"),
         (nn.Flatten(0), "must keep the batch"),
         (nn.BatchNorm1d(3, track_running_stats=False), "must track running statistics"),
-        (Residual(), r"add \(add\) must take the result of the operation before it alone"),
         (Branch(), "must be traceable by torch.fx"),
-        (Unused(), "must return the result of its last operation"),
-        (nn.Sequential(nn.ReLU()), "must hold at least one linear layer"),
+        (nn.Sequential(nn.ReLU()), "must know the features of its input 'input': give example="),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else "",
 )

@@ -15,170 +15,38 @@ from networks import assert_near, calls_of  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 from torch.nn.utils import parametrizations, parametrize, prune  # noqa: E402
+from torch_code import (  # noqa: E402
+    AlwaysOn,
+    Centred,
+    Clamped,
+    Doubled,
+    DoubledByCall,
+    DoubledByCallImpl,
+    FunctionOf,
+    Halved,
+    HalvedByProperty,
+    LeakyInDisguise,
+    Masked,
+    OwnTensor,
+    Remembers,
+    Renormed,
+    Reversed,
+    StaysOn,
+    SwishInDisguise,
+    changed,
+    converted,
+    quantisation_aware,
+    replaced,
+    replaced_badly,
+    set_first,
+    unlisted,
+    with_weight,
+)
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Sparse .* tensor support is in beta"),
     pytest.mark.filterwarnings("ignore:.*deprecated"),
 ]
-
-
-class Masked(nn.Linear):
-    """The usual way to write a pruned layer."""
-
-    def __init__(self, inputs: int, outputs: int):
-        super().__init__(inputs, outputs)
-        self.register_buffer("mask", (torch.rand(outputs, inputs) < 0.5).float())
-
-    def forward(self, x):
-        return functional.linear(x, self.weight * self.mask, self.bias)
-
-
-class HalvedByProperty(nn.Linear):
-    """The weight that forward sees is computed."""
-
-    def __init__(self):
-        nn.Module.__init__(self)
-        self.raw, self.bias = nn.Parameter(torch.randn(3, 4)), None
-
-    @property
-    def weight(self):
-        return self.raw / 2
-
-
-class Doubled(nn.Linear):
-    def forward(self, x):
-        return 2 * super().forward(x)
-
-
-class DoubledByCall(nn.Linear):
-    def __call__(self, x):
-        return 2 * super().__call__(x)
-
-
-class DoubledByCallImpl(nn.Linear):
-    def _call_impl(self, x):
-        return 2 * super()._call_impl(x)
-
-
-class Renormed(nn.Linear):
-    """Writes to its weight in forward, as weight constraints are often written."""
-
-    def forward(self, x):
-        self.weight.data = torch.renorm(self.weight.data, 2, 0, 0.3)
-        return super().forward(x)
-
-
-class Clamped(Renormed):
-    def forward(self, x):
-        self.weight.data.clamp_(-0.1, 0.1)
-        return nn.Linear.forward(self, x)
-
-
-class LeakyInDisguise(nn.ReLU):
-    def forward(self, x):
-        return functional.leaky_relu(x, 0.3)
-
-
-class SwishInDisguise(nn.ReLU):
-    def forward(self, x):
-        return x * torch.sigmoid(x)
-
-
-class Reversed(nn.Sequential):
-    def forward(self, x):
-        for part in reversed(self):
-            x = part(x)
-        return x
-
-
-class Centred(nn.BatchNorm1d):
-    def forward(self, x):
-        return super().forward(x - x.mean(dim=1, keepdim=True))
-
-
-class AlwaysOn(nn.Dropout):
-    def forward(self, x):
-        return functional.dropout(x, self.p, True)
-
-
-class StaysOn(nn.Dropout):
-    def train(self, mode: bool = True):
-        return super().train(True)
-
-
-class FunctionOf(nn.Module):
-    """A linear layer and a function of its result."""
-
-    def __init__(self, function):
-        super().__init__()
-        self.linear, self.function = nn.Linear(4, 6), function
-
-    def forward(self, x):
-        return self.function(self.linear(x))
-
-
-class Remembers(nn.Module):
-    """Changes its attributes, and draws numbers, whenever it is called."""
-
-    def __init__(self):
-        super().__init__()
-        self.linear, self.calls, self.seen = nn.Linear(4, 3), 0, []
-        self.register_buffer("count", torch.zeros(()))
-
-    def forward(self, x):
-        self.calls, self.last = self.calls + 1, x
-        self.seen.append(x)
-        self.count += 1
-        torch.rand(3)
-        return self.linear(x)
-
-
-def replaced(module: nn.Module) -> nn.Module:
-    """An instance whose forward is another."""
-    forward = module.forward
-    module.forward = lambda x: forward(functional.relu(x))
-    return module
-
-
-def replaced_badly(module: nn.Module) -> nn.Module:
-    forward = module.forward
-    module.forward = lambda x: forward(x) ** 2
-    return module
-
-
-def changed(module: nn.Module, change) -> nn.Module:
-    change(module)
-    return module
-
-
-def unlisted() -> nn.Module:
-    """A part that is not registered."""
-    module = FunctionOf(None)
-    hidden = [nn.Linear(6, 2)]
-    module.function = lambda x: hidden[0](x)
-    return module
-
-
-def with_weight(weight: torch.Tensor, inputs: int = 4) -> nn.Module:
-    module = nn.Linear(inputs, weight.shape[0], bias=False)
-    module.weight = nn.Parameter(weight, requires_grad=weight.is_floating_point())
-    return module
-
-
-def quantisation_aware() -> nn.Module:
-    from torch.ao import quantization
-
-    config = quantization.get_default_qat_qconfig("x86")
-    layer = torch.ao.nn.qat.Linear(4, 3, qconfig=config)
-    return nn.Sequential(layer)
-
-
-def converted(module: nn.Module) -> nn.Module:
-    return torch.ao.quantization.quantize_dynamic(module, {nn.Linear}, dtype=torch.qint8)
-
-
-class OwnTensor(torch.Tensor):
-    """A tensor whose values are not what it stands for."""
 
 
 SPARSE = torch.tensor([[0, 1.5, 0, 0], [2.0, 0, 0, -1.0], [0, 0, 0, 0.5], [0, 0, 3.0, 0]])
@@ -192,6 +60,12 @@ IMPORTED = {
     "writes to its weight": lambda: nn.Sequential(Renormed(4, 3), nn.ReLU()),
     "writes in place": lambda: nn.Sequential(Clamped(4, 3), nn.ReLU()),
     "activation subclassed": lambda: nn.Sequential(nn.Linear(4, 3), LeakyInDisguise()),
+    "SiLU in disguise": lambda: nn.Sequential(nn.Linear(4, 3), SwishInDisguise()),
+    "doubled": lambda: Doubled(4, 3),
+    "doubled by __call__": lambda: DoubledByCall(4, 3),
+    "a part doubled by __call__": lambda: nn.Sequential(nn.Linear(4, 4), DoubledByCall(4, 3)),
+    "more dimensions": lambda: FunctionOf(lambda x: x.view(-1, 2, 3)),
+    "written in place and read on": lambda: FunctionOf(lambda x: x.mul_(2).relu_()),
     "Sequential subclassed": lambda: Reversed(nn.ReLU(), nn.Linear(4, 4)),
     "ReLU6 with other limits": lambda: nn.Sequential(
         nn.Linear(4, 6), changed(nn.ReLU6(), lambda m: setattr(m, "max_val", 0.5))
@@ -234,11 +108,6 @@ IMPORTED = {
 }
 
 
-class Halved(nn.Module):
-    def forward(self, weight):
-        return weight / 2
-
-
 @pytest.mark.parametrize("name", IMPORTED)
 def test_what_is_computed_is_imported(name):
     torch.manual_seed(3)
@@ -254,12 +123,8 @@ def test_what_is_computed_is_imported(name):
 
 
 REFUSED = {
-    "doubled": (lambda: Doubled(4, 3), "mul"),
-    "doubled by __call__": (lambda: DoubledByCall(4, 3), "mul"),
     "doubled by _call_impl": (lambda: DoubledByCallImpl(4, 3), r"DoubledByCallImpl\) is not supported"),
-    "a part doubled by __call__": (lambda: nn.Sequential(nn.Linear(4, 4), DoubledByCall(4, 3)), "mul"),
     "forward of the instance": (lambda: replaced_badly(nn.Linear(4, 3)), "pow"),
-    "activation subclassed": (lambda: nn.Sequential(nn.Linear(4, 3), SwishInDisguise()), "sigmoid|mul"),
     "normalisation subclassed": (lambda: nn.Sequential(nn.Linear(4, 3), Centred(3)), "must be traceable"),
     "root hook": (
         lambda: changed(nn.Linear(4, 3), lambda m: m.register_forward_hook(lambda m, x, y: 2 * y)),
@@ -353,22 +218,22 @@ REFUSED = {
         lambda: FunctionOf(lambda x: functional.linear(x, torch.randn(3, 6))),
         "computes something else",
     ),
-    "other reshape": (lambda: FunctionOf(lambda x: x.view(-1, 3)), "computes something else"),
-    "more dimensions": (lambda: FunctionOf(lambda x: x.view(-1, 2, 3)), "must give|arguments"),
-    "in place": (lambda: FunctionOf(lambda x: (x.mul_(2), x)[1]), "mul_"),
+    "other reshape": (lambda: FunctionOf(lambda x: x.view(-1, 3)), "must keep the 6 features"),
+    "in place": (lambda: FunctionOf(lambda x: (x.mul_(2), x)[1]), "written in place"),
     "in place on a part": (lambda: FunctionOf(set_first), "must be traceable"),
-    "slope of data": (lambda: FunctionOf(lambda x: functional.leaky_relu(x, x)), "constant, finite neg"),
-    "slope is infinite": (lambda: nn.Sequential(nn.Linear(4, 3), nn.LeakyReLU(float("inf"))), "finite neg"),
-    "limit of data": (lambda: FunctionOf(lambda x: torch.clamp(x, min=x)), "must have constant limits"),
+    "slope of data": (
+        lambda: FunctionOf(lambda x: functional.leaky_relu(x, x)),
+        "a constant slope",
+    ),
+    "slope is infinite": (
+        lambda: nn.Sequential(nn.Linear(4, 3), nn.LeakyReLU(float("inf"))),
+        "a finite slope",
+    ),
+    "limit of data": (lambda: FunctionOf(lambda x: torch.clamp(x, min=x)), "must have a constant limit"),
     "data as weight": (lambda: FunctionOf(lambda x: functional.linear(x, x)), "must have a parameter"),
     "integer softmax": (lambda: FunctionOf(lambda x: x.softmax(1, dtype=torch.float16)), "must have dtype"),
     "two inputs": (lambda: nn.Bilinear(4, 4, 2), r"\(Bilinear\) is not supported"),
 }
-
-
-def set_first(x):
-    x[:, 0] = 0
-    return x
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -13,6 +13,8 @@ chains are a list of steps, which _steps.py makes a Model of; graphs are wires b
     source -> Data (_data.py) through _moves.py and _arithmetic.py -> _patterns.py -> _emit.py -> Model
     ONNX: _onnx_file -> _onnx_graph, which asks _onnx_inputs what is meant, folds constants (_onnx_fold) and
           calls _onnx_ops and _onnx_shapes
+    torch: _torch_read -> _torch_trace, a torch.fx graph -> _torch_graph, which calls what _torch_modules and
+           _torch_ops list, most of it from _torch_functions
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -17,19 +17,37 @@ SPARE = 16.0
 LARGEST_TRUSTED = 1e30  # sums of larger values may leave the floats in one order and not in another
 
 
-def samples(inputs: int) -> np.ndarray:
-    """Inputs to compare with, (5, inputs) float32: zeros, small, ordinary and large values."""
-    x = np.random.default_rng(0).standard_normal((5, inputs), dtype=np.float32)
-    return x * np.array([[0], [0.1], [1], [1], [8]], np.float32)
+def samples(*sizes: Sequence[int]) -> list[np.ndarray]:
+    """Inputs to compare with, each (5, *sizes) float32: zeros, small, ordinary and large values."""
+    rng, factors = np.random.default_rng(0), np.array([0, 0.1, 1, 1, 8], np.float32)
+    return [
+        rng.standard_normal((5, *shape), dtype=np.float32) * factors.reshape(-1, *(1 for _ in shape))
+        for shape in sizes
+    ]
 
 
-def agrees(model: Model, x: np.ndarray, got, *, eps: float = EPS) -> bool:
-    """Whether got, which a source gave for x (batch, inputs), is what the model computes.
+def agrees(model: Model, x: Sequence[np.ndarray], got: Sequence, *, eps: float = EPS) -> bool:
+    """Whether got, which a source gave for x, is what the model computes: an array for each input and output.
 
+    A model of (batch, features) takes the features of a sample row by row.
     eps     the unit of rounding of the source
     """
-    exact, bound = reference_with_bound(model, x)
-    got = np.asarray(got, np.float64)
+    given = {
+        value.name: array.reshape(len(array), *value.dims[1:])
+        for value, array in zip(model.input_values, x, strict=True)
+    }
+    computed = reference_with_bound(model, given if len(given) > 1 else next(iter(given.values())))
+    names = [value.name for value in model.output_values]
+    if len(got) != len(names):
+        return False
+    for name, array in zip(names, got, strict=True):
+        exact, bound = (part[name] if isinstance(part, dict) else part for part in computed)
+        if not _is_near(np.asarray(array, np.float64), exact, bound, eps):
+            return False
+    return True
+
+
+def _is_near(got: np.ndarray, exact: np.ndarray, bound: np.ndarray, eps: float) -> bool:
     if got.shape != exact.shape:
         return False
     trusted = (np.abs(exact) < LARGEST_TRUSTED) & (bound < LARGEST_TRUSTED)
@@ -46,11 +64,11 @@ def check_agreement(
 
     run     x (batch, inputs) float32 -> (batch, outputs); what it raises is raised
     """
-    x = samples(model.inputs)
+    (x,) = samples((model.inputs,))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the source, about such inputs
         got = run(x)
-    if not agrees(model, x, got, eps=eps):
+    if not agrees(model, [x], [got], eps=eps):
         raise disagreement(name)
 
 

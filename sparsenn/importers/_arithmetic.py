@@ -50,6 +50,34 @@ def multiplied(left: Data, right: Data, at: At) -> Data:
     return _pair(Mul(), left, right, at)
 
 
+def combined(op: str, left, right, at: At) -> Data:
+    """Add, Sub, Mul or Div of two tensors, at least one of them Data, the other an ndarray."""
+    if isinstance(left, Data) and isinstance(right, Data):
+        if op == "Div":
+            raise at.fail("divide data by a constant")
+        if op == "Mul":
+            return multiplied(left, right, at)
+        return added(left, right if op == "Add" else scaled(right, -1, at), at)
+    data, values = (left, right) if isinstance(left, Data) else (right, left)
+    if values.dtype.kind not in "fiu":
+        raise at.bad(f"have numbers, got {values.dtype}")
+    if op == "Add":
+        return plus(data, values, at)
+    if op == "Sub":
+        return plus(data, -_real(values), at) if data is left else plus(data, values, at, scale=-1)
+    if op == "Mul":
+        return times(data, values, at)
+    if data is right:
+        raise at.fail("divide data by a constant, not a constant by data")
+    with np.errstate(divide="ignore", over="ignore"):
+        return times(data, 1 / _real(values), at)
+
+
+def _real(values: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):  # of NaN, which is refused where the layer is made
+        return values.astype(np.float64)
+
+
 def per_sample(values: np.ndarray, data: Data, at: At) -> np.ndarray:
     """A constant without its batch axis: what it is for a sample, one dimension at least."""
     if values.dtype.kind not in "fiu":

@@ -13,8 +13,17 @@ from ._wires import Sizes, Wire
 MOST_RUNS = 256  # of neighbouring indices that are taken one by one
 
 
-def reshaped(data: Data, shape: Sequence[int], at: At) -> Data:
-    """The tensor under another shape, of which one size may be -1; the batch stays in front."""
+def reshaped(data: Data, shape: Sequence[int | None], at: At) -> Data:
+    """The tensor under another shape, of which one size may be -1; the batch stays in front.
+
+    None: a size of data that is not known, as it is.
+    """
+    if None in shape:
+        if tuple(shape) == data.shape:
+            return data
+        if list(shape).count(None) > 1 or -1 in shape:
+            raise at.unknown(data)
+        shape = [-1 if size is None else size for size in shape]
     if data.axis != 0:
         raise at.fail_batch("have the batch in dimension 0")
     first, rest = (shape[0], list(shape[1:])) if shape else (None, [])

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
 
-from ..layers import ELU, GELU, ClippedReLU, LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
-from ._arithmetic import added, multiplied, per_sample, plus, product, scaled, times
-from ._data import Data, learn
+from ..layers import GELU, ReLU, Sigmoid, Softmax, Tanh
+from . import _functions
+from ._arithmetic import added, combined, per_sample, plus, product, scaled
+from ._data import Data
+from ._functions import LARGEST
 from ._moves import flattened, reshaped
-from ._named import batch_norm
 from ._onnx_shapes import SHAPE_OPS
 from ._onnx_values import Node
 from ._steps import Scale
 from ._wires import Erf
-
-LARGEST = float(np.finfo(np.float32).max)
 
 
 def gemm(node: Node) -> Data:
@@ -58,27 +56,11 @@ def matmul(node: Node) -> Data:
 
 def arithmetic(node: Node) -> Data:
     """Add, Sub, Mul and Div of data and a constant; all but Div also of data and data."""
-    left, right = node.input(0), node.input(1)
-    if isinstance(left, Data) and isinstance(right, Data):
-        if node.op == "Div":
-            raise node.fail("divide data by a constant")
-        if node.op == "Mul":
-            return multiplied(left, right, node)
-        return added(left, right if node.op == "Add" else scaled(right, -1, node), node)
-    data, other = (left, 1) if isinstance(left, Data) else (node.data(1), 0)
-    values = node.constant(other)
-    if values.dtype.kind not in "fiu":
-        raise node.bad(f"have numbers, got {values.dtype}")
-    if node.op == "Add":
-        return plus(data, values, node)
-    if node.op == "Sub":
-        return plus(data, -_real(values), node) if other == 1 else plus(data, values, node, scale=-1)
-    if node.op == "Mul":
-        return times(data, values, node)
-    if other == 0:
-        raise node.fail("divide data by a constant, not a constant by data")
-    with np.errstate(divide="ignore", over="ignore"):
-        return times(data, 1 / _real(values), node)
+    operands = [
+        value if isinstance(value, Data) else node.constant(index)
+        for index, value in enumerate((node.input(0), node.input(1)))
+    ]
+    return combined(node.op, *operands, node)
 
 
 def sum_of(node: Node) -> Data:
@@ -97,86 +79,55 @@ def negative(node: Node) -> Data:
     return scaled(node.data(), -1, node)
 
 
-def _real(values: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore"):  # of NaN, which is refused where the layer is made
-        return values.astype(np.float64)
-
-
-def clip(node: Node):
+def clip(node: Node) -> Data:
     """min(max(x, low), high); the limits were attributes before opset 11."""
     data = node.data()
     if node.opset < 11:
-        low, high = (
+        limits = (
             node.attributes.get(name, default) for name, default in (("min", -LARGEST), ("max", LARGEST))
         )
     else:
         limits = (node.number(1), node.number(2))
-        low, high = (
-            default if x is None else x for x, default in zip(limits, (-LARGEST, LARGEST), strict=True)
-        )
-    low, high = max(low, -LARGEST), min(high, LARGEST)
-    if (low, high) == (-LARGEST, LARGEST):
-        return data
-    if not low < high:
-        raise node.fail(f"have a lower limit below the upper one, got {low} and {high}")
-    return data.then(ReLU() if (low, high) == (0.0, LARGEST) else ClippedReLU(low=low, high=high))
+    return _functions.clipped(data, *limits, node)
 
 
-def leaky_relu(node: Node):
-    alpha = node.attributes.get("alpha", 0.01)
-    if not math.isfinite(alpha):
-        raise node.fail(f"have a finite alpha, got {alpha:g}")
-    return node.data().then(LeakyReLU(alpha))
+def leaky_relu(node: Node) -> Data:
+    return _functions.leaky_relu(node.data(), node.attributes.get("alpha", 0.01), node)
 
 
-def gelu(node: Node):
+def gelu(node: Node) -> Data:
     if node.attributes.get("approximate", "none") != "none":
         raise node.fail("be the exact form, got an approximation")
     return node.data().then(GELU())
 
 
-def elu(node: Node):
-    alpha = node.attributes.get("alpha", 1.0)
-    if not 0 < alpha < math.inf:
-        raise node.fail(f"have a finite alpha above 0, got {alpha:g}")
-    return node.data().then(ELU(alpha=alpha))
+def elu(node: Node) -> Data:
+    return _functions.elu(node.data(), node.attributes.get("alpha", 1.0), node)
 
 
 def softmax(node: Node) -> Data:
     """Over the features of a sample; before opset 13 the axis begins the features."""
     data = node.data()
     axis = node.attributes.get("axis", 1 if node.opset < 13 else -1)
-    axis = axis + data.rank if axis < 0 else axis
     if data.rank == 2:
-        if axis != 1 - data.axis:
-            raise node.fail_batch(f"be over the features, got axis {axis}")
-        return data.then(Softmax())
-    if not (node.opset < 13 and axis == 1):
+        return _functions.softmax(data, axis, node)
+    if not (node.opset < 13 and axis in (1, 1 - data.rank)):
         raise node.fail(f"be over all features of a sample, got axis {axis} of {data.rank}")
     flat = flattened(data, 1, -1, node).then(Softmax())
     return reshaped(flat, data.shape, node)
 
 
 def batch_normalization(node: Node) -> Data:
-    data = node.data()
     # Before opset 14, to declare more outputs is what tells the training mode.
     more = any(node.outputs[1:]) if node.opset < 14 else any(node.used[1:])
     if node.attributes.get("training_mode", 0) or more:
         raise node.fail("be in inference mode")
-    if data.axis != 0:
-        raise node.fail_batch("have the batch in dimension 0")
     gain, offset, mean, variance = (node.constant(index) for index in range(1, 5))
     shapes = {part.shape for part in (gain, offset, mean, variance)}
     if len(shapes) != 1 or len(next(iter(shapes))) != 1:
         raise node.bad("have four vectors of one size")
-    if data.sizes[0] is None:
-        learn(data, gain.size)
-    if data.sizes[0] not in (None, gain.size):
-        raise node.bad(f"have {data.sizes[0]} channels, got {gain.size}")
     epsilon = node.attributes.get("epsilon", 1e-5)
-    scale = batch_norm(mean, variance, gain, offset, epsilon=epsilon, name=node.name)
-    channels = (-1, *(1 for _ in data.sizes[1:]))
-    return data.then(Scale(scale.scale.reshape(channels), scale.shift.reshape(channels), node.name))
+    return _functions.normalised(node.data(), mean, variance, gain, offset, epsilon=epsilon, at=node)
 
 
 def constant(node: Node):

@@ -30,12 +30,6 @@ def reshape(node: Node) -> Data:
     if not node.attributes.get("allowzero", 0):
         old = data.shape
         shape = [old[i] if size == 0 and i < len(old) else size for i, size in enumerate(shape)]
-    if None in shape:  # a size that is not known stays: -1 stands for one of them
-        if shape == list(data.shape):
-            return data
-        if shape.count(None) > 1 or -1 in shape:
-            raise node.unknown(data)
-        shape = [-1 if size is None else size for size in shape]
     return _moves.reshaped(data, shape, node)
 
 

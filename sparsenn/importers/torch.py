@@ -9,13 +9,21 @@ from ..require import require
 from ._named import from_tensors
 
 
-def from_torch(module, *, layers: Iterable | None = None) -> Model:
+def from_torch(module, example=None, *, layers: Iterable | None = None) -> Model:
     """The network of a torch module, as it works in evaluation mode.
 
-    module  an nn.Module whose forward is a chain of Linear, ReLU, ReLU6, LeakyReLU, Hardtanh, Tanh, Sigmoid,
-            GELU, ELU, Softmax over the features, BatchNorm1d (folded), Dropout and Identity (dropped),
-            Flatten, as modules, functions or methods; or a state_dict
-    layers  for a state_dict, which says nothing of the order: see from_safetensors
+    module   an nn.Module, or a state_dict
+    example  an input (batch, ...), a sequence of inputs, or a dict of them by the names of forward's
+             parameters: tensors or arrays of floats; their shapes count. Needed where the weights do not tell
+             the shapes; without it, an input is (batch, features)
+    layers   for a state_dict, which says nothing of the order: see from_safetensors
+
+    Supported, as modules, functions, methods and operators: Linear and matmul with a parameter, ReLU, ReLU6,
+    LeakyReLU, Hardtanh, clamp, Tanh, Sigmoid, GELU (exact), SiLU, ELU, Softmax over the features, BatchNorm1d
+    (folded), Dropout and Identity (dropped); add, sub, mul of tensors, div by a constant; cat, stack, chunk,
+    split, indexing; view, reshape, flatten, permute, transpose, squeeze, unsqueeze that keep samples apart.
+    A chain of layers takes (batch, features); any other graph takes and gives what the module does, its
+    inputs named as forward's parameters, its outputs y, or y0, y1, ..., or as the keys of a returned dict.
 
     Weights may be on any device, of any float dtype, parametrized, sparse (any 2-D layout), or pruned by
     torch.nn.utils.prune (the mask is baked in); those with 60 % zeros or more become CSR. Softmax at the end
@@ -27,11 +35,13 @@ def from_torch(module, *, layers: Iterable | None = None) -> Model:
     if isinstance(module, torch.nn.Module):
         if layers is not None:
             raise TypeError("layers must be given with a state_dict alone: a module knows its own order")
-        from ._torch_trace import read_module  # it imports torch
+        from ._torch_read import read_module  # it imports torch
 
-        return read_module(module)
+        return read_module(module, example)
     if not isinstance(module, Mapping):
         raise TypeError(f"module must be a torch.nn.Module or a state_dict, got {type(module).__name__}")
+    if example is not None:
+        raise TypeError("example must be given with a module alone: a state_dict is a list of layers")
     if layers is None:
         raise TypeError(
             "layers must be given with a state_dict: the names of its layers and activations in order"

@@ -159,3 +159,20 @@ def only_values(model, inputs):
 
 
 CASES = [make() for make in (residual, several, shared, constants, moved, spread)]
+MODELS = {case.name: case.model for case in CASES} | {
+    "joined": joined(),
+    "perceptron": perceptron(),
+    "sparse perceptron": perceptron(sparsity=0.8),
+}
+
+
+def assert_same_outputs(first: snn.Model, second: snn.Model) -> None:
+    """Both compute the same of the same inputs, which are matched by their order, as are the outputs."""
+    rng = np.random.default_rng(3)
+    arrays = [rng.standard_normal((4, *value.dims[1:])).astype(np.float32) for value in first.input_values]
+    ours, theirs = (
+        only_values(model, {value.name: x for value, x in zip(model.input_values, arrays, strict=True)})
+        for model in (first, second)
+    )
+    for got, wanted in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-6, atol=1e-7)

@@ -5,7 +5,7 @@ import pytest
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'sparsenn-cpu[onnx]'")
 
-from graphs import CASES, joined, perceptron  # noqa: E402
+from graphs import MODELS, assert_same_outputs, perceptron  # noqa: E402
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from test_export_graph import assert_near, run_onnx  # noqa: E402
 
@@ -66,15 +66,8 @@ def check(proto: onnx.ModelProto, *, layers: str | None = None, **options) -> sn
     return model
 
 
-MODELS = [(case.name, case.model) for case in CASES] + [
-    ("joined", joined()),
-    ("perceptron", perceptron()),
-    ("sparse perceptron", perceptron(sparsity=0.8)),
-]
-
-
 @pytest.mark.parametrize("sparse", [False, True])
-@pytest.mark.parametrize("model", [model for _, model in MODELS], ids=[name for name, _ in MODELS])
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 def test_there_and_back(model, sparse):
     """The same names, dims and values; a layer at several nodes is one again."""
     again = snn.from_onnx(snn.to_onnx(model, sparse=sparse))
@@ -85,13 +78,7 @@ def test_there_and_back(model, sparse):
         assert [(value.name, value.dims) for value in ours] == [(value.name, value.dims) for value in theirs]
     assert len(again.linear_layers) == len(model.linear_layers)
     assert len(again.nodes) <= len(model.nodes)
-    x = samples(model, 4)
-    x = x if len(x) > 1 else next(iter(x.values()))
-    ours, theirs = (snn.reference(m, x) for m in (again, model))
-    if not isinstance(ours, dict):
-        ours, theirs = {"y": ours}, {"y": theirs}
-    for name, array in theirs.items():
-        np.testing.assert_allclose(ours[name], array, rtol=1e-6, atol=1e-7)
+    assert_same_outputs(again, model)
 
 
 RESIDUAL = [node("MatMul", "x w", "h"), node("Relu", "h", "r"), node("Add", "r x", "y")]

@@ -1,0 +1,74 @@
+"""The inputs of a torch module: those of its forward, with the sizes that an example of them has."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from ..errors import ArgumentError, UnsupportedError
+from ._wires import Sizes
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The sizes of a sample by name, of what a call is given by position and by keyword."""
+
+    positional: dict[str, Sizes]
+    keyword: dict[str, Sizes]
+
+    @property
+    def sizes(self) -> dict[str, Sizes]:
+        return self.positional | self.keyword
+
+
+def inputs_of(module: torch.nn.Module, example) -> Inputs:
+    """What module is called with; example is a tensor, a sequence of them, a dict by name, or None."""
+    try:
+        parameters = list(inspect.signature(module.forward).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    kinds = inspect.Parameter
+    plain = [p for p in parameters if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
+    rest = next((p for p in parameters if p.kind == kinds.VAR_POSITIONAL), None)
+    if example is None:
+        names = [p.name for p in plain if p.default is kinds.empty] or [p.name for p in plain[:1]]
+        if not names and rest is None:
+            raise UnsupportedError("module must have a forward that takes a tensor, got no parameters")
+        return Inputs({name: (None,) for name in names or [rest.name]}, {})
+    if isinstance(example, Mapping):
+        named = [p.name for p in parameters if p.kind in (kinds.KEYWORD_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
+        free = any(p.kind == kinds.VAR_KEYWORD for p in parameters)
+        for name in example:
+            if name not in named and not free:
+                raise ArgumentError(f"example must name inputs of forward, {', '.join(named)}, got {name!r}")
+        shapes = {name: _sizes(value, f"example[{name!r}]") for name, value in example.items()}
+        return _checked(Inputs({}, shapes))
+    values = list(example) if isinstance(example, Sequence) else [example]
+    names = [p.name for p in plain[: len(values)]]
+    if rest is not None:
+        names += [f"{rest.name}{index}" for index in range(len(values) - len(names))]
+    if len(names) != len(values):
+        raise ArgumentError(f"example must have at most {len(plain)} inputs like forward, got {len(values)}")
+    label = "example[{}]" if isinstance(example, Sequence) else "example"
+    sizes = [_sizes(value, label.format(index)) for index, value in enumerate(values)]
+    return _checked(Inputs(dict(zip(names, sizes, strict=True)), {}))
+
+
+def _checked(inputs: Inputs) -> Inputs:
+    if not inputs.sizes:
+        raise ArgumentError("example must hold at least one input, got none")
+    return inputs
+
+
+def _sizes(value, name: str) -> Sizes:
+    if not hasattr(value, "shape") or not hasattr(value, "dtype"):
+        raise TypeError(f"{name} must be a tensor or an array, got {type(value).__name__}")
+    shape = tuple(int(size) for size in value.shape)
+    if "float" not in str(value.dtype):
+        raise UnsupportedError(f"{name} must hold floats, got {value.dtype}")
+    if len(shape) < 2 or 0 in shape[1:]:
+        raise ArgumentError(f"{name} must have shape (batch, ...) of at least one feature, got {shape}")
+    return shape[1:]

@@ -1,0 +1,69 @@
+"""The modules of torch that can be imported, by their forward: (place, module, data) -> data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import nn
+
+from ..layers import ReLU, Sigmoid, SiLU, Tanh
+from ..torch import SparseLinear
+from . import _functions, _moves
+from . import _torch_functions as functions
+from ._arithmetic import product
+from ._data import Data
+from ._torch_place import Place
+
+
+def _sparse_linear(at: Place, module: nn.Module, data: Data) -> Data:
+    return product(data, module.to_csr(), at.array(module.bias, "bias"), at)
+
+
+def _batch_norm(at: Place, module: nn.BatchNorm1d, data: Data) -> Data:
+    if module.running_mean is None:
+        raise at.fail("track running statistics: it uses those of each batch")
+    _check_evaluation(at, module)
+    names = ("running_mean", "running_var", "weight", "bias")
+    parts = [at.array(getattr(module, name), name) for name in names]
+    return _functions.normalised(data, *parts, epsilon=module.eps, at=at)
+
+
+def _dropout(at: Place, module: nn.Module, data: Data) -> Data:
+    _check_evaluation(at, module)
+    return data
+
+
+def _check_evaluation(at: Place, module: nn.Module) -> None:
+    if module.training:
+        raise at.fail("leave its training mode where eval() is called")
+
+
+def _always(layer: object) -> Callable:
+    return lambda _at, _module, data: data.then(layer)
+
+
+# ReLU6 has the forward of Hardtanh.
+FORWARDS: dict[Callable, Callable] = {
+    nn.Linear.forward: lambda at, m, x: functions.linear(at, x, m.weight, m.bias),
+    SparseLinear.forward: _sparse_linear,
+    nn.ReLU.forward: _always(ReLU()),
+    nn.Tanh.forward: _always(Tanh()),
+    nn.Sigmoid.forward: _always(Sigmoid()),
+    nn.SiLU.forward: _always(SiLU()),
+    nn.Hardtanh.forward: lambda at, m, x: functions.clamp(at, x, m.min_val, m.max_val),
+    nn.LeakyReLU.forward: lambda at, m, x: functions.leaky_relu(at, x, m.negative_slope),
+    nn.GELU.forward: lambda at, m, x: functions.gelu(at, x, m.approximate),
+    nn.ELU.forward: lambda at, m, x: functions.elu(at, x, m.alpha),
+    nn.Softmax.forward: lambda at, m, x: functions.softmax(at, x, m.dim),
+    nn.BatchNorm1d.forward: _batch_norm,
+    nn.Identity.forward: lambda _at, _m, x: x,
+    nn.Flatten.forward: lambda at, m, x: _moves.flattened(x, m.start_dim, m.end_dim, at),
+    nn.Unflatten.forward: lambda at, m, x: functions.unflatten(at, x, m.dim, m.unflattened_size),
+    **dict.fromkeys(
+        (
+            *(nn.Dropout.forward, nn.Dropout1d.forward, nn.Dropout2d.forward, nn.Dropout3d.forward),
+            *(nn.AlphaDropout.forward, nn.FeatureAlphaDropout.forward),
+        ),
+        _dropout,
+    ),
+}

@@ -1,0 +1,91 @@
+"""A torch module as a Model, compared with the module at the end."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..errors import UnsupportedError
+from ..model import Model
+from ..torch_modules import hooks
+from ..torch_modules.state import unchanged
+from ..torch_modules.tensor import to_array
+from ._agreement import EPS, agrees, disagreement, samples
+from ._emit import emit
+from ._torch_example import Inputs, inputs_of
+from ._torch_graph import HINT, Graph
+from ._torch_trace import ROOT, Tracer, kind_of
+from ._wires import Sizes, in_order
+
+
+def read_module(module: nn.Module, example=None) -> Model:
+    """The Model of module in evaluation mode, which is left as it was.
+
+    UnsupportedError for what is not known, and where module gives other outputs.
+    """
+    _check_readable(module)
+    with unchanged(module):
+        hooks.check(module, ROOT)
+        inputs = inputs_of(module, example)
+        tracer = Tracer()
+        recorded = tracer.graph_of(module, list(inputs.positional), list(inputs.keyword))
+        graph = Graph(tracer, recorded, inputs.sizes)
+        starts, outputs = graph.wires()
+        needed = set(in_order(wire for _, wire in outputs))
+        for name, wire in starts:
+            if wire in needed and None in wire.sizes:
+                raise UnsupportedError(f"module must know the features of its input {name!r}: {HINT}")
+        model = emit(starts, outputs, hint=HINT)
+        used = [name for name, wire in starts if wire in needed]
+        if not _agrees(module, model, inputs, sizes=graph.sizes, used=used):
+            raise disagreement(f"{ROOT} ({kind_of(module)})")
+    return model
+
+
+def _agrees(
+    module: nn.Module, model: Model, inputs: Inputs, *, sizes: dict[str, Sizes], used: list[str]
+) -> bool:
+    """Whether module gives what model does, in its own precision or else in float64.
+
+    True where it cannot be run on such inputs. sizes: of all inputs; used: those that the model has.
+    """
+    shapes = [tuple(1 if size is None else size for size in sizes[name]) for name in inputs.sizes]
+    arrays = dict(zip(inputs.sizes, samples(*shapes), strict=True))
+    x = [arrays[name] for name in used]
+    first = next((p for p in module.parameters() if p.is_floating_point()), torch.zeros(()))
+
+    def run(dtype: torch.dtype) -> list[np.ndarray]:
+        tensors = {name: torch.from_numpy(array).to(first.device, dtype) for name, array in arrays.items()}
+        made = module(
+            *(tensors[name] for name in inputs.positional), **{n: tensors[n] for n in inputs.keyword}
+        )
+        if isinstance(made, torch.Tensor):
+            made = [made]
+        return [to_array(part) for part in (made.values() if isinstance(made, dict) else made)]
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the module, about such inputs
+            got = run(first.dtype)
+        if agrees(model, x, got, eps=max(torch.finfo(first.dtype).eps, EPS)):
+            return True
+    except Exception:  # it wants another shape, or has no kernel for its type
+        return True
+    try:
+        module.double()
+        return agrees(model, x, run(torch.float64))
+    except Exception:
+        return False
+
+
+def _check_readable(module: nn.Module) -> None:
+    for name, part in module.named_modules():
+        where = f"{name or ROOT} ({kind_of(part)})"
+        if isinstance(part, torch.jit.ScriptModule):
+            raise UnsupportedError(f"{where} must be a module in Python, not TorchScript")
+        tensors = (*part.parameters(recurse=False), *part.buffers(recurse=False))
+        if any(nn.parameter.is_lazy(tensor) for tensor in tensors):
+            raise UnsupportedError(f"{where} must know its size: call it once before the import")
