@@ -59,6 +59,8 @@ def combined(op: str, left, right, at: At) -> Data:
             return multiplied(left, right, at)
         return added(left, right if op == "Add" else scaled(right, -1, at), at)
     data, values = (left, right) if isinstance(left, Data) else (right, left)
+    if not isinstance(data, Data):
+        raise at.fail("have data, got two constants")
     if values.dtype.kind not in "fiu":
         raise at.bad(f"have numbers, got {values.dtype}")
     if op == "Add":

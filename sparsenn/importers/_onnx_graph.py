@@ -172,6 +172,7 @@ class Graph:
 def _made(node: Node, proto: onnx.NodeProto, folder: Folder) -> list:
     """The outputs of a node."""
     key = DOMAINS[proto.domain], proto.op_type
+    _check_inputs(node, *key)
     folds = key[0] == "" and key[1] in FOLDED
     if folds and not any(isinstance(value, Data) for value in node.inputs) and any(proto.input):
         return folder.outputs(node, proto)
@@ -181,6 +182,17 @@ def _made(node: Node, proto: onnx.NodeProto, folder: Folder) -> list:
         node.data(next((i for i, value in enumerate(node.inputs) if isinstance(value, Data)), 0))
     result = OPS[key](node)
     return result if isinstance(result, list) else [result]
+
+
+def _check_inputs(node: Node, domain: str, op: str) -> None:
+    """FormatError for a node of more or fewer inputs than ONNX says."""
+    try:
+        schema = onnx.defs.get_schema(op, *([node.opset] if domain == "" else []), domain=domain)
+    except onnx.defs.SchemaError:  # newer than the file's opset
+        return
+    if not schema.min_input <= len(node.inputs) <= schema.max_input:
+        count = " to ".join(map(str, sorted({schema.min_input, schema.max_input})))
+        raise node.bad(f"have {count} inputs, got {len(node.inputs)}")
 
 
 def _opset(proto: onnx.ModelProto) -> int:

@@ -265,6 +265,9 @@ REFUSED = {
     "too many parts": (
         make([node("Gather", "x i", "y", axis=1)], i=[0, 2] * 200), "at most 256 runs of neighbours",
     ),
+    "more inputs than the op has": (
+        make([node("Sub", "b b x", "h"), node("Mul", "h x", "y")]), "must have 2 inputs, got 3",
+    ),
     "two batches": (
         make([node("Add", "a z", "y")], inputs={"a": (2, 6), "z": (3, 6)}), "must have one number of samples",
     ),
