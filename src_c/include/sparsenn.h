@@ -80,8 +80,8 @@ SNN_API const char *snn_version(void);
 
 /* ---- memory ------------------------------------------------------------------------------------ */
 
-/* Where the library's memory comes from. Both functions are called from every thread that calls the
- * library, and must not call it themselves. */
+/* Where the library's memory comes from. Both functions are called from every thread that calls the library,
+ * and from the library's own threads while a plan is made, several at once; they must not call it. */
 typedef struct snn_allocator {
     /* bytes (> 0, a multiple of alignment) aligned to alignment (a power of two), or NULL when there are
      * none; their values do not matter. */

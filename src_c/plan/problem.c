@@ -35,7 +35,7 @@ static int runs_of(const snn_csr *csr)
 }
 
 /* 0 when memory is out. */
-static int look_at(const snn_isa *isa, const snn_csr *csr, snn_structure *structure)
+static int find_structure(const snn_isa *isa, const snn_csr *csr, snn_structure *structure)
 {
     int heights[16], count = 0;
     int64_t slots[16];
@@ -55,7 +55,6 @@ static int look_at(const snn_isa *isa, const snn_csr *csr, snn_structure *struct
 
 /* ---- keys ---- */
 
-/* Layers of nearly the same density and structure have the same key. */
 static void write_key(const snn_step *step, const snn_csr *csr, const snn_structure *structure, char *key)
 {
     const int64_t nnz = csr->indptr[csr->rows];
@@ -70,24 +69,30 @@ static void write_key(const snn_step *step, const snn_csr *csr, const snn_struct
                              (int)(4 * structure->panel_slots[height] / (nnz + 1)));
 }
 
-snn_problem *snn_problem_of(snn_plan *plan, const snn_step *step, const snn_csr *csr, int *made)
+int snn_look_at(const snn_isa *isa, const snn_step *step, const snn_csr *csr, snn_look *look)
 {
-    snn_structure structure;
-    char key[SNN_KEY_BYTES];
-    *made = 0;
-    if (!look_at(plan->isa, csr, &structure))
-        return NULL;
-    write_key(step, csr, &structure, key);
-    for (snn_problem *p = plan->problems; p; p = p->next)
-        if (!strcmp(p->key, key))
-            return p;
+    if (!find_structure(isa, csr, &look->structure))
+        return 0;
+    write_key(step, csr, &look->structure, look->key);
+    return 1;
+}
+
+snn_problem *snn_problem_find(const snn_plan *plan, const snn_look *look)
+{
+    snn_problem *p = plan->problems;
+    while (p && strcmp(p->key, look->key))
+        p = p->next;
+    return p;
+}
+
+snn_problem *snn_problem_make(snn_plan *plan, const snn_csr *csr, const snn_look *look)
+{
     snn_problem *problem = snn_alloc(1, sizeof *problem);
     if (!problem)
         return NULL;
-    *made = 1;
-    memcpy(problem->key, key, sizeof key);
+    memcpy(problem->key, look->key, sizeof look->key);
     for (int b = 0; b < plan->bucket_count; b++)
-        snn_candidate_init(plan, csr, b, &structure, &problem->buckets[b]);
+        snn_candidate_init(plan, csr, b, &look->structure, &problem->buckets[b]);
     problem->next = plan->problems;
     plan->problems = problem;
     plan->problem_count++;

@@ -15,6 +15,12 @@ typedef struct snn_structure {
     int runs;   /* quarters of the weights that begin a run within 64 columns */
 } snn_structure;
 
+/* A layer as the tuner sees it. */
+typedef struct snn_look {
+    snn_structure structure;
+    char key[SNN_KEY_BYTES]; /* in words: layers of nearly the same density and structure have the same */
+} snn_look;
+
 /* A problem in one bucket: the ways to compute it, those that were timed first, fastest first. */
 typedef struct snn_tuned {
     snn_choice candidates[SNN_MAX_CANDIDATES]; /* without packings */
@@ -31,9 +37,12 @@ typedef struct snn_problem {
 } snn_problem;
 
 /* problem.c */
-/* The plan's problem of a layer, made if there is none yet (then *made, with candidates in the order of the
- * cost model); NULL when memory is out. */
-snn_problem *snn_problem_of(snn_plan *plan, const snn_step *step, const snn_csr *csr, int *made);
+/* 0 when memory is out. */
+int snn_look_at(const snn_isa *isa, const snn_step *step, const snn_csr *csr, snn_look *look);
+/* The plan's problem of a layer; NULL for none yet. */
+snn_problem *snn_problem_find(const snn_plan *plan, const snn_look *look);
+/* A new problem of the plan, with candidates in the order of the cost model; NULL when memory is out. */
+snn_problem *snn_problem_make(snn_plan *plan, const snn_csr *csr, const snn_look *look);
 void snn_problems_free(snn_problem *list);
 /* Chooses in every bucket: the fastest, or one as good as that whose packing other buckets read as well. */
 void snn_problem_choose(const snn_plan *plan, snn_problem *problem);

@@ -8,6 +8,7 @@
 #include <float.h>
 
 enum { SNN_AGREE = 3, SNN_SAMPLES_KEPT = 8 };
+#define SNN_LONG_US 5000.0 /* chance does not make two samples of this length agree */
 #define SNN_TOO_SHORT 0.75 /* of the time that others agree on: no measurement of the same */
 
 typedef struct snn_samples {
@@ -30,13 +31,18 @@ static inline void snn_samples_add(snn_samples *samples, double took)
         }
 }
 
+/* How many samples of that length have to agree. */
+static inline int snn_samples_needed(double us) { return us > SNN_LONG_US ? 2 : SNN_AGREE; }
+
 /* Which is the least that others agree with within that factor; -1 for none. */
 static inline int snn_samples_agreed(const snn_samples *samples, double factor)
 {
     const double *least = samples->least_us;
-    for (int i = 0; i + SNN_AGREE <= SNN_SAMPLES_KEPT && least[i + SNN_AGREE - 1] < DBL_MAX; i++)
-        if (least[i] > 0.0 && least[i + SNN_AGREE - 1] <= factor * least[i])
+    for (int i = 0; i < SNN_SAMPLES_KEPT && least[i] < DBL_MAX; i++) {
+        const int last = i + snn_samples_needed(least[i]) - 1;
+        if (least[i] > 0.0 && last < SNN_SAMPLES_KEPT && least[last] <= factor * least[i])
             return i == 0 || least[i - 1] < SNN_TOO_SHORT * least[i] ? i : -1;
+    }
     return -1;
 }
 

@@ -4,18 +4,19 @@
 
 #include "base/memory.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-static size_t memory_held, memory_peak;   /* bytes */
-static long memory_calls, memory_fail_at; /* the call that fails, from 1; 0: none */
+static atomic_size_t memory_held, memory_peak;   /* bytes */
+static atomic_long memory_calls, memory_fail_at; /* the call that fails, from 1; 0: none */
 
 enum { MEMORY_FRONT = 64 };
 
 void *snn_alloc(size_t count, size_t size)
 {
-    if (++memory_calls == memory_fail_at)
+    if (atomic_fetch_add(&memory_calls, 1) + 1 == memory_fail_at)
         return NULL;
     if (size != 0 && count > (SIZE_MAX / 4) / size)
         return NULL;
@@ -26,8 +27,10 @@ void *snn_alloc(size_t count, size_t size)
         return NULL;
     memset(front, 0, MEMORY_FRONT + bytes);
     memcpy(front, &bytes, sizeof bytes);
-    memory_held += bytes;
-    memory_peak = memory_held > memory_peak ? memory_held : memory_peak;
+    const size_t held = atomic_fetch_add(&memory_held, bytes) + bytes;
+    size_t peak = memory_peak;
+    while (held > peak && !atomic_compare_exchange_weak(&memory_peak, &peak, held))
+        continue;
     return front + MEMORY_FRONT;
 }
 
@@ -47,7 +50,7 @@ static inline void memory_reset(long fail_at)
 {
     memory_calls = 0;
     memory_fail_at = fail_at;
-    memory_peak = memory_held;
+    memory_peak = (size_t)memory_held;
 }
 
 #endif

@@ -5,13 +5,14 @@
 #include "scratch.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdint.h>
 
 enum { INPUTS = 2, BATCH = 5 };
 
 typedef struct counter {
-    long taken, released;
-    int misaligned;
+    atomic_long taken, released;
+    atomic_int misaligned;
 } counter;
 
 static void *count_allocate(void *context, size_t bytes, size_t alignment)

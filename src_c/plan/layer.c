@@ -1,0 +1,82 @@
+#include "plan/layer.h"
+
+#include "base/memory.h"
+
+/* ---- weights ---- */
+
+/* A dense weight as CSR, zeros left out; owned arrays. Returns 0 when memory is out. */
+static int csr_from_dense(const snn_node *node, snn_csr *csr)
+{
+    const size_t count = (size_t)node->outputs * (size_t)node->inputs;
+    int64_t nnz = 0;
+    for (size_t i = 0; i < count; i++)
+        nnz += node->weight[i] != 0.0f;
+    int64_t *indptr = snn_alloc((size_t)node->outputs + 1, sizeof *indptr);
+    int32_t *indices = snn_alloc((size_t)nnz, sizeof *indices);
+    float *data = snn_alloc((size_t)nnz, sizeof *data);
+    *csr = (snn_csr){node->outputs, node->inputs, indptr, indices, data};
+    if (!indptr || !indices || !data)
+        return 0;
+    int64_t at = 0;
+    for (int64_t row = 0; row < node->outputs; row++) {
+        const float *weight = node->weight + (size_t)row * (size_t)node->inputs;
+        for (int64_t k = 0; k < node->inputs; k++) {
+            if (weight[k] == 0.0f)
+                continue;
+            indices[at] = (int32_t)k;
+            data[at++] = weight[k];
+        }
+        indptr[row + 1] = at;
+    }
+    return 1;
+}
+
+int snn_layer_view(const snn_node *node, snn_csr *csr)
+{
+    if (!node->sparse)
+        return csr_from_dense(node, csr);
+    *csr = (snn_csr){node->outputs, node->inputs, node->indptr, node->indices, node->data};
+    return 1;
+}
+
+void snn_layer_clear(const snn_node *node, snn_csr *csr)
+{
+    if (node->sparse)
+        return;
+    snn_free((void *)csr->indptr);
+    snn_free((void *)csr->indices);
+    snn_free((void *)csr->data);
+}
+
+/* ---- packings ---- */
+
+const snn_packing *snn_layer_pack(const snn_plan *plan, snn_step *step, const snn_csr *csr,
+                                  const snn_choice *choice, const int64_t *bounds)
+{
+    const snn_kernel *kernel = choice->kernel;
+    for (snn_packing *p = step->packings; p; p = p->next)
+        if (snn_same_packing(p->kernel, p->k_block, kernel, choice->k_block))
+            return p;
+    snn_packing *made = snn_pack(csr, plan->isa, kernel, choice->k_block, plan->threads, bounds);
+    if (!made)
+        return NULL;
+    made->next = step->packings;
+    step->packings = made;
+    return made;
+}
+
+void snn_layer_drop(const snn_plan *plan, snn_step *step)
+{
+    for (snn_packing **at = &step->packings; *at;) {
+        int used = 0;
+        for (int b = 0; b < plan->bucket_count; b++)
+            used |= step->chosen[b].packing == *at;
+        if (used) {
+            at = &(*at)->next;
+            continue;
+        }
+        snn_packing *unused = *at;
+        *at = unused->next;
+        snn_packing_free(unused);
+    }
+}
