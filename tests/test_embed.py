@@ -173,31 +173,36 @@ def test_cmake_finds_the_package_s_library_in_a_project_of_cpp_alone(digits, tmp
     assert_agrees_with_python(folder / "embed", digits)
 
 
+def declared_in(folder):
+    """The functions that the public headers declare."""
+    headers = "".join(path.read_text() for path in sorted(folder.glob("*.h")))
+    return set(re.findall(r"^SNN_API [^;]*?\b(snn_\w+)\(", headers, re.MULTILINE))
+
+
 @LINUX
 def test_the_shared_library_shows_nothing_but_the_header_s_functions(shared):
     (library,) = (shared / "lib").glob("libsparsenn.so.*.*.*")
     lines = run(tool("nm", "binutils"), "-D", "--defined-only", library).splitlines()
     exported = {line.split()[-1] for line in lines}
-    header = (shared / "include" / "sparsenn.h").read_text()
-    declared = set(re.findall(r"^SNN_API [^;]*?\b(snn_\w+)\(", header, re.MULTILINE))
-    assert exported == declared
+    assert exported == declared_in(shared / "include")
     dynamic = run(tool("readelf", "binutils"), "-d", library)
     major, minor, _ = snn.__version__.split(".")
     assert f"soname: [libsparsenn.so.{f'0.{minor}' if major == '0' else major}]" in dynamic
 
 
 def test_the_pxd_declares_what_the_header_declares():
-    header = (CORE / "include" / "sparsenn.h").read_text()
-    declared = set(re.findall(r"^SNN_API [^;]*?\b(snn_\w+)\(", header, re.MULTILINE))
     binding = (ROOT / "sparsenn" / "_core.pxd").read_text()
-    assert declared - set(re.findall(r"\b(snn_\w+)\(", binding)) == set()
+    assert declared_in(CORE / "include") - set(re.findall(r"\b(snn_\w+)\(", binding)) == set()
 
 
 @pytest.mark.parametrize("standard", ["c99", "c11", "c++11", "c++17"])
 def test_the_header_is_clean(standard, tmp_path):
     cpp = standard.startswith("c++")
     source = tmp_path / ("main.cpp" if cpp else "main.c")
-    source.write_text("#include <sparsenn.h>\n#include <sparsenn.h>\nint main(void) { return SNN_OK; }\n")
+    headers = ("sparsenn_train.h", "sparsenn.h", "sparsenn.h")
+    source.write_text(
+        "".join(f"#include <{name}>\n" for name in headers) + "int main(void) { return SNN_OK; }\n"
+    )
     compiler = cpp_compiler() if cpp else c_compiler()
     run(compiler, f"-std={standard}", *STRICT, "-I", CORE / "include", "-fsyntax-only", source)
 

@@ -1,6 +1,6 @@
 /* sparsenn: sparse neural-network inference and training kernels for CPUs.
  *
- * The only public header of the C core, and its manual. It is C99 and C++17.
+ * The public header of the C core, and its manual; it includes sparsenn_train.h. C99 and C++17.
  *
  *     snn_model *model;  snn_plan *plan;
  *     if (snn_model_load("digits.safetensors", &model)) puts(snn_last_error());
@@ -348,124 +348,9 @@ SNN_API snn_status snn_plan_model(const snn_plan *plan, snn_model **model);
 /* Frees a plan that no thread is running. NULL is allowed. */
 SNN_API void snn_plan_free(snn_plan *plan);
 
-/* ---- training ---------------------------------------------------------------------------------- */
-
-/* One CSR pattern packed for the three products of a training step. The pattern is fixed; the values are the
- * caller's, and a copy of them in the packings. One thread at a time may use one snn_sparse. */
-typedef struct snn_sparse snn_sparse;
-
-/* The pattern as in snn_model_add_csr; it is copied. At most 2^31 - 2 weights, else SNN_ERROR_UNSUPPORTED.
- * threads 0: the default of snn_cpu_query. */
-SNN_API snn_status snn_sparse_create(int64_t rows, int64_t cols, const int64_t *indptr,
-                                     const int32_t *indices, int threads, snn_sparse **sparse);
-/* The same with the kernel set of that name; NULL: the default of snn_cpu_query. */
-SNN_API snn_status snn_sparse_create_for(const char *isa, int64_t rows, int64_t cols, const int64_t *indptr,
-                                         const int32_t *indices, int threads, snn_sparse **sparse);
-/* Frees. NULL is allowed. */
-SNN_API void snn_sparse_free(snn_sparse *sparse);
-
-/* Matrices are row by row with features as rows: X (cols, batch), Y (rows, batch). In products with W a
- * weight that is 0 reads nothing, as in snn_plan_run. */
-/* Y = W X + b; data (nnz), bias (rows) or NULL, X (cols, batch), Y (rows, batch). */
-SNN_API snn_status snn_sparse_forward(snn_sparse *sparse, const float *data, const float *bias,
-                                      const float *x, int64_t batch, float *y);
-/* dX = W^T dY; dY (rows, batch), dX (cols, batch). */
-SNN_API snn_status snn_sparse_backward_input(snn_sparse *sparse, const float *data, const float *dy,
-                                             int64_t batch, float *dx);
-/* dW = (dY X^T) on the pattern: ddata (nnz); dbias (rows) = sum of dY over the batch, or NULL. */
-SNN_API snn_status snn_sparse_backward_weight(snn_sparse *sparse, const float *dy, const float *x,
-                                              int64_t batch, float *ddata, float *dbias);
-/* The same products of matrices that are all in that order: with SNN_SAMPLES_FIRST X and dX (batch, cols), Y
- * and dY (batch, rows). */
-SNN_API snn_status snn_sparse_forward_ordered(snn_sparse *sparse, snn_order order, const float *data,
-                                              const float *bias, const float *x, int64_t batch, float *y);
-SNN_API snn_status snn_sparse_backward_input_ordered(snn_sparse *sparse, snn_order order, const float *data,
-                                                     const float *dy, int64_t batch, float *dx);
-SNN_API snn_status snn_sparse_backward_weight_ordered(snn_sparse *sparse, snn_order order, const float *dy,
-                                                      const float *x, int64_t batch, float *ddata,
-                                                      float *dbias);
-
-/* The same products without copies between layers: activations stay cut into tiles of snn_tile_samples()
- * samples, which is the same for every pattern. A snn_tiles is (count, stride, samples) floats: tile after
- * tile, in each the features as rows, sample beside sample. stride >= features + snn_sparse_threads(): the
- * rows behind the features are scratch. Samples that fill up the last tile are zero in x and in dy.
- * Nothing is allocated after the first call with a batch of that size. */
-typedef struct snn_tiles {
-    float *values;
-    int64_t count, stride;
-} snn_tiles;
-
-/* An activation between layers, with its input z kept beside its output (NULL values but for SNN_NODE_GELU).
- */
-typedef struct snn_activation {
-    snn_node_type type; /* SNN_NODE_LINEAR: none */
-    float low, high;    /* SNN_NODE_CLIP; low is the alpha of SNN_NODE_ELU */
-    snn_tiles z;
-} snn_activation;
-
-/* Samples a tile for the default ISA; 0 when it cannot be had. */
-SNN_API int64_t snn_tile_samples(void);
-/* The same for the kernel set of that name, which patterns made for it want; NULL: the default. */
-SNN_API int64_t snn_tile_samples_for(const char *isa);
-SNN_API int snn_sparse_threads(const snn_sparse *sparse);
-/* x (batch, features) row by row -> tiles. */
-SNN_API snn_status snn_tiles_load(const float *x, int64_t batch, int64_t features, int threads,
-                                  snn_tiles tiles);
-SNN_API snn_status snn_tiles_load_for(const char *isa, const float *x, int64_t batch, int64_t features,
-                                      int threads, snn_tiles tiles);
-/* Copies the values into the packings: before the first product, and whenever they changed otherwise than
- * through snn_sparse_update. */
-SNN_API snn_status snn_sparse_set(snn_sparse *sparse, const float *data);
-/* Y = activation(W X + b), with Z = W X + b beside it where activation->z has values. activation may be NULL.
- */
-SNN_API snn_status snn_sparse_forward_tiles(snn_sparse *sparse, const float *bias, snn_tiles x,
-                                            const snn_activation *activation, snn_tiles y);
-/* dX = W^T dY, times the slope of the activation that made X (NULL: none); x is read for that alone. */
-SNN_API snn_status snn_sparse_backward_input_tiles(snn_sparse *sparse, snn_tiles dy, snn_tiles x,
-                                                   const snn_activation *activation, snn_tiles dx);
-/* As snn_sparse_backward_weight. */
-SNN_API snn_status snn_sparse_backward_weight_tiles(snn_sparse *sparse, snn_tiles dy, snn_tiles x,
-                                                    float *ddata, float *dbias);
-
-/* ---- optimizers -------------------------------------------------------------------------------- */
-
-typedef enum snn_optimizer {
-    SNN_OPTIMIZER_SGD = 0,      /* w -= rate g */
-    SNN_OPTIMIZER_MOMENTUM = 1, /* first = beta1 first + g; w -= rate first */
-    SNN_OPTIMIZER_NESTEROV = 2, /* the same first; w -= rate (g + beta1 first) */
-    SNN_OPTIMIZER_RMSPROP = 3,  /* first = mean of g^2 by beta2; w -= rate g / (sqrt first + epsilon) */
-    SNN_OPTIMIZER_ADAM = 4 /* first, second = means of g and g^2 by beta1 and beta2, both bias-corrected */
-} snn_optimizer;
-
-typedef enum snn_penalty { SNN_PENALTY_NONE = 0, SNN_PENALTY_L1 = 1, SNN_PENALTY_MCP = 2 } snn_penalty;
-
-/* One step, in the order in which its parts are applied. */
-typedef struct snn_update {
-    float gradient_scale; /* g *= gradient_scale */
-    float gradient_limit; /* g into [-limit, limit]; INFINITY: as it is */
-    float l2, l1_slope;   /* g += l2 w + l1_slope sign(w) */
-    snn_optimizer optimizer;
-    double beta1, beta2; /* double: 1 - beta is taken before rounding */
-    float rate, epsilon;
-    float adam_rate, adam_epsilon; /* rate and epsilon with the bias corrections of this step */
-    float decay;                   /* ADAM: w -= rate decay w first (AdamW) */
-    float move_limit,
-        move_threshold;  /* the step into [-limit, limit] where |g| > threshold; INFINITY: as it is */
-    snn_penalty penalty; /* then the proximal step of length rate: zeros are exact */
-    float penalty_strength, penalty_concavity; /* concavity > rate (MCP) */
-    float low, high;                           /* at last w into [low, high]; infinite: as it is */
-    const char *isa; /* the kernel set by name, NULL: the default; a pattern has its own */
-} snn_update;
-
-/* One step on values (count) with gradient (count); first and second (count) are the optimizer's state, NULL
- * where it has none. */
-SNN_API snn_status snn_update_values(const snn_update *update, float *values, const float *gradient,
-                                     float *first, float *second, int64_t count, int threads);
-/* The same on the weights of a pattern, data (nnz), with both packings refreshed in the same pass. */
-SNN_API snn_status snn_sparse_update(snn_sparse *sparse, const snn_update *update, float *data,
-                                     const float *ddata, float *first, float *second);
-
 #ifdef __cplusplus
 }
 #endif
+
+#include "sparsenn_train.h"
 #endif
