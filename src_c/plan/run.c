@@ -149,17 +149,19 @@ static snn_status check_batch(const snn_plan *plan, int64_t batch)
 static snn_status run_arrays(const snn_plan *plan, const float *const *x, snn_order x_order, int64_t batch,
                              float *const *y, snn_order y_order)
 {
-    snn_run r;
-    r = (snn_run){.plan = plan,
-                  .x = plan->in_count == 1 ? &r.one_x : x,
-                  .one_x = x[0],
-                  .y = plan->out_count == 1 ? &r.one_y : y,
-                  .one_y = y[0],
-                  .x_order = batch == 1 ? SNN_SAMPLES_FIRST : x_order, // the same, and it needs no turning
-                  .y_order = batch == 1 ? SNN_SAMPLES_FIRST : y_order,
-                  .batch = batch,
-                  .workspace = snn_workspace_take(plan),
-                  .crowd = plan->crowd};
+    snn_run r; // without zeroing its segments, which takes longer than scheduling one sample
+    r.plan = plan;
+    r.x = plan->in_count == 1 ? &r.one_x : x;
+    r.one_x = x[0];
+    r.y = plan->out_count == 1 ? &r.one_y : y;
+    r.one_y = y[0];
+    r.x_order = batch == 1 ? SNN_SAMPLES_FIRST : x_order; // the same, and it needs no turning
+    r.y_order = batch == 1 ? SNN_SAMPLES_FIRST : y_order;
+    r.batch = batch;
+    r.workspace = snn_workspace_take(plan);
+    r.crowd = plan->crowd;
+    r.visit = NULL;
+    atomic_init(&r.nan, 0);
     if (!r.workspace)
         return snn_fail(SNN_ERROR_MEMORY, "out of memory for a workspace");
     r.segment_count = snn_schedule(plan, batch, r.segments);

@@ -11,6 +11,15 @@ enum { SNN_AGREE = 3, SNN_SAMPLES_KEPT = 8 };
 #define SNN_LONG_US 5000.0 /* chance does not make two samples of this length agree */
 #define SNN_TOO_SHORT 0.75 /* of the time that others agree on: no measurement of the same */
 
+/* Reading the clock of a thread costs 0.4 us and more: a sample is at least so long. */
+#define SNN_SAMPLE_US 20.0
+
+/* Runs that make a sample, where one takes about so long. */
+static inline int snn_samples_runs(double us)
+{
+    return us >= SNN_SAMPLE_US ? 1 : us < SNN_SAMPLE_US / 32 ? 32 : (int)(SNN_SAMPLE_US / us) + 1;
+}
+
 typedef struct snn_samples {
     double least_us[SNN_SAMPLES_KEPT]; /* ascending */
 } snn_samples;

@@ -89,13 +89,20 @@ typedef struct timer {
 static double time_runs(const timer *t, int64_t batch, int bucket, int split, clockid_t clock, int *believed)
 {
     double spent = 0.0, began = snn_microseconds();
+    int runs = 1;
     snn_samples samples;
     snn_samples_init(&samples);
     *believed = 0;
     do {
         const double start = snn_clock_us(clock);
-        snn_plan_run_bucket(&t->part, t->workspace, t->x, batch, t->y, bucket, split);
-        snn_samples_add(&samples, snn_clock_us(clock) - start);
+        for (int i = 0; i < runs; i++)
+            snn_plan_run_bucket(&t->part, t->workspace, t->x, batch, t->y, bucket, split);
+        const double us = (snn_clock_us(clock) - start) / runs;
+        if (snn_samples_runs(us) > runs && samples.least_us[0] == DBL_MAX) {
+            runs = snn_samples_runs(us);
+            continue;
+        }
+        snn_samples_add(&samples, us);
         *believed = snn_samples_agreed(&samples, AGREE_WITHIN) >= 0;
         spent = snn_microseconds() - began;
     } while (spent < (*believed ? ENOUGH_US : ENOUGH_US + PATIENCE_US));

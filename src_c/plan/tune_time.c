@@ -8,10 +8,7 @@
 #include <stdlib.h>
 
 #define AGREE_WITHIN 1.04
-#define SAMPLE_US                                                                                            \
-    20.0               /* a sample is at least so long where one run is short: reading the clock costs 0.4   \
-                        */
-#define WARM_US 1000.0 /* runs longer than this do not care what the caches held before */
+#define WARM_US 1000.0      /* runs longer than this do not care what the caches held before */
 #define PATIENCE_US 20000.0 /* of samples a candidate, when they do not agree */
 
 typedef struct trial {
@@ -53,7 +50,7 @@ static void run_choice(const snn_step *step, const snn_choice *choice, const flo
 static double sample(const snn_step *step, trial *t, int samples, clockid_t clock, const float *x, float *y)
 {
     const double least = time_of(t), guess = least < DBL_MAX ? least : t->choice.estimate_us;
-    const int runs = guess < SAMPLE_US ? (guess < SAMPLE_US / 32 ? 32 : (int)(SAMPLE_US / guess) + 1) : 1;
+    const int runs = snn_samples_runs(guess);
     double used = 0.0;
     if (guess < WARM_US)
         run_choice(step, &t->choice, x, y);
