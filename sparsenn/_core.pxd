@@ -114,6 +114,8 @@ cdef extern from "sparsenn.h" nogil:
         int64_t value
         const int64_t *integers
         size_t integer_count
+        int64_t rows
+        int64_t cols
 
     snn_status snn_model_create_graph(snn_model **model)
     snn_status snn_model_add_input(snn_model *model, const char *name, const int64_t *dims, size_t count,

@@ -11,7 +11,8 @@ from . import _core
 from .graph.node import Node
 from .graph.value import Constant, Input, Value
 from .graph.walk import walk
-from .layers import GRAPH_TYPES, LAYER_TYPES, Layer, Linear
+from .layers import GRAPH_TYPES, LAYER_TYPES, Conv2d, Layer, Linear, Matrix
+from .layers.window import Window
 from .model import Model
 from .weights import core_indices
 
@@ -50,7 +51,7 @@ def _graph_to_core(model: Model) -> _core.Model:
     def step(node: Node, operands: list[int]) -> int:
         layer = node.layer
         attributes = dict(zip(layer.attributes, layer.attribute_values, strict=True)) | layer.integer_values
-        if not isinstance(layer, Linear):
+        if not isinstance(layer, Matrix):
             return handle.add_node(layer.op, operands, attributes)
         weight = _csr(layer) if layer.sparse else layer.weight
         return handle.add_node(layer.op, operands, attributes, weight=weight, bias=layer.bias)
@@ -67,7 +68,7 @@ def _graph_to_core(model: Model) -> _core.Model:
     return handle
 
 
-def _csr(layer: Linear) -> tuple:
+def _csr(layer: Matrix) -> tuple:
     """Shape, indptr, indices and data, as the core wants them."""
     return (layer.shape, *core_indices(layer.weight), layer.weight.data)
 
@@ -96,16 +97,19 @@ def from_core(handle: _core.Model) -> Model:
 
 def _layer(node: dict) -> Layer:
     kind = _LAYERS[node["op"]]
+    if kind is Linear:
+        return Linear(_weight(node), node["bias"])
+    if kind is Conv2d:
+        return Conv2d.of_window(_weight(node), node["bias"], Window(**node["integers"]))
     if kind in GRAPH_TYPES:
-        return kind(**node["integers"])
-    if kind is not Linear:
-        return kind(**dict(zip(kind.attributes, node["attributes"], strict=False)))
+        return kind.of_integers(**node["integers"])
+    return kind(**dict(zip(kind.attributes, node["attributes"], strict=False)))
+
+
+def _weight(node: dict):
     if not node["sparse"]:
-        return Linear(node["weight"], node["bias"])
-    shape = (node["outputs"], node["inputs"])
-    return Linear(
-        scipy.sparse.csr_array((node["data"], node["indices"], node["indptr"]), shape=shape), node["bias"]
-    )
+        return node["weight"]
+    return scipy.sparse.csr_array((node["data"], node["indices"], node["indptr"]), shape=node["shape"])
 
 
 def to_bytes(model: Model):

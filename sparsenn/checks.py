@@ -11,12 +11,14 @@ import scipy.sparse
 from .errors import ArgumentError
 
 
-def check_integer(name: str, value, *, minimum: int) -> int:
-    """value as an int that is at least minimum."""
+def check_integer(name: str, value, *, minimum: int, maximum: int | None = None) -> int:
+    """value as an int that is at least minimum, and at most maximum."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} must be an integer, got {type(value).__name__}")
     if value < minimum:
         raise ArgumentError(f"{name} must be at least {minimum}, got {value}")
+    if maximum is not None and value > maximum:
+        raise ArgumentError(f"{name} must be at most {maximum}, got {value}")
     return int(value)
 
 

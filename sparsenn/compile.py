@@ -107,11 +107,11 @@ def _cache_path(cache: bool | str | os.PathLike) -> bytes | None:
 def _warn_of_dense(report: dict) -> None:
     """One warning that names the sparse layers that run faster as dense ones."""
     below = [
-        f"layer {layer['node']} ({layer['outputs']} x {layer['inputs']}, {layer['sparsity']:.0%} sparse)"
+        f"layer {layer['node']} ({layer['rows']} x {layer['cols']}, {layer['sparsity']:.0%} sparse)"
         for layer in report["layers"]
         if layer.get("stored") == "csr"
         and layer["choices"][-1]["chosen"]["kernel"].startswith("dense")
-        and layer["outputs"] * layer["inputs"] >= SMALL_LAYER
+        and layer["rows"] * layer["cols"] >= SMALL_LAYER
     ]
     if below:
         warnings.warn(

@@ -14,9 +14,9 @@ LEFT = {"shape (out x in)", "stored", "batch", "kernel", "why"}
 def explain_report(report: dict) -> str:
     """The table of plan.explain(). Times are microseconds of one thread for the samples of the batch column.
 
-    GFLOP/s counts two operations a stored weight and sample, and its share of this core's measured peak of
-    multiply-adds is beside it: a dash where it would be above 1, since one of the two was then measured while
-    the machine was busy. Dense GFLOP/s counts as many operations as the dense layer needs.
+    GFLOP/s counts two operations a stored weight, position and sample, and its share of this core's measured
+    peak of multiply-adds is beside it: a dash where it would be above 1, since one of the two was then
+    measured while the machine was busy. Dense GFLOP/s counts as many operations as the dense layer needs.
     The first kernel of each kind of batch is the one chosen.
     """
     rows = [HEADINGS]
@@ -32,11 +32,13 @@ def explain_report(report: dict) -> str:
 
 
 def _rows_of_layer(layer: dict, peak: float) -> list[tuple[str, ...]]:
-    if layer["type"] != "linear":
+    if "choices" not in layer:
         width = f"{layer['outputs']} wide"
         blanks = [""] * (len(HEADINGS) - 7)
         return [(str(layer["node"]), width, "", "", "any", layer["activation"], *blanks, "a step of its own")]
-    shape = f"{layer['outputs']} x {layer['inputs']}"
+    shape = f"{layer['rows']} x {layer['cols']}"
+    if layer["positions"] > 1:
+        shape += f" at {layer['positions']}"
     start = (str(layer["node"]), shape, f"{layer['sparsity']:.2%}", layer["stored"])
     rows = []
     for choice in layer["choices"]:
@@ -61,8 +63,8 @@ def _numbers(layer: dict, choice: dict, candidate: dict, peak: float) -> tuple[s
     time_us = candidate["estimate_us"] if measured is None else measured
     rates = ["", "", ""]
     if time_us > 0:
-        dense = layer["outputs"] * layer["inputs"]
-        stored_rate, dense_rate = (2e-3 * n * choice["samples"] / time_us for n in (layer["nnz"], dense))
+        dense, times = layer["rows"] * layer["cols"], layer["positions"] * choice["samples"]
+        stored_rate, dense_rate = (2e-3 * n * times / time_us for n in (layer["nnz"], dense))
         share = share_of_peak(stored_rate, peak)
         rates = [f"{stored_rate:.1f}", "-" if share is None else f"{share:.0%}", f"{dense_rate:.1f}"]
     shown = "" if measured is None else f"{measured:.2f}"

@@ -17,7 +17,7 @@ from .graph.build import build
 from .graph.node import Node
 from .graph.value import Input, Value
 from .graph.walk import walk
-from .layers import LAYER_TYPES, Layer, Linear
+from .layers import LAYER_TYPES, Layer, Linear, Matrix
 from .reference import reference
 from .table import model_line, model_table
 
@@ -31,7 +31,7 @@ class Model:
 
     nodes            the layers at their places, in execution order
     layers           the nodes' layers; one that stands at two nodes is there twice
-    linear_layers    the Linear layers, each once
+    linear_layers    the layers with a weight matrix, Linear and Conv2d, each once
     input_values, output_values   Values with unique names
     is_chain         whether a list of layers makes the same model
 
@@ -59,8 +59,8 @@ class Model:
         self.output_values: tuple[Value, ...]
         self.nodes, self.input_values, self.output_values = build(inputs, outputs)
         self.layers: tuple[Layer, ...] = tuple(node.layer for node in self.nodes)
-        linears = {id(layer): layer for layer in self.layers if isinstance(layer, Linear)}
-        self.linear_layers: tuple[Linear, ...] = tuple(linears.values())
+        linears = {id(layer): layer for layer in self.layers if isinstance(layer, Matrix)}
+        self.linear_layers: tuple[Matrix, ...] = tuple(linears.values())
         self.is_chain: bool = bool(linears) and _is_chain(self)
 
     @property

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import scipy.sparse
 
+import sparsenn as snn
+
 
 @pytest.fixture
 def rng() -> np.random.Generator:
@@ -37,3 +39,11 @@ def usable_isas() -> list[str]:
     import sparsenn
 
     return sparsenn.cpu_info()["isas_usable"]
+
+
+@pytest.fixture(params=snn.cpu_info()["isas_built"])
+def isa(request, usable_isas) -> str:
+    """Each kernel set of this build."""
+    if request.param not in usable_isas:
+        pytest.skip(f"{request.param} kernels cannot run here, only {', '.join(usable_isas)}")
+    return request.param

@@ -13,13 +13,6 @@ BATCHES = [0, 1, 2, 3, 7, 15, 16, 17, 31, 64, 65, 130]
 SIZES = [(1, 1), (1, 16, 1), (7, 33, 5), (16, 16, 16), (17, 31, 13), (64, 127, 129, 10), (300, 257, 3)]
 
 
-@pytest.fixture(params=snn.cpu_info()["isas_built"])
-def isa(request, usable_isas) -> str:
-    if request.param not in usable_isas:
-        pytest.skip(f"{request.param} kernels cannot run here, only {', '.join(usable_isas)}")
-    return request.param
-
-
 @pytest.fixture
 def make_model(rng, random_csr):
     """make_model(sizes, sparsity, activation): layers of that sparsity; None leaves them dense."""

@@ -39,8 +39,8 @@ def node(op: str, inputs=("h",), outputs=("y",), **attributes) -> onnx.NodeProto
     ("proto", "message"),
     [
         (
-            then(node("Conv", ["h", "w"])),
-            "op 'Conv' of node 'last' is not supported; supported are Add, .*, Transpose",
+            then(node("Einsum", ["h", "w"])),
+            "op 'Einsum' of node 'last' is not supported; supported are Add, .*, Transpose",
         ),
         (then(node("Relu", domain="com.example")), "op 'Relu' of node 'last' is not supported"),
         (then(node("LSTM")), "op 'LSTM' of node 'last' is not supported"),

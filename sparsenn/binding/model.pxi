@@ -200,11 +200,11 @@ cdef class Model:
         return snn_model_node_count(self.handle)
 
     def node(self, int64_t index):
-        """Node index as a dict: op, inputs, outputs, sparse, nnz, attributes, and copies of its arrays.
+        """Node index as a dict: op, inputs, outputs, shape, sparse, nnz, attributes, copies of its arrays.
 
         operands: the numbers of its values, value: of the one it gives, integers: its whole numbers by
-        name. weight (out, in), bias (out,), data (nnz,), indices (nnz,), indptr (out + 1,); None where not
-        held.
+        name. shape (out, in) of weight, bias (out,), data (nnz,), indices (nnz,), indptr (out + 1,); None
+        where not held.
         """
         cdef snn_node_info info
         cdef snn_node_edges edges
@@ -214,13 +214,14 @@ cdef class Model:
             "op": snn_node_type_name(info.type).decode(),
             "inputs": info.inputs,
             "outputs": info.outputs,
+            "shape": (edges.rows, edges.cols),
             "sparse": bool(info.sparse),
             "nnz": info.nnz,
-            "weight": copy_array(info.weight, (info.outputs, info.inputs), np.float32),
-            "indptr": copy_array(info.indptr, (info.outputs + 1,), np.int64),
+            "weight": copy_array(info.weight, (edges.rows, edges.cols), np.float32),
+            "indptr": copy_array(info.indptr, (edges.rows + 1,), np.int64),
             "indices": copy_array(info.indices, (info.nnz,), np.int32),
             "data": copy_array(info.data, (info.nnz,), np.float32),
-            "bias": copy_array(info.bias, (info.outputs,), np.float32),
+            "bias": copy_array(info.bias, (edges.rows,), np.float32),
             "attributes": (info.low, info.high),
             "operands": [edges.operands[i] for i in range(<int64_t>edges.operand_count)],
             "value": edges.value,

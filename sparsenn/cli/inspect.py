@@ -80,7 +80,7 @@ def _layer(index: int, entry: dict, tensors: dict) -> dict:
     layer |= {key: entry[key] for key in ("name", "dims") if key in entry}
     if "operands" in entry:
         layer["reads"] = entry["operands"]
-    if entry["type"] == "linear":
+    if "weight" in entry:
         shape, sparse = [entry["outputs"], entry["inputs"]], entry["weight"] == "csr"
         nnz = own[f"{index}.weight.data"]["shape"][0] if sparse else math.prod(shape)
         layer |= {"shape": shape, "format": entry["weight"], "nnz": nnz}

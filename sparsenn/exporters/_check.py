@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse
 
-from ..layers import Linear
+from ..layers import Matrix
 from ..model import Model
 from ..sparse_input import checked
 
@@ -15,7 +15,7 @@ def check_model(model: object) -> Model:
     if not isinstance(model, Model):
         raise TypeError(f"model must be a sparsenn.Model, got {type(model).__name__}")
     for index, layer in enumerate(model.layers):
-        if isinstance(layer, Linear) and layer.sparse:
+        if isinstance(layer, Matrix) and layer.sparse:
             checked(layer.weight, f"model.layers[{index}].weight")
     return model
 

@@ -8,7 +8,7 @@ from .. import _core
 from ..file_replace import replace_file
 from ..graph.node import Node
 from ..graph.walk import walk
-from ..layers import Linear
+from ..layers import Conv2d, Linear
 from ..model import Model
 from ..require import require
 from ._check import check_model, dense_weight
@@ -38,6 +38,19 @@ def to_onnx(model: Model, path: str | os.PathLike | None = None, *, sparse: bool
             if id(layer) not in parameters:
                 parameters[id(layer)] = _parameters(graph, layer, sparse=sparse)
             graph.node("Gemm", *names, *parameters[id(layer)], transB=1)
+        elif isinstance(layer, Conv2d):
+            if id(layer) not in parameters:
+                parameters[id(layer)] = _kernel(graph, layer)
+            window = layer.window
+            graph.node(
+                "Conv",
+                *names,
+                *parameters[id(layer)],
+                kernel_shape=window.kernel,
+                strides=window.stride,
+                pads=window.padding,
+                dilations=window.dilation,
+            )
         else:
             layer.to_onnx(graph, *names)
         return graph.rename_last(node.output.name)
@@ -65,6 +78,12 @@ def to_onnx(model: Model, path: str | os.PathLike | None = None, *, sparse: bool
     if path is not None:
         replace_file(path, proto.SerializeToString())
     return proto
+
+
+def _kernel(graph: Graph, layer: Conv2d) -> list[str]:
+    """Writes a convolution's weight, zeros filled in, and the bias -> their names."""
+    names = [graph.constant("weight", layer.dense_kernel)]
+    return names if layer.bias is None else [*names, graph.constant("bias", layer.bias)]
 
 
 def _parameters(graph: Graph, layer: Linear, *, sparse: bool) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..graph.node import Node
 from ..graph.walk import walk
-from ..layers import LAYER_TYPES, Linear
+from ..layers import LAYER_TYPES, Conv2d, Linear, Matrix
 from ..model import Model
 from ..require import require
 from ._check import check_model, dense_weight
@@ -41,7 +41,7 @@ def _graph_module(torch, model: Model, sparse: bool):
         return names[id(layer)]
 
     def step(node: Node, operands: list):
-        if isinstance(node.layer, LAYER_TYPES):
+        if isinstance(node.layer, (*LAYER_TYPES, Matrix)):
             return graph.call_module(module_name(node.layer), tuple(operands))
         return node.layer.torch_value(torch, *(Proxy(operand, tracer) for operand in operands)).node
 
@@ -64,6 +64,8 @@ def _graph_module(torch, model: Model, sparse: bool):
 def _module(torch, layer, sparse: bool):
     if isinstance(layer, Linear):
         return _sparse_linear(layer) if sparse and layer.sparse else _linear(torch, layer)
+    if isinstance(layer, Conv2d):
+        return _convolution(torch, layer)
     return layer.to_torch(torch.nn)
 
 
@@ -75,6 +77,27 @@ def _linear(torch, layer: Linear):
         if layer.bias is not None:
             linear.bias.copy_(torch.from_numpy(layer.bias))
     return linear
+
+
+def _convolution(torch, layer: Conv2d):
+    """A Conv2d; behind a ZeroPad2d where its sides differ."""
+    nn, window = torch.nn, layer.window
+    top, left, bottom, right = window.padding
+    same = (top, left) == (bottom, right)
+    convolution = nn.Conv2d(
+        layer.channels,
+        layer.shape[0],
+        window.kernel,
+        window.stride,
+        (top, left) if same else 0,
+        window.dilation,
+        bias=layer.bias is not None,
+    )
+    with torch.no_grad():
+        convolution.weight.copy_(torch.from_numpy(layer.dense_kernel))
+        if layer.bias is not None:
+            convolution.bias.copy_(torch.from_numpy(layer.bias))
+    return convolution if same else nn.Sequential(nn.ZeroPad2d((left, right, top, bottom)), convolution)
 
 
 def _sparse_linear(layer: Linear):

@@ -11,6 +11,7 @@ from ..errors import ArgumentError, UnsupportedError
 from ..graph.value import Input, Value
 from ..layers import Activation, Add, Mul, Reshape
 from ..model import Model
+from ._convolutions import Convolution, Pad, folded
 from ._patterns import recognised
 from ._steps import Affine, Scale, as_identity, build_model, linear, merge_scales
 from ._wires import Erf, Wire, in_order
@@ -27,9 +28,11 @@ def emit(inputs: Named, outputs: Named, *, hint: str = "") -> Model:
     A chain of layers takes and gives (batch, features), whatever the sizes of its input. ArgumentError for
     weights that are not finite or do not fit, UnsupportedError for what no model can do.
     """
-    wires = recognised([wire for _, wire in outputs])
+    wires = folded(recognised([wire for _, wire in outputs]))
     if any(isinstance(wire.step, Erf) for wire in in_order(wires)):
         raise UnsupportedError("op 'Erf' is supported in the formula of GELU alone")
+    if any(isinstance(wire.step, Pad) for wire in in_order(wires)):
+        raise UnsupportedError("padding is supported before a convolution or a pool alone")
     if len(outputs) == 1:
         chain = _chain(wires[0])
         if chain is not None:
@@ -84,7 +87,7 @@ class _Graph:
         self.inputs = [(name, wire) for name, wire in inputs if wire in self.places]
         self.outputs = outputs
         self.values: dict[Wire, Value] = {}
-        self.linears: dict[tuple, object] = {}
+        self.layers: dict[tuple, object] = {}
         self.kept: list = []  # arrays whose identity is a key
 
     def model(self) -> Model:
@@ -120,25 +123,29 @@ class _Graph:
         return sorted(runs.values(), key=lambda run: self.places[run[-1]])
 
     def _value(self, run: list[Wire], operands: list[Value]) -> Value:
+        if isinstance(step := run[0].step, Convolution):
+            return self._shared(step)(*operands)
         if not _is_link(run[0]):
-            return _scaled(step, *operands) if isinstance(step := run[0].step, Scale) else step(*operands)
+            return _scaled(step, *operands) if isinstance(step, Scale) else step(*operands)
         (value,) = operands
         for step in merge_scales([wire.step for wire in run]):
             if isinstance(step, Affine):
-                value = self._linear(step)(value)
+                value = self._shared(step)(value)
             elif isinstance(step, Scale):
                 value = _scaled(step, value)
             else:
                 value = step(value)
         return value
 
-    def _linear(self, step: Affine):
+    def _shared(self, step: Affine | Convolution):
         """The layer of a step; one for all that read the same arrays."""
         self.kept.append(step)
         key = tuple(_identity(array) for array in (step.weight, step.bias))
-        if key not in self.linears:
-            self.linears[key] = linear(step)
-        return self.linears[key]
+        if isinstance(step, Convolution):
+            key = (*key, step.window, step.groups)
+        if key not in self.layers:
+            self.layers[key] = step.layer() if isinstance(step, Convolution) else linear(step)
+        return self.layers[key]
 
 
 def _is_link(wire: Wire) -> bool:

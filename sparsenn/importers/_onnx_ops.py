@@ -14,6 +14,7 @@ from ._functions import LARGEST
 from ._moves import flattened, reshaped
 from ._onnx_shapes import SHAPE_OPS
 from ._onnx_values import Node
+from ._onnx_windows import WINDOW_OPS
 from ._steps import Scale
 from ._wires import Erf
 
@@ -192,7 +193,7 @@ OPS: dict[tuple[str, str], Callable] = {
     ("", "Cast"): cast,
     ("", "Sum"): sum_of,
     ("", "Neg"): negative,
-    **{("", name): function for name, function in SHAPE_OPS.items()},
+    **{("", name): function for name, function in (SHAPE_OPS | WINDOW_OPS).items()},
     ("ai.onnx.ml", "ZipMap"): identity,
 }
 ALWAYS = {("", "Constant"), ("", "Identity"), ("", "Dropout"), ("", "Cast"), ("ai.onnx.ml", "ZipMap")}

@@ -14,7 +14,7 @@ import numpy as np
 import scipy.sparse
 
 from ..errors import ArgumentError, UnsupportedError
-from ..layers import Linear
+from ..layers import Linear, Matrix
 from ..model import Model
 
 # Share of zeros from which a weight is stored as CSR: about where the sparse kernels overtake the dense one.
@@ -182,18 +182,26 @@ def linear(step: Affine) -> Linear:
     weight, sparse = step.weight, scipy.sparse.issparse(step.weight)
     if len(weight.shape) != 2 or 0 in weight.shape:
         raise ArgumentError(f"{step.name} must have a weight (out, in), got shape {tuple(weight.shape)}")
-    for part, values in (("weight", weight), ("bias", step.bias)):
-        if values is not None and values.dtype.kind != "f":
-            raise UnsupportedError(f"{step.name}: the {part} must hold floats, got {values.dtype}")
+    check_floats(weight, step.bias, step.name)
     with np.errstate(over="ignore"):
         if not sparse and np.count_nonzero(weight) <= (1 - BREAK_EVEN) * weight.size:
             weight = scipy.sparse.csr_array(np.asarray(weight, np.float32))
         layer = Linear(weight, step.bias)
+    check_finite(layer, step.name)
+    return layer
+
+
+def check_floats(weight, bias, name: str) -> None:
+    for part, values in (("weight", weight), ("bias", bias)):
+        if values is not None and values.dtype.kind != "f":
+            raise UnsupportedError(f"{name}: the {part} must hold floats, got {values.dtype}")
+
+
+def check_finite(layer: Matrix, name: str) -> None:
     for part, values in (
         ("weight", layer.weight.data if layer.sparse else layer.weight),
         ("bias", layer.bias),
     ):
         if values is not None and not np.isfinite(values).all():
             bad = values[~np.isfinite(values)][0]
-            raise ArgumentError(f"{step.name}: the {part} must be finite as float32, got {bad}")
-    return layer
+            raise ArgumentError(f"{name}: the {part} must be finite as float32, got {bad}")

@@ -42,6 +42,23 @@ def _always(layer: object) -> Callable:
     return lambda _at, _module, data: data.then(layer)
 
 
+def _convolution(at: Place, module: nn.Conv2d, data: Data) -> Data:
+    if module.padding_mode != "zeros":
+        raise at.fail(f"pad with zeros, got padding_mode={module.padding_mode!r}")
+    parts = (module.weight, module.bias, module.stride, module.padding, module.dilation, module.groups)
+    return functions.conv2d(at, data, *parts)
+
+
+def _max_pool(at: Place, m: nn.MaxPool2d, x: Data) -> Data:
+    parts = (m.kernel_size, m.stride, m.padding, m.dilation, m.ceil_mode, m.return_indices)
+    return functions.max_pool2d(at, x, *parts)
+
+
+def _avg_pool(at: Place, m: nn.AvgPool2d, x: Data) -> Data:
+    parts = (m.kernel_size, m.stride, m.padding, m.ceil_mode, m.count_include_pad, m.divisor_override)
+    return functions.avg_pool2d(at, x, *parts)
+
+
 # ReLU6 has the forward of Hardtanh.
 FORWARDS: dict[Callable, Callable] = {
     nn.Linear.forward: lambda at, m, x: functions.linear(at, x, m.weight, m.bias),
@@ -55,7 +72,12 @@ FORWARDS: dict[Callable, Callable] = {
     nn.GELU.forward: lambda at, m, x: functions.gelu(at, x, m.approximate),
     nn.ELU.forward: lambda at, m, x: functions.elu(at, x, m.alpha),
     nn.Softmax.forward: lambda at, m, x: functions.softmax(at, x, m.dim),
-    nn.BatchNorm1d.forward: _batch_norm,
+    nn.BatchNorm1d.forward: _batch_norm,  # that of BatchNorm2d as well
+    nn.Conv2d.forward: _convolution,
+    nn.ZeroPad2d.forward: lambda at, m, x: functions.pad(at, x, m.padding, value=m.value),
+    nn.MaxPool2d.forward: _max_pool,
+    nn.AvgPool2d.forward: _avg_pool,
+    nn.AdaptiveAvgPool2d.forward: lambda at, m, x: functions.adaptive_avg_pool2d(at, x, m.output_size),
     nn.Identity.forward: lambda _at, _m, x: x,
     nn.Flatten.forward: lambda at, m, x: _moves.flattened(x, m.start_dim, m.end_dim, at),
     nn.Unflatten.forward: lambda at, m, x: functions.unflatten(at, x, m.dim, m.unflattened_size),

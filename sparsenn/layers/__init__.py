@@ -6,8 +6,10 @@ src_c/ops/NAME.c. A new layer is one of each, an import and a place in a list he
 """
 
 from .add import Add
+from .avg_pool2d import AvgPool2d
 from .clipped_relu import ClippedReLU
 from .concat import Concat
+from .conv2d import Conv2d
 from .elu import ELU
 from .flatten import Flatten
 from .gelu import GELU
@@ -15,6 +17,8 @@ from .layer import Activation as Activation
 from .layer import Layer as Layer
 from .leaky_relu import LeakyReLU
 from .linear import Linear
+from .matrix import Matrix as Matrix
+from .max_pool2d import MaxPool2d
 from .mul import Mul
 from .relu import ReLU
 from .reshape import Reshape
@@ -30,7 +34,7 @@ _KINDS = (ReLU, ClippedReLU, Tanh, Sigmoid, GELU, ELU, LeakyReLU, SiLU, Softmax)
 
 ACTIVATIONS = {kind.word: kind for kind in _KINDS}  # by the word that mlp(activation=...) takes
 LAYER_TYPES = (Linear, *_KINDS)  # of a chain
-GRAPH_TYPES = (Add, Mul, Concat, Slice, Reshape, Transpose)  # of a graph alone
+GRAPH_TYPES = (Add, Mul, Concat, Slice, Reshape, Transpose, Conv2d, MaxPool2d, AvgPool2d)  # of a graph alone
 
 # What `import sparsenn` offers. Split and Flatten make other layers.
 __all__ = [kind.__name__ for kind in (*LAYER_TYPES, *GRAPH_TYPES, Split, Flatten)]

@@ -61,6 +61,11 @@ class Layer(ABC):
     def depends(self, *masks: np.ndarray) -> np.ndarray:
         """Which of its values change with the inputs, of the masks of those of its operands that do."""
 
+    @classmethod
+    def of_integers(cls, **integers) -> Layer:
+        """The layer with these integer_values."""
+        return cls(**integers)
+
     @property
     def attribute_values(self) -> tuple[float, ...]:
         return tuple(getattr(self, name) for name in self.attributes)

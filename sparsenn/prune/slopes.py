@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import ops
 from ..checks import as_features, check_same_length
-from ..errors import ArgumentError
+from ..errors import ArgumentError, UnsupportedError
 from ..graph.node import Node
 from ..graph.walk import walk, walk_back
 from ..layers import Linear, Softmax
@@ -22,6 +22,14 @@ from ..training.losses import choose_loss
 
 _BATCH = 1024  # samples at a time: bounds the memory
 Pairs = list[tuple[np.ndarray, np.ndarray]]
+
+
+def _check_layers(model: Model, criterion: str) -> None:
+    for layer in model.linear_layers:
+        if not isinstance(layer, Linear):
+            raise UnsupportedError(
+                f"criterion {criterion!r} looks at the data of Linear layers, got {layer!r}"
+            )
 
 
 def layer_inputs(model: Model, data, criterion: str) -> Iterator[list[list[np.ndarray]]]:
@@ -34,6 +42,7 @@ def layer_inputs(model: Model, data, criterion: str) -> Iterator[list[list[np.nd
     if X is None:
         raise ArgumentError(f"data must be X or (X, y) for criterion {criterion!r}, got None")
     features = as_features(X, inputs=model.inputs)
+    _check_layers(model, criterion)
     for start in range(0, len(features), _BATCH):
         inputs: dict[int, list[np.ndarray]] = {id(layer): [] for layer in model.linear_layers}
 
@@ -70,6 +79,7 @@ def layer_slopes(model: Model, data, criterion: str) -> Iterator[list[Pairs]]:
     data  (X, y), or (X, y, loss) with the name of a loss; without one as train's loss="auto"
     """
     features, targets, loss = check_data(model, data, f"criterion {criterion!r}")
+    _check_layers(model, criterion)
     if loss.takes_logits:
         model = without_softmax(model)
     for start in range(0, len(features), _BATCH):

@@ -108,6 +108,9 @@ class Network:
 def _check_model(model) -> None:
     if not isinstance(model, Model):
         raise TypeError(f"model must be a Model, got {type(model).__name__}")
+    for layer in model.linear_layers:
+        if not isinstance(layer, Linear):
+            raise UnsupportedError(f"training takes Linear layers only, got {layer!r}")
     if not model.linear_layers:
         raise ArgumentError("model must hold at least one Linear to train, got none")
     if len(model.linear_layers) < sum(isinstance(layer, Linear) for layer in model.layers):

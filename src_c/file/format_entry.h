@@ -14,7 +14,7 @@ enum {
     SNN_KEY_OPERANDS = 32,
     SNN_KEY_NAME = 64,
     SNN_KEY_COUNT = 7,
-    SNN_MAX_RAW_ATTRIBUTES = 8
+    SNN_MAX_RAW_ATTRIBUTES = 12
 };
 extern const char *const snn_key_names[SNN_KEY_COUNT];
 

@@ -151,6 +151,10 @@ static snn_status set_node(int64_t index, const snn_layout *layout, const snn_op
     if (status != SNN_OK)
         return status;
     out->node = (snn_node){.type = op->type, .inputs = raw->inputs, .outputs = raw->outputs};
+    if (is_matrix) {
+        out->node.rows = raw->outputs;
+        out->node.cols = raw->inputs;
+    }
     status = set_attributes(index, op, raw, &out->node);
     return status == SNN_OK && is_matrix ? set_weights(index, raw, out) : status;
 }

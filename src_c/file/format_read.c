@@ -73,11 +73,11 @@ static snn_status read_part(const snn_source *source, uint64_t base, const snn_f
 static snn_status check_csr(const snn_node *node)
 {
     /* indptr alone first: it must agree with the length of indices before those are looked at. */
-    if (node->indptr[node->outputs] != node->nnz)
+    if (node->indptr[node->rows] != node->nnz)
         return snn_fail(SNN_ERROR_CSR,
                         "indptr must end at the number of stored weights, %" PRId64 ", got %" PRId64,
-                        node->nnz, node->indptr[node->outputs]);
-    return snn_csr_check(node->outputs, node->inputs, node->indptr, node->indices);
+                        node->nnz, node->indptr[node->rows]);
+    return snn_csr_check(node->rows, node->cols, node->indptr, node->indices);
 }
 
 /* Reads a node's tensors; on failure node holds what was allocated so far. */

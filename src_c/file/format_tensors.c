@@ -97,7 +97,7 @@ static snn_status check_shape(const char *name, const raw_tensor *raw, snn_part 
     const snn_node *node = &target->node;
     if (part == SNN_PART_CONSTANT)
         return check_constant(name, raw, target);
-    const int64_t rows = part == SNN_PART_INDPTR ? node->outputs + 1 : node->outputs;
+    const int64_t rows = part == SNN_PART_INDPTR ? node->rows + 1 : node->rows;
     const int rank = part == SNN_PART_WEIGHT ? 2 : 1;
     if (raw->rank != rank)
         return snn_fail(SNN_ERROR_FORMAT, "tensor %s: shape must have %d dimension(s), got %d", name, rank,
@@ -107,9 +107,9 @@ static snn_status check_shape(const char *name, const raw_tensor *raw, snn_part 
     if (raw->shape[0] != rows)
         return snn_fail(SNN_ERROR_FORMAT, "tensor %s: shape[0] must be %" PRId64 ", got %" PRId64, name, rows,
                         raw->shape[0]);
-    if (rank == 2 && raw->shape[1] != node->inputs)
+    if (rank == 2 && raw->shape[1] != node->cols)
         return snn_fail(SNN_ERROR_FORMAT, "tensor %s: shape[1] must be %" PRId64 ", got %" PRId64, name,
-                        node->inputs, raw->shape[1]);
+                        node->cols, raw->shape[1]);
     return SNN_OK;
 }
 
@@ -117,7 +117,7 @@ static snn_status check_shape(const char *name, const raw_tensor *raw, snn_part 
 static snn_status place(const char *name, const raw_tensor *raw, snn_part part, snn_format_node *target)
 {
     const snn_node *node = &target->node;
-    const char *dtype = snn_part_dtype(part, node->inputs);
+    const char *dtype = snn_part_dtype(part, node->cols);
     if (!snn_json_equals(raw->dtype, dtype))
         return snn_fail(SNN_ERROR_FORMAT, "tensor %s: dtype must be %s, got \"%s\"", name, dtype,
                         snn_json_show(raw->dtype).text);
@@ -129,7 +129,7 @@ static snn_status place(const char *name, const raw_tensor *raw, snn_part part, 
     uint64_t count = 1;
     for (int i = 0; i < raw->rank; i++)
         count *= (uint64_t)raw->shape[i];
-    const uint64_t size = snn_part_size(part, node->inputs);
+    const uint64_t size = snn_part_size(part, node->cols);
     if (raw->offsets[1] < raw->offsets[0])
         return snn_fail(SNN_ERROR_FORMAT,
                         "tensor %s: data_offsets end at %" PRId64 ", before their begin %" PRId64, name,

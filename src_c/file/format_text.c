@@ -28,8 +28,8 @@ static const void *part_array(const snn_node *node, snn_part part)
 static int64_t part_length(const snn_node *node, snn_part part)
 {
     switch (part) {
-    case SNN_PART_INDPTR: return node->outputs + 1;
-    case SNN_PART_BIAS: return node->outputs;
+    case SNN_PART_INDPTR: return node->rows + 1;
+    case SNN_PART_BIAS: return node->rows;
     default: return node->nnz;
     }
 }
@@ -41,7 +41,7 @@ static snn_status visit_node(const snn_node *node, int64_t entry, uint64_t size,
     for (int i = 0; i < SNN_PART_COUNT && status == SNN_OK; i++) {
         const snn_part part = (snn_part)i;
         const void *array = part_array(node, part);
-        if (array == NULL || snn_part_size(part, node->inputs) != size)
+        if (array == NULL || snn_part_size(part, node->cols) != size)
             continue;
         status = visit(context, &(snn_tensor){.entry = entry,
                                               .part = part,
@@ -150,7 +150,8 @@ static void add_node(snn_text *text, const snn_model *model, const snn_node *nod
         add_name(text, model->values[node->value].name);
     }
     if (is_matrix || !model->is_graph)
-        snn_text_add(text, ",\"inputs\":%" PRId64 ",\"outputs\":%" PRId64, node->inputs, node->outputs);
+        snn_text_add(text, ",\"inputs\":%" PRId64 ",\"outputs\":%" PRId64,
+                     is_matrix ? node->cols : node->inputs, is_matrix ? node->rows : node->outputs);
     if (is_matrix)
         snn_text_add(text, ",\"weight\":\"%s\",\"bias\":%s", node->sparse ? "csr" : "dense",
                      node->bias != NULL ? "true" : "false");
@@ -241,13 +242,13 @@ static snn_status add_tensor(void *context, const snn_tensor *tensor)
 {
     header_state *state = context;
     const uint64_t end = state->offset + (uint64_t)tensor->count * tensor->size;
-    const int64_t inputs = tensor->node ? tensor->node->inputs : 0;
+    const int64_t cols = tensor->node ? tensor->node->cols : 0;
     snn_text_add(&state->text, ",\"%" PRId64 "%s\":{\"dtype\":\"%s\",\"shape\":", tensor->entry,
-                 snn_part_names[tensor->part], snn_part_dtype(tensor->part, inputs));
+                 snn_part_names[tensor->part], snn_part_dtype(tensor->part, cols));
     if (tensor->constant)
         add_list(&state->text, tensor->constant->dims + 1, tensor->constant->rank - 1);
     else if (tensor->part == SNN_PART_WEIGHT)
-        add_list(&state->text, (const int64_t[]){tensor->node->outputs, inputs}, 2);
+        add_list(&state->text, (const int64_t[]){tensor->node->rows, cols}, 2);
     else
         add_list(&state->text, &tensor->count, 1);
     snn_text_add(&state->text, ",\"data_offsets\":[%" PRIu64 ",%" PRIu64 "]}", state->offset, end);

@@ -22,7 +22,7 @@ static void *copy_array(const void *source, int64_t count, size_t size)
 static snn_status finish(snn_node *node, int complete, const float *bias)
 {
     if (complete && bias != NULL) {
-        node->bias = copy_array(bias, node->outputs, sizeof *bias);
+        node->bias = copy_array(bias, node->rows, sizeof *bias);
         complete = node->bias != NULL;
     }
     if (complete)
@@ -45,7 +45,12 @@ snn_status snn_node_make_dense(int64_t rows, int64_t cols, const float *weight, 
         return status;
     if (weight == NULL)
         return snn_fail(SNN_ERROR_ARGUMENT, "weight must not be NULL");
-    *node = (snn_node){.type = SNN_OP_LINEAR, .inputs = cols, .outputs = rows, .nnz = rows * cols};
+    *node = (snn_node){.type = SNN_OP_LINEAR,
+                       .inputs = cols,
+                       .outputs = rows,
+                       .rows = rows,
+                       .cols = cols,
+                       .nnz = rows * cols};
     node->weight = copy_array(weight, node->nnz, sizeof *weight);
     return finish(node, node->weight != NULL, bias);
 }
@@ -61,7 +66,13 @@ snn_status snn_node_make_csr(int64_t rows, int64_t cols, const int64_t *indptr, 
     const int64_t nnz = indptr[rows];
     if (data == NULL && nnz > 0)
         return snn_fail(SNN_ERROR_ARGUMENT, "data must not be NULL with %" PRId64 " stored weights", nnz);
-    *node = (snn_node){.type = SNN_OP_LINEAR, .inputs = cols, .outputs = rows, .sparse = 1, .nnz = nnz};
+    *node = (snn_node){.type = SNN_OP_LINEAR,
+                       .inputs = cols,
+                       .outputs = rows,
+                       .rows = rows,
+                       .cols = cols,
+                       .sparse = 1,
+                       .nnz = nnz};
     node->indptr = copy_array(indptr, rows + 1, sizeof *indptr);
     node->indices = copy_array(indices, nnz, sizeof *indices);
     node->data = copy_array(data, nnz, sizeof *data);

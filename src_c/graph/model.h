@@ -25,18 +25,19 @@ typedef struct snn_value {
 typedef struct snn_node {
     int type;                /* SNN_OP_... */
     int64_t inputs, outputs; /* features of the first operand and of the result */
+    int64_t rows, cols;      /* of the weight; 0 without one */
     int64_t operand_count;
     int64_t *operands; /* (operand_count) owned: values that came before */
     int64_t value;     /* that the node gives */
     int integer_count;
-    int64_t integers[SNN_MAX_RANK]; /* the op's whole numbers: each in its table's order, or one list */
+    int64_t integers[SNN_MAX_INTEGERS]; /* the op's whole numbers: each in its table's order, or one list */
     int sparse;
     int64_t nnz;
-    float *weight;                        /* (outputs, inputs) or NULL */
-    int64_t *indptr;                      /* (outputs + 1) or NULL */
+    float *weight;                        /* (rows, cols) or NULL */
+    int64_t *indptr;                      /* (rows + 1) or NULL */
     int32_t *indices;                     /* (nnz) or NULL */
     float *data;                          /* (nnz) or NULL */
-    float *bias;                          /* (outputs) or NULL */
+    float *bias;                          /* (rows) or NULL */
     float attributes[SNN_MAX_ATTRIBUTES]; /* its float numbers, in the order of the op's table */
     unsigned mapped; /* SNN_MAPPED_ bits: these arrays are not freed, and never written */
 } snn_node;

@@ -82,6 +82,8 @@ snn_status snn_model_edges(const snn_model *model, int64_t index, snn_node_edges
         .value = node->value,
         .integers = node->integers,
         .integer_count = (size_t)node->integer_count,
+        .rows = node->rows,
+        .cols = node->cols,
     };
     return SNN_OK;
 }

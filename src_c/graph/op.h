@@ -12,7 +12,7 @@
 #include "sparsenn.h"
 
 #define SNN_MAX_ATTRIBUTES 2
-#define SNN_MAX_INTEGERS 4
+#define SNN_MAX_INTEGERS 10
 #define SNN_MAX_RANK 8
 #define SNN_DYNAMIC (-1) /* a dim that is not fixed */
 
@@ -21,7 +21,9 @@ struct snn_value;
 
 /* How a plan computes an op. */
 typedef enum snn_op_kind {
-    SNN_KIND_MATRIX,    /* W x + b; an op of kind SNN_KIND_POINTWISE behind it is fused into it */
+    SNN_KIND_MATRIX,    /* W x + b, of the features or, where it has a window, of what that holds at each
+                           position; an op of kind SNN_KIND_POINTWISE behind it is fused into it */
+    SNN_KIND_POOL,      /* a value for what a window holds of a channel */
     SNN_KIND_POINTWISE, /* a value for a value: kernels/activation.inl */
     SNN_KIND_SOFTMAX,   /* over the features of a position */
     SNN_KIND_PAIR,      /* two values for a value, broadcast as in numpy: kernels/pair.inl */
@@ -36,6 +38,13 @@ typedef struct snn_move {
 /* Where an op puts its moves. */
 typedef struct snn_moves snn_moves;
 void snn_move_add(snn_moves *moves, snn_move move);
+
+/* A window that moves over the positions (height, width) of an operand (channels, height, width). What lies
+ * outside is padding. */
+typedef struct snn_window {
+    int64_t channels, height, width, out_height, out_width;
+    int64_t kernel_h, kernel_w, stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w;
+} snn_window;
 
 typedef struct snn_op {
     int type;         /* SNN_OP_... */
@@ -58,6 +67,8 @@ typedef struct snn_op {
                         struct snn_value *result);
     /* kind SNN_KIND_MOVE: all features of the result, in order. Dims are fixed. */
     void (*moves)(const struct snn_node *node, const struct snn_value *const *operands, snn_moves *moves);
+    /* An op with a window: which. Dims are fixed. NULL: it has none. */
+    void (*window)(const struct snn_node *node, const struct snn_value *operand, snn_window *window);
 } snn_op;
 
 /* The op of a type; NULL where there is none of that number. Types are 0 to SNN_OP_COUNT - 1. */

@@ -209,12 +209,12 @@ typedef struct snn_node_spec {
     size_t attribute_count;
     const int64_t *integers; /* (integer_count) its whole numbers, likewise */
     size_t integer_count;
-    int64_t rows, cols;  /* linear: of W */
-    const float *weight; /* linear: W (rows, cols), or NULL and the three arrays of snn_model_add_csr */
+    int64_t rows, cols;  /* an op with weights: of W */
+    const float *weight; /* likewise: W (rows, cols), or NULL and the three arrays of snn_model_add_csr */
     const int64_t *indptr;
     const int32_t *indices;
     const float *data;
-    const float *bias; /* linear: (rows) or NULL */
+    const float *bias; /* likewise: (rows) or NULL */
 } snn_node_spec;
 SNN_API snn_status snn_model_add_node(snn_model *model, const snn_node_spec *spec, int64_t *value);
 /* Names a value, which is no constant, as an output. */
@@ -235,6 +235,7 @@ typedef struct snn_node_edges {
     int64_t value;           /* that it gives */
     const int64_t *integers; /* (integer_count) its whole numbers */
     size_t integer_count;
+    int64_t rows, cols; /* of its weight; 0 without one */
 } snn_node_edges;
 /* 1 when it was made by snn_model_create_graph, or loaded from a file of such a one. A chain has values as
  * well: its input, then one a node. */

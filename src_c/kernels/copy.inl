@@ -44,3 +44,16 @@ static void SNN_NAME(copy)(const float *restrict from, int64_t from_stride, floa
         for (int64_t r = 0; r < rows; r++)
             memcpy(to + r * to_stride, from + r * from_stride, (size_t)columns * sizeof(float));
 }
+
+/* to (rows, to_stride): columns floats, step apart, of each row of from: snn_isa.pick. */
+static void SNN_NAME(pick)(const float *restrict from, int64_t from_stride, int64_t step, float *restrict to,
+                           int64_t to_stride, int64_t rows, int64_t columns) {
+    for (int64_t r = 0; r < rows; r++) {
+        const float *row = from + r * from_stride;
+        float *target = to + r * to_stride;
+        if (step == 2) // of a known step the compiler makes vectors
+            for (int64_t c = 0; c < columns; c++) target[c] = row[2 * c];
+        else
+            for (int64_t c = 0; c < columns; c++) target[c] = row[step * c];
+    }
+}

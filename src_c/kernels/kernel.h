@@ -130,6 +130,9 @@ typedef struct snn_isa {
     /* to (rows, to_stride) = from (rows, from_stride), columns floats of each row. */
     void (*copy)(const float *from, int64_t from_stride, float *to, int64_t to_stride, int64_t rows,
                  int64_t columns);
+    /* The same of columns that are step apart in from. */
+    void (*pick)(const float *from, int64_t from_stride, int64_t step, float *to, int64_t to_stride,
+                 int64_t rows, int64_t columns);
     /* Whether there is a NaN among count values. */
     int (*has_nan)(const float *x, int64_t count);
     /* y = W x + bias, without an activation, of one share packed for kernel: weights that are 0 are not read,

@@ -52,6 +52,7 @@ const snn_isa SNN_NAME(isa) = {
     .softmax_column = SNN_NAME(softmax_column),
     .transpose = SNN_NAME(transpose),
     .copy = SNN_NAME(copy),
+    .pick = SNN_NAME(pick),
     .has_nan = SNN_NAME(has_nan),
     .exact = SNN_NAME(exact),
     .sampled_rows = SNN_SAMPLED_ROWS,

@@ -18,6 +18,10 @@ void snn_bucket_init(snn_plan *plan, const snn_plan_options *options)
     for (size_t i = 0; options->batch_sizes && i < options->batch_size_count; i++)
         if (options->batch_sizes[i] > largest)
             largest = options->batch_sizes[i];
+    if (plan->by_sample) {
+        plan->buckets[plan->bucket_count++] = (snn_bucket){.layout = SNN_LAYOUT_COLUMN, .samples = 1};
+        return;
+    }
     for (int i = 0; i < 3; i++)
         if (i == 0 || columns[i] <= 2 * largest)
             plan->buckets[plan->bucket_count++] =
@@ -124,15 +128,23 @@ static int worth_timing(const snn_tuned *tuned)
     return count < 6 ? count : 6;
 }
 
-void snn_candidate_init(const snn_plan *plan, const snn_csr *csr, int bucket, const snn_structure *structure,
-                        snn_tuned *tuned)
+/* Whether a step may run a kernel in a bucket. */
+static int fits(const snn_kernel *kernel, const snn_step *step, const snn_bucket *bucket)
+{
+    if (step->type == SNN_STEP_CONVOLUTION)
+        return kernel->layout == SNN_LAYOUT_TILE;
+    return kernel->layout == bucket->layout && kernel->samples == bucket->samples;
+}
+
+void snn_candidate_init(const snn_plan *plan, const snn_step *step, const snn_csr *csr, int bucket,
+                        const snn_structure *structure, snn_tuned *tuned)
 {
     static const int64_t k_blocks[] = {64, 128, 192, 256, 512, 1024};
     enum { k_block_count = sizeof k_blocks / sizeof *k_blocks };
     const snn_bucket *tile = &plan->buckets[bucket];
     for (int i = 0; i < plan->isa->kernel_count; i++) {
         const snn_kernel *kernel = &plan->isa->kernels[i];
-        if (kernel->layout != tile->layout || kernel->samples != tile->samples)
+        if (!fits(kernel, step, tile))
             continue;
         const int blocked = kernel->format != SNN_FORMAT_DENSE && kernel->layout == SNN_LAYOUT_TILE;
         const int64_t slots = kernel->format == SNN_FORMAT_PANEL ? structure->panel_slots[kernel->shape] : 0;
@@ -146,9 +158,10 @@ void snn_candidate_init(const snn_plan *plan, const snn_csr *csr, int bucket, co
                 continue; // one byte would do
             if (k_block > 512 && csr->cols > 512 && !wide_pays(csr, kernel))
                 continue;
+            const double us = estimate(csr, plan->isa, kernel, k_block, slots);
             insert(tuned, (snn_choice){.kernel = kernel,
                                        .k_block = k_block,
-                                       .estimate_us = estimate(csr, plan->isa, kernel, k_block, slots)});
+                                       .estimate_us = us * (double)snn_step_tiles(step, kernel)});
         }
     }
     tuned->worth = worth_timing(tuned);

@@ -5,6 +5,7 @@
 #include "plan/tile.h"
 
 #include "base/status.h"
+#include "graph/op.h"
 #include "base/threads.h"
 
 #include <math.h>
@@ -14,7 +15,7 @@
 typedef struct rerun {
     const snn_run *run;
     snn_workspace *workspace;
-    snn_bucket bucket; /* a tile of one vector */
+    snn_bucket bucket; /* a tile of one vector; by sample, the first of the plan */
 } rerun;
 
 /* Value k of a sample in an array of batch samples. */
@@ -38,12 +39,46 @@ static uint64_t find_nan(const snn_run *run, int64_t first, int count)
     return found;
 }
 
+/* What weight k of a convolution reads of x at a position; 0 of padding. */
+static float read_window(const snn_window *w, const float *x, int64_t k, int64_t position)
+{
+    const int64_t column = k % w->kernel_w, row = k / w->kernel_w % w->kernel_h;
+    const int64_t channel = k / w->kernel_w / w->kernel_h;
+    const int64_t at = position / w->out_width * w->stride_h - w->pad_top + row * w->dilation_h;
+    const int64_t from = position % w->out_width * w->stride_w - w->pad_left + column * w->dilation_w;
+    if (at < 0 || at >= w->height || from < 0 || from >= w->width)
+        return 0.0f;
+    return x[(channel * w->height + at) * w->width + from];
+}
+
+/* A step with weights of a plan by sample, but for the activation; window: of a convolution, or NULL. */
+static void multiply(const snn_step *step, const snn_window *window, const float *x, float *y)
+{
+    const snn_csr *csr = step->weights;
+    const int64_t positions = step->outputs / step->rows;
+    for (int64_t r = 0; r < csr->rows; r++)
+        for (int64_t at = 0; at < positions; at++) {
+            float sum = 0.0f;
+            for (int64_t p = csr->indptr[r]; p < csr->indptr[r + 1]; p++)
+                if (csr->data[p] != 0.0f)
+                    sum =
+                        fmaf(csr->data[p],
+                             window ? read_window(window, x, csr->indices[p], at) : x[csr->indices[p]], sum);
+            y[r * positions + at] = sum + step->epilogue.bias[r];
+        }
+}
+
 static void run_step(const snn_plan *plan, const snn_step *step, const snn_frame *frame)
 {
     const snn_isa *isa = plan->isa;
     float *y = snn_frame_result(frame, &step->result);
-    if (step->type != SNN_STEP_LINEAR) {
+    if (!snn_has_weights(step)) {
         snn_step_run(plan, step, frame, y, 0, 0, 1);
+        return;
+    }
+    if (plan->by_sample) {
+        multiply(step, step->window, snn_frame_operand(frame, &step->operands[0]), y);
+        isa->activate(y, y, step->outputs, &step->epilogue);
         return;
     }
     const snn_choice *choice = snn_single_choice(step);
@@ -53,11 +88,11 @@ static void run_step(const snn_plan *plan, const snn_step *step, const snn_frame
     isa->activate(y, y, step->outputs * isa->lanes, &step->epilogue);
 }
 
-/* count samples, at most the lanes of a vector, through all steps; lanes without one repeat the first. */
+/* count samples, at most the lanes of the bucket, through all steps; lanes without one repeat the first. */
 static void run_samples(const snn_run *run, const int64_t *samples, int count, const snn_frame *frame)
 {
     const snn_plan *plan = run->plan;
-    const int lanes = plan->isa->lanes;
+    const int lanes = frame->bucket->samples;
     for (int64_t i = 0; i < plan->in_count; i++) {
         const snn_port *port = &plan->ports_in[i];
         float *to = snn_frame_result(frame, &port->place);
@@ -86,7 +121,11 @@ static void run_thread(void *argument, int thread, int threads)
     const rerun *r = argument;
     const int64_t batch = r->run->batch;
     float *arena = r->workspace->memory + (size_t)thread * r->workspace->arena_floats;
-    const snn_frame frame = {&r->bucket, r->workspace->row_floats, arena, arena, NULL};
+    const snn_frame frame = {.bucket = &r->bucket,
+                             .row_floats = r->workspace->row_floats,
+                             .arena = arena,
+                             .inputs = arena,
+                             .scratch = arena + r->workspace->scratch_at};
     for (int64_t first = thread * (int64_t)BLOCK; first < batch; first += threads * (int64_t)BLOCK) {
         uint64_t found = find_nan(r->run, first, batch - first < BLOCK ? (int)(batch - first) : BLOCK);
         while (found) {
@@ -111,6 +150,8 @@ snn_status snn_run_exact(const snn_run *run)
                .bucket = {.layout = SNN_LAYOUT_TILE, .samples = plan->isa->lanes}};
     if (!r.workspace)
         return snn_fail(SNN_ERROR_MEMORY, "out of memory for a workspace");
+    if (plan->by_sample)
+        r.bucket = plan->buckets[0];
     const int64_t blocks = (run->batch + BLOCK - 1) / BLOCK;
     snn_parallel(blocks < plan->threads ? (int)blocks : plan->threads, run_thread, &r);
     snn_workspace_return(plan, r.workspace);

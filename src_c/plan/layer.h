@@ -14,6 +14,8 @@ void snn_layer_clear(const snn_node *node, snn_csr *csr);
  * the rows of each share. */
 const snn_packing *snn_layer_pack(const snn_plan *plan, snn_step *step, const snn_csr *csr,
                                   const snn_choice *choice, const int64_t *bounds);
+/* Gives the step a copy of its weights; 0 when memory is out. */
+int snn_layer_keep(snn_step *step, const snn_csr *csr);
 /* Frees the packings that no chosen kernel reads. */
 void snn_layer_drop(const snn_plan *plan, snn_step *step);
 

@@ -99,17 +99,33 @@ static snn_step *add_step(lowering *l, snn_step_type type, int64_t node, int64_t
     return step;
 }
 
-static int set_linear(const lowering *l, snn_step *step, const snn_node *node)
+static int set_weights(const lowering *l, snn_step *step, const snn_node *node)
 {
-    const size_t rows = (size_t)(node->outputs + l->plan->threads + SNN_DENSE_ROWS);
+    const size_t rows = (size_t)(node->rows + l->plan->threads + SNN_DENSE_ROWS);
+    const int64_t widest = node->rows > node->cols ? node->rows : node->cols;
+    step->rows = node->rows;
+    step->cols = node->cols;
     step->sparse = node->sparse;
+    if (widest > l->plan->widest_product)
+        l->plan->widest_product = widest;
     step->bias = snn_alloc(rows, sizeof *step->bias);
     // -0 becomes 0, which it is after the first product of 0, a padding's as well: no row tells which had
     // one.
-    for (int64_t o = 0; step->bias && node->bias && o < node->outputs; o++)
+    for (int64_t o = 0; step->bias && node->bias && o < node->rows; o++)
         step->bias[o] = node->bias[o] + 0.0f;
     step->epilogue.bias = step->bias;
     return step->bias != NULL;
+}
+
+/* The window of a node that has one. */
+static int set_window(snn_step *step, const snn_node *node, const snn_value *operand)
+{
+    step->window = snn_alloc(1, sizeof *step->window);
+    if (!step->window)
+        return 0;
+    snn_op_of(node->type)->window(node, operand, step->window);
+    step->counts_padding = node->type == SNN_OP_AVG_POOL2D && node->integers[node->integer_count - 1];
+    return 1;
 }
 
 /* values (operand_count): scratch. */
@@ -122,7 +138,9 @@ static int set_step(const lowering *l, snn_step *step, const snn_node *node, con
     step->inputs = step->operands[0].features;
     step->op = node->type;
     switch (step->type) {
-    case SNN_STEP_LINEAR: return set_linear(l, step, node);
+    case SNN_STEP_LINEAR: return set_weights(l, step, node);
+    case SNN_STEP_CONVOLUTION: return set_weights(l, step, node) && set_window(step, node, values[0]);
+    case SNN_STEP_POOL: return set_window(step, node, values[0]);
     case SNN_STEP_PAIR:
     case SNN_STEP_MOVE: return set_runs(step, node, values, &l->model->values[node->value]);
     case SNN_STEP_ACTIVATE: set_activation(step, node); return 1;
@@ -130,10 +148,11 @@ static int set_step(const lowering *l, snn_step *step, const snn_node *node, con
     }
 }
 
-static snn_step_type type_of(snn_op_kind kind)
+static snn_step_type type_of(const snn_op *op)
 {
-    switch (kind) {
-    case SNN_KIND_MATRIX: return SNN_STEP_LINEAR;
+    switch (op->kind) {
+    case SNN_KIND_MATRIX: return op->window ? SNN_STEP_CONVOLUTION : SNN_STEP_LINEAR;
+    case SNN_KIND_POOL: return SNN_STEP_POOL;
     case SNN_KIND_SOFTMAX: return SNN_STEP_SOFTMAX;
     case SNN_KIND_PAIR: return SNN_STEP_PAIR;
     case SNN_KIND_MOVE: return SNN_STEP_MOVE;
@@ -156,7 +175,9 @@ static snn_status lower_node(lowering *l, int64_t index)
         return SNN_OK;
     }
     const snn_value **values = snn_alloc((size_t)node->operand_count, sizeof *values);
-    snn_step *step = values ? add_step(l, type_of(kind), index, node->operand_count, node->outputs) : NULL;
+    snn_step *step =
+        values ? add_step(l, type_of(snn_op_of(node->type)), index, node->operand_count, node->outputs)
+               : NULL;
     const int made = step && set_step(l, step, node, values);
     snn_free(values);
     if (!made)
@@ -243,6 +264,8 @@ static snn_status lower_all(lowering *l)
                                        .input = -1,
                                        .constant = l->plan->shape->values[v].constant};
     }
+    for (int64_t i = 0; i < model->count; i++)
+        l->plan->by_sample |= l->readers[model->nodes[i].value] && snn_op_of(model->nodes[i].type)->window;
     for (int64_t i = 0; i < model->input_count && !status; i++)
         status = lower_input(l, i);
     for (int64_t i = 0; i < model->count && !status; i++)
@@ -292,6 +315,13 @@ void snn_step_free(snn_step *step)
     snn_free(step->pairs);
     snn_free(step->moves);
     snn_free(step->bias);
+    snn_free(step->window);
+    if (step->weights) {
+        snn_free((void *)step->weights->indptr);
+        snn_free((void *)step->weights->indices);
+        snn_free((void *)step->weights->data);
+    }
+    snn_free(step->weights);
     for (snn_packing *packing = step->packings, *next; packing; packing = next) {
         next = packing->next;
         snn_packing_free(packing);

@@ -1,5 +1,6 @@
 /* model -> plan: steps with fused activations, packed weights, chosen kernels. */
 #include "plan/problem.h"
+#include "plan/step.h"
 
 #include "base/memory.h"
 #include "graph/model.h"
@@ -15,7 +16,10 @@ static snn_status choose_kernels(snn_plan *plan, const snn_model *model, const s
     const char *folder = plan->tune == SNN_TUNE_MEASURE ? options->cache_path : NULL;
     snn_bucket_init(plan, options);
     const snn_status status = snn_tune_steps(plan, model, folder);
-    return status ? status : snn_tune_buckets(plan, folder);
+    if (status)
+        return status;
+    plan->scratch_floats = snn_window_scratch(plan);
+    return snn_tune_buckets(plan, folder);
 }
 
 /* ---- public ---- */

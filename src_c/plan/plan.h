@@ -21,6 +21,8 @@ static inline double snn_microseconds(void)
 
 typedef enum snn_step_type {
     SNN_STEP_LINEAR,
+    SNN_STEP_CONVOLUTION, /* a product of what a window holds, at every position */
+    SNN_STEP_POOL,
     SNN_STEP_ACTIVATE,
     SNN_STEP_SOFTMAX,
     SNN_STEP_PAIR,
@@ -38,6 +40,9 @@ typedef struct snn_place {
 #define SNN_MAX_BUCKETS 8
 
 /* A way to compute a step in a bucket. */
+/* Vectors of the widest tile that a kernel takes. */
+#define SNN_WIDEST_TILE 4
+
 typedef struct snn_choice {
     const snn_kernel *kernel;
     int64_t k_block;            /* CSR: columns a block or a window; 0 when dense */
@@ -58,14 +63,18 @@ typedef struct snn_step {
     int64_t run_count;
     struct snn_pair_run *pairs; /* SNN_STEP_PAIR: (run_count) owned */
     struct snn_move *moves;     /* SNN_STEP_MOVE: (run_count) owned */
-    int op;                     /* SNN_STEP_PAIR: SNN_OP_... */
+    int op;                     /* SNN_OP_... */
+    struct snn_window *window;  /* SNN_STEP_CONVOLUTION, SNN_STEP_POOL: owned */
+    int counts_padding;         /* SNN_OP_AVG_POOL2D */
     snn_epilogue epilogue;
-    float *bias;           /* (outputs + shares) owned */
-    int64_t nnz;           /* linear: weights that are not padding */
-    int sparse;            /* linear: the model holds CSR */
+    int64_t rows, cols;    /* with weights: of W; a linear step's outputs and inputs */
+    float *bias;           /* (rows + shares) owned */
+    int64_t nnz;           /* weights that are not padding */
+    int sparse;            /* the model holds CSR */
+    snn_csr *weights;      /* of a plan by sample: owned, what exact.c reads; or NULL */
     snn_packing *packings; /* owned list */
     snn_choice chosen[SNN_MAX_BUCKETS];
-    const struct snn_problem *problem; /* linear: what was tuned, shared with equal steps (problem.h) */
+    const struct snn_problem *problem; /* with weights: what was tuned, shared with equal steps (problem.h) */
 } snn_step;
 
 /* ---- buckets: tile shapes that batches are cut into ---- */
@@ -99,7 +108,8 @@ typedef struct snn_port {
 typedef struct snn_workspace {
     float *memory;
     size_t arena_floats, row_floats;
-    const float **x; /* (inputs), (outputs): pointers for a run that is given none */
+    size_t scratch_at; /* floats of an arena before its thread's scratch */
+    const float **x;   /* (inputs), (outputs): pointers for a run that is given none */
     float **y;
     _Alignas(64) atomic_int_least64_t next_tile[SNN_MAX_SEGMENTS]; /* away from what threads only read */
 } snn_workspace;
@@ -116,6 +126,9 @@ struct snn_plan {
     snn_step *steps;
     int64_t step_count;
     int64_t arena_rows;
+    int by_sample; /* it has windows: values are of one sample, (channels, positions), in bucket 0 alone */
+    int64_t widest_product; /* rows or columns of any weight */
+    size_t scratch_floats;  /* by sample: of each thread, behind its arena */
     snn_bucket buckets[SNN_MAX_BUCKETS];
     int bucket_count;
     /* table[c]: how to begin cutting c samples, bucket * 2 + split; c in [1, table_size] */
@@ -132,6 +145,12 @@ struct snn_plan {
     snn_crowd *crowd;               /* owned; whether the threads of its runs are held up */
 };
 
+/* Whether a step has weights. */
+static inline int snn_has_weights(const snn_step *step)
+{
+    return step->type == SNN_STEP_LINEAR || step->type == SNN_STEP_CONVOLUTION;
+}
+
 /* How a linear step computes single samples, bucket 0 of every plan: its packing, in the column layout or
  * dense, is what snn_unpack and snn_isa.exact read. */
 static inline const snn_choice *snn_single_choice(const snn_step *step) { return &step->chosen[0]; }
@@ -144,7 +163,8 @@ void snn_step_free(snn_step *step);
 /* Rows of the arena that a place takes: panels write for rows that do not exist as well, one a share. */
 static inline int64_t snn_place_rows(const snn_plan *plan, const snn_place *place)
 {
-    return snn_column_stride(place->features) + plan->threads;
+    const int64_t rows = snn_column_stride(place->features) + plan->threads;
+    return plan->by_sample ? snn_column_stride(rows) : rows;
 }
 
 /* schedule.c: cutting batches. Returns 0 when memory is out. */

@@ -11,10 +11,10 @@ static snn_status out_of_memory(void)
     return snn_fail(SNN_ERROR_MEMORY, "out of memory for the plan's model");
 }
 
-/* bias (outputs); NULL where all of it is 0. */
+/* bias (rows); NULL where all of it is 0. */
 static const float *bias_of(const snn_step *step)
 {
-    for (int64_t r = 0; r < step->outputs; r++)
+    for (int64_t r = 0; r < step->rows; r++)
         if (step->bias[r] != 0.0f)
             return step->bias;
     return NULL;
@@ -23,28 +23,39 @@ static const float *bias_of(const snn_step *step)
 /* csr as a dense weight. */
 static snn_status make_dense(const snn_step *step, const snn_csr *csr, snn_node *node)
 {
-    float *weight = snn_alloc((size_t)step->outputs * (size_t)step->inputs, sizeof *weight);
+    float *weight = snn_alloc((size_t)step->rows * (size_t)step->cols, sizeof *weight);
     if (!weight)
         return out_of_memory();
     for (int64_t r = 0; r < csr->rows; r++)
         for (int64_t p = csr->indptr[r]; p < csr->indptr[r + 1]; p++)
             weight[r * csr->cols + csr->indices[p]] = csr->data[p];
-    const snn_status status = snn_node_make_dense(step->outputs, step->inputs, weight, bias_of(step), node);
+    const snn_status status = snn_node_make_dense(step->rows, step->cols, weight, bias_of(step), node);
     snn_free(weight);
     return status;
 }
 
-static snn_status make_linear(const snn_plan *plan, const snn_step *step, snn_node *node)
+/* The step's weights, borrowed or owned; 0 when memory is out. */
+static int weights_of(const snn_plan *plan, const snn_step *step, snn_csr *csr)
 {
-    snn_csr csr;
+    if (!step->weights)
+        return snn_unpack(snn_single_choice(step)->packing, plan->isa->lanes, step->rows, step->cols, csr);
+    *csr = *step->weights;
+    return 1;
+}
+
+static snn_status make_weights(const snn_plan *plan, const snn_step *step, snn_node *node)
+{
+    snn_csr csr = {0};
     snn_status status;
-    if (!snn_unpack(snn_single_choice(step)->packing, plan->isa->lanes, step->outputs, step->inputs, &csr))
+    if (!weights_of(plan, step, &csr))
         status = out_of_memory();
     else if (step->sparse)
         status =
             snn_node_make_csr(csr.rows, csr.cols, csr.indptr, csr.indices, csr.data, bias_of(step), node);
     else
         status = make_dense(step, &csr, node);
+    if (step->weights)
+        return status;
     snn_free((void *)csr.indptr);
     snn_free((void *)csr.indices);
     snn_free((void *)csr.data);
@@ -54,6 +65,11 @@ static snn_status make_linear(const snn_plan *plan, const snn_step *step, snn_no
 /* Gives a node of the shape its arrays. */
 static void set_arrays(snn_node *node, snn_node made)
 {
+    made.type = node->type;
+    made.inputs = node->inputs;
+    made.outputs = node->outputs;
+    made.integer_count = node->integer_count;
+    memcpy(made.integers, node->integers, sizeof made.integers);
     made.operands = node->operands;
     made.operand_count = node->operand_count;
     made.value = node->value;
@@ -63,10 +79,10 @@ static void set_arrays(snn_node *node, snn_node made)
 /* A linear node that no output needs has no step: its weights are gone, and it gets none. */
 static snn_status make_empty(const snn_node *node, snn_node *made)
 {
-    int64_t *indptr = snn_alloc((size_t)node->outputs + 1, sizeof *indptr);
+    int64_t *indptr = snn_alloc((size_t)node->rows + 1, sizeof *indptr);
     if (!indptr)
         return out_of_memory();
-    const snn_status status = snn_node_make_csr(node->outputs, node->inputs, indptr, NULL, NULL, NULL, made);
+    const snn_status status = snn_node_make_csr(node->rows, node->cols, indptr, NULL, NULL, NULL, made);
     snn_free(indptr);
     return status;
 }
@@ -83,7 +99,7 @@ static snn_status fill_shape(const snn_plan *plan, snn_model *model)
         if (snn_op_of(node->type)->kind != SNN_KIND_MATRIX)
             continue;
         const int needed = s < plan->step_count && plan->steps[s].node == i;
-        status = needed ? make_linear(plan, &plan->steps[s], &made) : make_empty(node, &made);
+        status = needed ? make_weights(plan, &plan->steps[s], &made) : make_empty(node, &made);
         if (!status)
             set_arrays(node, made);
     }

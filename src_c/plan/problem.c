@@ -60,8 +60,10 @@ static void write_key(const snn_step *step, const snn_csr *csr, const snn_struct
     const int64_t nnz = csr->indptr[csr->rows];
     const double density = (double)nnz / ((double)csr->rows * (double)csr->cols);
     int used = snprintf(key, SNN_KEY_BYTES,
-                        "linear %" PRId64 "x%" PRId64 " activation %d density %d rows %d:%d panels",
-                        csr->rows, csr->cols, step->epilogue.activation,
+                        "%s %" PRId64 "x%" PRId64 " positions %" PRId64
+                        " activation %d density %d rows %d:%d panels",
+                        step->type == SNN_STEP_LINEAR ? "linear" : "window", csr->rows, csr->cols,
+                        snn_step_positions(step), step->epilogue.activation,
                         nnz ? (int)floor(8.0 * log2(density)) : -999, structure->spread, structure->runs);
     for (int height = 1; height <= 16; height++)
         if (snn_panels_pay(csr, structure->panel_slots[height]))
@@ -85,14 +87,14 @@ snn_problem *snn_problem_find(const snn_plan *plan, const snn_look *look)
     return p;
 }
 
-snn_problem *snn_problem_make(snn_plan *plan, const snn_csr *csr, const snn_look *look)
+snn_problem *snn_problem_make(snn_plan *plan, const snn_step *step, const snn_csr *csr, const snn_look *look)
 {
     snn_problem *problem = snn_alloc(1, sizeof *problem);
     if (!problem)
         return NULL;
     memcpy(problem->key, look->key, sizeof look->key);
     for (int b = 0; b < plan->bucket_count; b++)
-        snn_candidate_init(plan, csr, b, &look->structure, &problem->buckets[b]);
+        snn_candidate_init(plan, step, csr, b, &look->structure, &problem->buckets[b]);
     problem->next = plan->problems;
     plan->problems = problem;
     plan->problem_count++;

@@ -3,6 +3,7 @@
 #ifndef SNN_PROBLEM_H
 #define SNN_PROBLEM_H
 
+#include "graph/op.h"
 #include "plan/plan.h"
 
 #define SNN_MAX_CANDIDATES 24
@@ -36,13 +37,26 @@ typedef struct snn_problem {
     struct snn_problem *next;
 } snn_problem;
 
+/* Positions of a convolution's result; 1 of any other step. */
+static inline int64_t snn_step_positions(const snn_step *step)
+{
+    return step->type == SNN_STEP_CONVOLUTION ? step->window->out_height * step->window->out_width : 1;
+}
+/* How often a kernel runs for one tile of a step: a convolution's positions are its samples. */
+static inline int64_t snn_step_tiles(const snn_step *step, const snn_kernel *kernel)
+{
+    return step->type == SNN_STEP_CONVOLUTION
+               ? (snn_step_positions(step) + kernel->samples - 1) / kernel->samples
+               : 1;
+}
+
 /* problem.c */
 /* 0 when memory is out. */
 int snn_look_at(const snn_isa *isa, const snn_step *step, const snn_csr *csr, snn_look *look);
 /* The plan's problem of a layer; NULL for none yet. */
 snn_problem *snn_problem_find(const snn_plan *plan, const snn_look *look);
 /* A new problem of the plan, with candidates in the order of the cost model; NULL when memory is out. */
-snn_problem *snn_problem_make(snn_plan *plan, const snn_csr *csr, const snn_look *look);
+snn_problem *snn_problem_make(snn_plan *plan, const snn_step *step, const snn_csr *csr, const snn_look *look);
 void snn_problems_free(snn_problem *list);
 /* Chooses in every bucket: the fastest, or one as good as that whose packing other buckets read as well. */
 void snn_problem_choose(const snn_plan *plan, snn_problem *problem);
@@ -51,8 +65,8 @@ void snn_problem_choose(const snn_plan *plan, snn_problem *problem);
 /* Whether panels with so many slots are candidates at all: rows that share their columns. */
 int snn_panels_pay(const snn_csr *csr, int64_t slots);
 /* The ways to compute a layer in a bucket, with the cost model's times, best first. */
-void snn_candidate_init(const snn_plan *plan, const snn_csr *csr, int bucket, const snn_structure *structure,
-                        snn_tuned *tuned);
+void snn_candidate_init(const snn_plan *plan, const snn_step *step, const snn_csr *csr, int bucket,
+                        const snn_structure *structure, snn_tuned *tuned);
 
 /* tune_time.c */
 double snn_clock_us(clockid_t clock);

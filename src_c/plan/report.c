@@ -75,7 +75,9 @@ static void put_linear(text *t, const snn_plan *plan, const snn_step *step)
 {
     put(t, ", \"nnz\": %lld, \"stored\": \"%s\", \"sparsity\": ", (long long)step->nnz,
         step->sparse ? "csr" : "dense");
-    put_fixed(t, 1.0 - (double)step->nnz / ((double)step->inputs * (double)step->outputs), 6);
+    put_fixed(t, 1.0 - (double)step->nnz / ((double)step->cols * (double)step->rows), 6);
+    put(t, ", \"rows\": %" PRId64 ", \"cols\": %" PRId64 ", \"positions\": %" PRId64, step->rows, step->cols,
+        snn_step_positions(step));
     put(t, ", \"choices\": [");
     for (int b = 0; b < plan->bucket_count; b++) {
         put(t, "%s{\"layout\": \"%s\", \"samples\": %d, \"chosen\": ", b ? ", " : "",
@@ -128,7 +130,7 @@ snn_status snn_plan_report(const snn_plan *plan, char *buffer, size_t capacity, 
             "\"%s\"",
             i ? ", " : "", (long long)step->node, type_name(plan, step), (long long)step->inputs,
             (long long)step->outputs, activation_name(step));
-        if (step->type == SNN_STEP_LINEAR)
+        if (snn_has_weights(step))
             put_linear(&t, plan, step);
         put(&t, "}");
     }

@@ -155,6 +155,15 @@ void snn_step_run(const snn_plan *plan, const snn_step *step, const snn_frame *f
             choice->kernel->run(snn_share(choice->packing, share), x, y, y_stride, &step->epilogue);
         return;
     }
+    if (step->type == SNN_STEP_CONVOLUTION) {
+        const float *x = snn_frame_operand(frame, &step->operands[0]);
+        snn_convolution_run(plan, step, x, frame->scratch, y, member, members);
+        return;
+    }
+    if (step->type == SNN_STEP_POOL) {
+        snn_pool_run(step, snn_frame_operand(frame, &step->operands[0]), frame->scratch, y, member, members);
+        return;
+    }
     const piece p = {plan,
                      step,
                      frame,

@@ -10,6 +10,7 @@ typedef struct snn_frame {
     size_t row_floats;
     float *arena;          /* of what steps give */
     float *inputs;         /* the arena that the inputs were copied into */
+    float *scratch;        /* by sample: this thread's */
     const float *const *x; /* the inputs are the tile already: they are read here; or NULL */
 } snn_frame;
 
@@ -38,5 +39,13 @@ static inline int64_t snn_part(int64_t features, int member, int members)
  * layout. */
 void snn_step_run(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y,
                   int64_t y_stride, int member, int members);
+
+/* window.c: convolutions and pools of one sample: the part of member of the positions, or channels -> y.
+ * scratch: (plan->scratch_floats). */
+void snn_convolution_run(const snn_plan *plan, const snn_step *step, const float *x, float *scratch, float *y,
+                         int member, int members);
+void snn_pool_run(const snn_step *step, const float *x, float *scratch, float *y, int member, int members);
+/* Floats of scratch that a plan's convolutions and pools need. */
+size_t snn_window_scratch(const snn_plan *plan);
 
 #endif

@@ -130,7 +130,11 @@ static float *arena_of(const snn_run *r, int thread)
 static tile begin_tile(const snn_run *r, int bucket, int64_t first, int owner)
 {
     float *arena = arena_of(r, owner);
-    tile t = {.frame = {&r->plan->buckets[bucket], r->workspace->row_floats, arena, arena, NULL},
+    tile t = {.frame = {.bucket = &r->plan->buckets[bucket],
+                        .row_floats = r->workspace->row_floats,
+                        .arena = arena,
+                        .inputs = arena,
+                        .scratch = arena + r->workspace->scratch_at},
               .first = first};
     const int64_t width = t.frame.bucket->samples;
     const int column = t.frame.bucket->layout == SNN_LAYOUT_COLUMN;
@@ -236,6 +240,7 @@ void snn_tile_run_split(snn_run *r, int bucket, int64_t first, int thread, int t
     const snn_plan *plan = r->plan;
     tile t = begin_tile(r, bucket, first, 0);
     const int shared = !t.frame.x && t.frame.bucket->layout == SNN_LAYOUT_TILE && threads > OWN_COPY_THREADS;
+    t.frame.scratch = arena_of(r, thread) + r->workspace->scratch_at;
     if (must_wait(r, &t, before, shared))
         snn_barrier();
     load_split(r, &t, shared, thread, threads);

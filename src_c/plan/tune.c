@@ -105,7 +105,7 @@ static snn_status tune_step(tuner *t, snn_step *step, const snn_look *look)
     snn_csr csr;
     const snn_node *node = &t->model->nodes[step->node];
     snn_status status = SNN_ERROR_MEMORY;
-    if (snn_layer_view(node, &csr) && (problem = snn_problem_make(t->plan, &csr, look))) {
+    if (snn_layer_view(node, &csr) && (problem = snn_problem_make(t->plan, step, &csr, look))) {
         status = SNN_OK;
         step->problem = problem;
         snn_split_rows(&csr, t->plan->threads, t->bounds);
@@ -152,7 +152,7 @@ static int pack(const tuner *t, int64_t index, const snn_csr *csr, int64_t *boun
             return 0;
     }
     snn_layer_drop(plan, step);
-    return 1;
+    return !plan->by_sample || snn_layer_keep(step, csr);
 }
 
 static void visit_some(void *argument, int thread, int threads)
@@ -163,7 +163,7 @@ static void visit_some(void *argument, int thread, int threads)
     (void)threads;
     for (int64_t i;
          atomic_load(&all->failed) < 0 && (i = atomic_fetch_add(&all->next, 1)) < plan->step_count;) {
-        if (plan->steps[i].type != SNN_STEP_LINEAR)
+        if (!snn_has_weights(&plan->steps[i]))
             continue;
         snn_csr csr;
         const snn_node *node = &all->t->model->nodes[plan->steps[i].node];
@@ -182,9 +182,10 @@ static snn_status visit_steps(const tuner *t, visitor visit)
 
 snn_status snn_tune_steps(snn_plan *plan, const snn_model *model, const char *folder)
 {
-    const int64_t widest_tile = plan->buckets[plan->bucket_count - 1].samples;
+    const int64_t widest_tile =
+        plan->by_sample ? SNN_WIDEST_TILE * plan->isa->lanes : plan->buckets[plan->bucket_count - 1].samples;
     const size_t floats =
-        ((size_t)snn_column_stride(plan->widest) + (size_t)plan->threads) * (size_t)widest_tile;
+        ((size_t)snn_column_stride(plan->widest_product) + (size_t)plan->threads) * (size_t)widest_tile;
     tuner t = {.plan = plan, .model = model, .folder = folder};
     t.x = snn_alloc(floats, sizeof *t.x);
     t.y = snn_alloc(floats, sizeof *t.y);
@@ -194,7 +195,7 @@ snn_status snn_tune_steps(snn_plan *plan, const snn_model *model, const char *fo
                             ? visit_steps(&t, look_at)
                             : snn_fail(SNN_ERROR_MEMORY, "out of memory for tuning");
     for (int64_t i = 0; i < plan->step_count && !status; i++)
-        if (plan->steps[i].type == SNN_STEP_LINEAR)
+        if (snn_has_weights(&plan->steps[i]))
             status = tune_step(&t, &plan->steps[i], &t.looks[i]);
     if (!status)
         status = visit_steps(&t, pack);

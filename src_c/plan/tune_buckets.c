@@ -70,7 +70,7 @@ static int64_t steps_to_time(const snn_plan *plan)
     for (int64_t i = 0; i < plan->step_count; i++) {
         if (bytes >= PART_BYTES)
             return i;
-        if (plan->steps[i].type == SNN_STEP_LINEAR)
+        if (snn_has_weights(&plan->steps[i]))
             bytes += plan->steps[i].chosen[0].packing->bytes;
     }
     return plan->step_count;

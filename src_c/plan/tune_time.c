@@ -13,6 +13,7 @@
 
 typedef struct trial {
     snn_choice choice;
+    double tiles; /* that the step takes */
     snn_samples samples;
 } trial;
 
@@ -41,7 +42,7 @@ static double time_of(const trial *t) { return snn_samples_us(&t->samples, AGREE
 static void run_choice(const snn_step *step, const snn_choice *choice, const float *x, float *y)
 {
     for (int share = 0; share < choice->packing->share_count; share++)
-        choice->kernel->run(snn_share(choice->packing, share), x, y, snn_column_stride(step->outputs),
+        choice->kernel->run(snn_share(choice->packing, share), x, y, snn_column_stride(step->rows),
                             &step->epilogue);
 }
 
@@ -49,7 +50,7 @@ static void run_choice(const snn_step *step, const snn_choice *choice, const flo
  * samples took. */
 static double sample(const snn_step *step, trial *t, int samples, clockid_t clock, const float *x, float *y)
 {
-    const double least = time_of(t), guess = least < DBL_MAX ? least : t->choice.estimate_us;
+    const double least = time_of(t), guess = (least < DBL_MAX ? least : t->choice.estimate_us) / t->tiles;
     const int runs = snn_samples_runs(guess);
     double used = 0.0;
     if (guess < WARM_US)
@@ -59,7 +60,7 @@ static double sample(const snn_step *step, trial *t, int samples, clockid_t cloc
         for (int run = 0; run < runs; run++)
             run_choice(step, &t->choice, x, y);
         const double took = snn_clock_us(clock) - start;
-        snn_samples_add(&t->samples, took / runs);
+        snn_samples_add(&t->samples, t->tiles * took / runs);
         used += took;
     }
     return used;
@@ -106,6 +107,7 @@ int snn_time_candidates(const snn_step *step, snn_choice *list, int count, const
     const clockid_t clock = snn_tuning_clock();
     for (int i = 0; i < count; i++) {
         trials[i].choice = list[i];
+        trials[i].tiles = (double)snn_step_tiles(step, list[i].kernel);
         snn_samples_init(&trials[i].samples);
     }
     if (count > 1)

@@ -17,10 +17,12 @@ snn_workspace *snn_workspace_create(const snn_plan *plan)
     snn_workspace *workspace = snn_alloc(1, sizeof *workspace);
     if (!workspace)
         return NULL;
-    // A row is a cache line at least, so that values begin on one.
+    // A row is a cache line at least, so that values begin on one; by sample the values' rows are whole
+    // lines.
     const int samples = largest_tile(plan);
-    workspace->row_floats = samples > 16 ? (size_t)samples : 16;
-    workspace->arena_floats = ((size_t)plan->arena_rows * workspace->row_floats + 15) / 16 * 16;
+    workspace->row_floats = plan->by_sample ? 1 : samples > 16 ? (size_t)samples : 16;
+    workspace->scratch_at = ((size_t)plan->arena_rows * workspace->row_floats + 15) / 16 * 16;
+    workspace->arena_floats = workspace->scratch_at + plan->scratch_floats;
     workspace->memory = snn_alloc(((size_t)plan->threads + 1) * workspace->arena_floats, sizeof(float));
     workspace->x = snn_alloc((size_t)plan->in_count, sizeof *workspace->x);
     workspace->y = snn_alloc((size_t)plan->out_count, sizeof *workspace->y);

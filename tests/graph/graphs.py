@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse
 
 import sparsenn as snn
 
@@ -125,6 +126,53 @@ def spread() -> Case:
     return Case("spread", model, lambda a: {"y": (a["x"] * a["z"]) ** 2 + a["z"]})
 
 
+def convolve(layer: snn.Conv2d, x: np.ndarray) -> np.ndarray:
+    """x (batch, channels, height, width), place by place."""
+    (kh, kw), (sh, sw), (dh, dw) = layer.window.kernel, layer.window.stride, layer.window.dilation
+    top, left, bottom, right = layer.window.padding
+    x = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (top, bottom), (left, right)))
+    height, width = x.shape[2] - dh * (kh - 1), x.shape[3] - dw * (kw - 1)
+    parts = [
+        [x[:, :, h : h + dh * kh : dh, w : w + dw * kw : dw][:, :, :kh, :kw] for w in range(0, width, sw)]
+        for h in range(0, height, sh)
+    ]
+    kernel = layer.dense_kernel.astype(np.float64)
+    y = np.stack([np.stack([np.einsum("ocij,bcij->bo", kernel, p) for p in row], -1) for row in parts], -2)
+    return y + (0 if layer.bias is None else layer.bias.astype(np.float64)[:, None, None])
+
+
+def images() -> Case:
+    """A convolutional network with a residual connection, both pools, groups and a stride."""
+    rng = np.random.default_rng(9)
+    kernels = [
+        rng.standard_normal(shape).astype(np.float32) for shape in ((6, 3, 3, 3), (6, 2, 3, 3), (4, 6, 1, 1))
+    ]
+    kernels[0][rng.random(kernels[0].shape) < 0.7] = 0
+    first = snn.Conv2d(kernels[0], rng.standard_normal(6), padding=1, stride=(2, 1))
+    first = first.with_weight(scipy.sparse.csr_array(first.weight), first.bias)
+    second = snn.Conv2d(kernels[1], padding=(0, 1, 2, 1), groups=3)
+    third, last = snn.Conv2d(kernels[2], rng.standard_normal(4)), linear(5, 4, 10)
+    x = snn.Input((3, 10, 7), name="x")
+    h = snn.ReLU()(first(x))
+    h = snn.Add()(second(h), h)
+    pooled = snn.MaxPool2d(3, stride=2, padding=(1, 1, 0, 1))(third(h))
+    mean = snn.AvgPool2d((2, 4))(pooled)
+    model = snn.Model(inputs=x, outputs={"y": last(snn.Flatten()(mean)), "maps": pooled})
+
+    def exact(given):
+        h = relu(convolve(first, given["x"]))
+        maps = convolve(third, convolve(second, h) + h)
+        padded = np.pad(maps, ((0, 0), (0, 0), (1, 0), (1, 1)), constant_values=-np.inf)
+        rows, columns = (range(0, size - 2, 2) for size in padded.shape[2:])
+        pooled = np.stack(
+            [np.stack([padded[:, :, r : r + 3, c : c + 3].max((2, 3)) for c in columns], -1) for r in rows],
+            -2,
+        )
+        return {"y": apply(last, pooled.mean((2, 3))), "maps": pooled}
+
+    return Case("images", model, exact)
+
+
 def joined(seed=0, activation=snn.Tanh):
     """Two branches and a residual connection; one input of 6, one output of 3."""
     a, b, c, d = (linear(*size, seed + i) for i, size in enumerate([(5, 6), (4, 6), (6, 9), (3, 6)]))
@@ -158,7 +206,7 @@ def only_values(model, inputs):
     return list(got.values()) if isinstance(got, dict) else [got]
 
 
-CASES = [make() for make in (residual, several, shared, constants, moved, spread)]
+CASES = [make() for make in (residual, several, shared, constants, moved, spread, images)]
 MODELS = {case.name: case.model for case in CASES} | {
     "joined": joined(),
     "perceptron": perceptron(),

@@ -43,7 +43,9 @@ def test_onnx(case, sparse, batch, tmp_path):
     assert [value.name for value in proto.graph.input] == [value.name for value in case.model.input_values]
     assert [value.name for value in proto.graph.output] == [value.name for value in case.model.output_values]
     assert all(value.type.tensor_type.shape.dim[0].dim_param == "batch" for value in proto.graph.output)
-    weights = [name for node in proto.graph.node if node.op_type == "Gemm" for name in node.input[1:2]]
+    weights = [
+        name for node in proto.graph.node if node.op_type in ("Gemm", "Conv") for name in node.input[1:2]
+    ]
     assert len(set(weights)) == len(case.model.linear_layers)  # a shared layer once
     x = case.inputs(batch, seed=batch)
     assert_near(case.model, x, run_onnx(proto, x))
@@ -80,7 +82,7 @@ def test_torch(case, sparse):
     for batch in (0, 1, 6):
         x = case.inputs(batch, seed=batch)
         assert_near(case.model, x, run_torch(torch, module, case.model, x))
-    linears = sum("Linear" in type(part).__name__ for part in module.modules())
+    linears = sum(type(part).__name__ in ("Linear", "SparseLinear", "Conv2d") for part in module.modules())
     assert linears == len(case.model.linear_layers)  # a shared layer once
 
 
@@ -94,6 +96,10 @@ def test_torch_dynamic_dims_and_pickles():
 
 
 def test_the_weights_alone(case):
+    if any(isinstance(layer, snn.Conv2d) for layer in case.model.layers):
+        with pytest.raises(snn.UnsupportedError, match="to_scipy takes Linear layers only, got Conv2d"):
+            snn.to_scipy(case.model)
+        return
     given = snn.to_scipy(case.model)
     layers = [layer for layer in case.model.layers if isinstance(layer, snn.Linear)]
     for (weight, _), layer in zip(given, layers, strict=True):

@@ -60,6 +60,11 @@ LAYERS = [
     (snn.Slice(axis=1, start=1, end=6, step=2), [(7, 2)]),
     (snn.Reshape((3, 2, 2)), [(4, 3)]),
     (snn.Transpose((3, 1, 2)), [(2, 3, 4)]),
+    (snn.Conv2d(np.arange(24.0).reshape(2, 3, 2, 2) - 9, padding=(1, 0, 0, 2), stride=(1, 2)), [(3, 4, 3)]),
+    (snn.Conv2d(np.arange(18.0).reshape(2, 1, 3, 3) - 8, groups=2, dilation=(1, 2), padding=1), [(2, 3, 5)]),
+    (snn.MaxPool2d((2, 3), stride=(1, 2), padding=(1, 1, 0, 1)), [(2, 4, 5)]),
+    (snn.AvgPool2d(3, stride=2, padding=1), [(2, 5, 4)]),
+    (snn.AvgPool2d((3, 2), padding=(2, 0, 1, 1), count_include_pad=False), [(2, 4, 5)]),
     (snn.Linear(np.arange(12.0).reshape(3, 4) - 5), [(4,)]),
 ]
 
@@ -90,7 +95,9 @@ def test_depends_on_what_changes_it(layer, shapes):
     rng = np.random.default_rng(1)
     masks = [rng.random((*shape, 1)) < 0.4 for shape in shapes]
     z = [rng.standard_normal(mask.shape) for mask in masks]
-    moved = [np.where(mask, own + rng.random(own.shape), own) for own, mask in zip(z, masks, strict=True)]
+    moved = [
+        np.where(mask, own + 10 + rng.random(own.shape), own) for own, mask in zip(z, masks, strict=True)
+    ]
     np.testing.assert_array_equal(layer.depends(*masks), layer.value(*z) != layer.value(*moved))
 
 

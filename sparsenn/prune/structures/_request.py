@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...layers import Linear
+from ...layers import Matrix
 from ...model import Model
 from ..amount import Amount
 from ..csr import stored_values, to_csr
@@ -48,12 +48,12 @@ class Request:
         linears = self.model.linear_layers
         kept = {id(linears[index]): mask for index, mask in zip(self.layers, masks, strict=True)}
         return self.model.with_layers(
-            lambda layer: _keep(layer, kept.get(id(layer))) if isinstance(layer, Linear) else layer
+            lambda layer: _keep(layer, kept.get(id(layer))) if isinstance(layer, Matrix) else layer
         )
 
 
-def _keep(layer: Linear, kept: np.ndarray | None) -> Linear:
-    """A Linear of its own arrays: kept (a mask over the stored values) in CSR, or as it is for None."""
-    after = Linear(layer.weight if kept is None else to_csr(layer.weight, kept), layer.bias)
+def _keep(layer: Matrix, kept: np.ndarray | None) -> Matrix:
+    """A layer of its own arrays: kept (a mask over the stored values) in CSR, or as it is for None."""
+    after = layer.with_weight(layer.weight if kept is None else to_csr(layer.weight, kept), layer.bias)
     carry_range(layer, after, ... if kept is None else kept)
     return after

@@ -1,0 +1,128 @@
+"""Two-dimensional convolution, dense or CSR."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse
+
+from ..checks import check_integer
+from ..errors import ArgumentError
+from ..graph.value import Dims
+from .matrix import Matrix
+from .window import INTEGERS, Window
+
+
+class Conv2d(Matrix):
+    """Cross-correlation of (batch, channels, height, width) with W, as torch.nn.Conv2d computes it.
+
+    weight       (out, channels / groups, kernel height, kernel width); or, with kernel_size, the matrix
+                 (out, channels * kernel height * kernel width), an ndarray or any scipy sparse matrix
+    bias         (out,) or None
+    kernel_size, stride, dilation   a number or (height, width)
+    padding      of zeros: a number, (height, width) or (top, left, bottom, right)
+
+    The weight is kept as that matrix over all channels, its columns in the order (channel, row, column) of
+    the window; what lies outside of a group is not stored. A weight that is 0 reads nothing. Raises
+    TypeError, ValueError and CSRError as Linear does.
+    """
+
+    op, integers = "conv2d", INTEGERS
+
+    def __init__(self, weight, bias=None, *, kernel_size=None, stride=1, padding=0, dilation=1, groups=1):
+        groups = check_integer("groups", groups, minimum=1)
+        if kernel_size is None:
+            weight, kernel_size = _matrix_of(np.asarray(weight), groups)
+        elif groups != 1:
+            raise ArgumentError(f"groups must be 1 for a weight that is a matrix, got {groups}")
+        self.window = Window.of(kernel_size, stride=stride, padding=padding, dilation=dilation)
+        super().__init__(weight, bias)
+        places = self.window.kernel_h * self.window.kernel_w
+        if self.shape[1] % places:
+            raise ArgumentError(
+                f"weight must have {places} columns a channel, those of its kernel, got {self.shape[1]}"
+            )
+
+    @property
+    def channels(self) -> int:
+        """That go in."""
+        return self.shape[1] // (self.window.kernel_h * self.window.kernel_w)
+
+    @property
+    def integer_values(self) -> dict[str, int]:
+        return self.window.numbers
+
+    @classmethod
+    def of_window(cls, weight, bias, window: Window) -> Conv2d:
+        """Of a weight matrix."""
+        return cls(
+            weight,
+            bias,
+            kernel_size=window.kernel,
+            stride=window.stride,
+            padding=window.padding,
+            dilation=window.dilation,
+        )
+
+    def with_weight(self, weight, bias) -> Conv2d:
+        return Conv2d.of_window(weight, bias, self.window)
+
+    @property
+    def dense_kernel(self) -> np.ndarray:
+        """A copy of the weight as (out, channels, kernel height, kernel width), zeros filled in."""
+        weight = self._weight.toarray() if self.sparse else self._weight.copy()
+        return weight.reshape(self.shape[0], self.channels, *self.window.kernel)
+
+    def infer(self, dims: Dims) -> Dims:
+        made = self.window.infer("Conv2d", dims, self.shape[0])
+        if dims[1] != self.channels:
+            raise ArgumentError(
+                f"operand of a Conv2d with a weight for {self.channels} channels must have them, got {dims}"
+            )
+        return made
+
+    def _columns(self, z: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
+        """What the windows hold, (in, positions * batch), and (out height, out width, batch)."""
+        places = np.stack(self.window.places(self.window.padded(z)), axis=1)
+        return places.reshape(self.shape[1], -1), places.shape[2:]
+
+    def value(self, z: np.ndarray) -> np.ndarray:
+        """z (channels, height, width, batch)."""
+        columns, shape = self._columns(z)
+        return self._product(columns).reshape(self.shape[0], *shape)
+
+    def bound(self, z: np.ndarray, a: np.ndarray, bound: np.ndarray) -> np.ndarray:
+        return self._product_bound(self._columns(z)[0], self._columns(bound)[0]).reshape(a.shape)
+
+    def gradient(self, z: np.ndarray, a: np.ndarray, da: np.ndarray) -> np.ndarray:
+        """W transposed times da, added up where windows overlap."""
+        made = self._weight.T.astype(da.dtype) @ da.reshape(self.shape[0], -1)
+        made = made.reshape(self.channels, -1, *da.shape[1:])
+        padded = self.window.padded(np.zeros_like(z))
+        for place, part in enumerate(self.window.places(padded)):
+            part += made[:, place]
+        return self.window.cropped(padded)
+
+    def depends(self, mask: np.ndarray) -> np.ndarray:
+        """Positions of which a window with a weight other than zero holds one of those; mask as z."""
+        columns, shape = self._columns(mask.astype(np.float32))
+        used = scipy.sparse.csr_array(self._weight != 0).astype(np.float32) @ columns
+        return (used > 0).reshape(self.shape[0], *shape)
+
+    def __repr__(self) -> str:
+        return f"Conv2d({self.channels} -> {self.shape[0]}, {self.window}, {self._kind()})"
+
+
+def _matrix_of(weight: np.ndarray, groups: int) -> tuple:
+    """A weight (out, channels / groups, kh, kw) as a matrix over all channels, and (kh, kw)."""
+    if weight.ndim != 4 or 0 in weight.shape:
+        raise ArgumentError(
+            f"weight must have shape (out, channels, height, width), or a kernel_size, got {weight.shape}"
+        )
+    outputs = weight.shape[0]
+    if outputs % groups:
+        raise ArgumentError(f"groups must divide the {outputs} output channels, got {groups}")
+    matrix = weight.reshape(outputs, -1)
+    if groups == 1:
+        return matrix, weight.shape[2:]
+    blocks = [scipy.sparse.csr_array(block) for block in np.split(matrix, groups)]
+    return scipy.sparse.block_diag(blocks, format="csr"), weight.shape[2:]

@@ -1,0 +1,33 @@
+/* y = W windows(x) + b at every position: W (channels out, channels in * kernel_h * kernel_w), dense or CSR.
+ */
+#include "base/status.h"
+#include "ops/window.h"
+
+#include <inttypes.h>
+
+static snn_status infer(snn_node *node, const snn_value *const *operands, snn_value *result)
+{
+    const snn_status status = snn_window_infer(node, operands[0], result);
+    if (status != SNN_OK)
+        return status;
+    const int64_t cols = operands[0]->dims[1] * node->integers[SNN_KERNEL_H] * node->integers[SNN_KERNEL_W];
+    if (cols != node->cols)
+        return snn_fail(SNN_ERROR_ARGUMENT,
+                        "conv2d: the weight must have %" PRId64
+                        " columns, one for each place of a window of %s, got %" PRId64,
+                        cols, snn_dims_show(operands[0]).text, node->cols);
+    result->dims[1] = node->rows;
+    return SNN_OK;
+}
+
+const snn_op snn_op_conv2d = {
+    .type = SNN_OP_CONV2D,
+    .name = "conv2d",
+    .kind = SNN_KIND_MATRIX,
+    .minor = 1,
+    .is_graph = 1,
+    .integer_count = 10,
+    .integers = {SNN_WINDOW_INTEGERS, "dilation_h", "dilation_w"},
+    .infer = infer,
+    .window = snn_window_of,
+};
