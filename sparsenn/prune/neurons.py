@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..layers import Linear
+from ..layers import Matrix
 from ..model import Model
 from .csr import stored_positions, stored_values
 from .readers import neurons_of
@@ -21,7 +21,7 @@ def drop_dead_neurons(model: Model) -> Model:
     Removing one may leave others dead, which go too. Each layer keeps at least one neuron. In a graph a
     neuron has no output left where none of its readers uses it. Left as they are: layers that something else
     reads than activations, Concat and Linear layers, as an Add or a Softmax; those that stand at several
-    nodes, and what these read. model itself is not changed.
+    nodes, and what these read; every Conv2d. model itself is not changed.
     """
     if not isinstance(model, Model):
         raise TypeError(f"model must be a Model, got {type(model).__name__}")
@@ -52,18 +52,18 @@ def remove_neurons(model: Model, removed: dict[int, np.ndarray], outputs: Output
         for layer, own_rows, own_columns, own_given in zip(linears, rows, columns, given, strict=True)
     }
     return model.with_layers(
-        lambda layer: _shrink(layer, *arrays[id(layer)]) if isinstance(layer, Linear) else layer
+        lambda layer: _shrink(layer, *arrays[id(layer)]) if isinstance(layer, Matrix) else layer
     )
 
 
-def _shrink(layer: Linear, rows: np.ndarray, columns: np.ndarray, given: np.ndarray) -> Linear:
+def _shrink(layer: Matrix, rows: np.ndarray, columns: np.ndarray, given: np.ndarray) -> Matrix:
     """The layer with these rows and columns (masks) alone; given (in,) is what the other columns gave."""
     bias = layer.bias
     if not columns.all():
         effect = layer.weight.astype(np.float64) @ np.where(columns, 0.0, given)
         if bias is not None or effect.any():
             bias = effect + (0.0 if bias is None else bias)
-    after = Linear(layer.weight[rows][:, columns], None if bias is None else bias[rows])
+    after = layer.with_weight(layer.weight[rows][:, columns], None if bias is None else bias[rows])
     kept = np.ix_(rows, columns)
     if layer.sparse:
         at_row, at_column = stored_positions(layer.weight)
@@ -113,7 +113,7 @@ def _dead_neurons(model: Model) -> dict[int, np.ndarray]:
     return dead
 
 
-def _without_inputs(layer: Linear) -> np.ndarray:
+def _without_inputs(layer: Matrix) -> np.ndarray:
     return _used(layer.weight, axis=0) == 0
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..graph.node import Node
 from ..graph.value import Value
-from ..layers import Activation, Concat, Linear
+from ..layers import Activation, Concat, Linear, Matrix
 from ..model import Model
 
 
@@ -40,7 +40,8 @@ def neurons_of(model: Model) -> list[Neurons]:
     """For each of model.linear_layers.
 
     Neurons are followed through activations that work value by value and through Concat, to every Linear
-    layer that reads them. Where anything else reads them too, it cannot be told what needs them: they stay.
+    layer that reads them. Those of a Conv2d, its channels, are not followed. Where anything else reads them
+    too, it cannot be told what needs them: they stay.
     """
     reading: dict[Value, dict[Node, None]] = {}
     for node in model.nodes:
@@ -51,11 +52,13 @@ def neurons_of(model: Model) -> list[Neurons]:
     index_of = {id(layer): index for index, layer in enumerate(model.linear_layers)}
     outputs = set(model.output_values)
 
-    def follow(layer: Linear) -> Neurons:
+    def follow(layer: Matrix) -> Neurons:
         readers: list[Reader] = []
         left: list[tuple[Value, int, tuple]] = [(values[id(layer)], 0, ())]
         obstacle = "of a layer that stands at several nodes" if places[id(layer)] > 1 else None
         is_output = False
+        if not isinstance(layer, Linear):
+            return Neurons((), f"of a {type(layer).__name__}", False)
         while left:
             value, start, activations = left.pop()
             is_output |= value in outputs
