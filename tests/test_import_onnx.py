@@ -170,6 +170,7 @@ def test_choice_of_output():
         snn.from_onnx(proto, output="z")
 
 
+WINDOWS = ("Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool")
 # Operators that work on each element: their tests get a batch of one sample.
 ELEMENTWISE = (
     "Add",
@@ -186,7 +187,7 @@ ELEMENTWISE = (
     "Identity",
     "Dropout",
 )
-OTHERS = ("Gemm", "MatMul", "Softmax", "Flatten", "Reshape", "Transpose", "BatchNormalization")
+OTHERS = ("Gemm", "MatMul", "Softmax", "Flatten", "Reshape", "Transpose", "BatchNormalization", *WINDOWS)
 # Tests of these operators that no Model can pass, by what their names hold.
 REFUSED = {
     "gemm_default_matrix_bias": "a bias a sample",
@@ -205,6 +206,9 @@ REFUSED = {
     "flatten_negative_axis1": "over the batch",
     "flatten_negative_axis2": "over the batch",
     "flatten_negative_axis4": "over the batch",
+    "pool_3d": "three dimensions",
+    "averagepool_2d_ceil": "a last window that is not whole",
+    "averagepool_2d_dilations": "a mean with holes",
     "identity_sequence": "a sequence",
     "identity_opt": "an optional",
     "training": "training",
@@ -220,8 +224,8 @@ REFUSED = {
 
 # The modules that define them; collecting all of the package's tests takes much longer.
 MODULES = (
-    *(op.lower() for op in (*ELEMENTWISE, *OTHERS) if op != "BatchNormalization"),
-    "batch_normalization",
+    *(op.lower() for op in (*ELEMENTWISE, *OTHERS) if op not in ("BatchNormalization", *WINDOWS[1:])),
+    *("batch_normalization", "maxpool", "averagepool", "globalaveragepool", "globalmaxpool"),
 )
 
 

@@ -204,8 +204,8 @@ class Branch(nn.Module):
     ("module", "message"),
     [
         (
-            nn.Sequential(nn.Linear(3, 3), nn.Conv1d(3, 3, 1)),
-            r"1 \(Conv1d\) is not supported; supported are Linear",
+            nn.Sequential(nn.Linear(3, 3), nn.Conv3d(3, 3, 1)),
+            r"1 \(Conv3d\) is not supported; supported are Linear",
         ),
         (nn.Sequential(nn.LSTM(3, 3)), r"0 \(LSTM\) is not supported"),
         (nn.Sequential(nn.Linear(3, 3), nn.Mish()), r"1 \(Mish\) is not supported"),

@@ -14,6 +14,7 @@ from ..errors import ArgumentError
 from ..layers import AvgPool2d, Conv2d, MaxPool2d
 from ..layers.window import Window
 from ._data import At, Data, check_size
+from ._moves import squeezed, unsqueezed
 from ._steps import BREAK_EVEN, Scale, check_finite, check_floats
 from ._wires import Wire, in_order
 
@@ -68,6 +69,15 @@ def window_of(at: At, kernel, stride, padding, dilation=1) -> Window:
         return Window.of(kernel, stride=stride, padding=padding, dilation=dilation)
     except (ArgumentError, TypeError) as error:
         raise at.bad(f"have a window that makes sense: {error}") from None
+
+
+def lifted(data: Data, at: At) -> Data:
+    """(batch, channels, length) as images of height 1."""
+    return unsqueezed(data, [2], at)
+
+
+def lowered(data: Data, at: At) -> Data:
+    return squeezed(data, [2], at)
 
 
 def _images(data: Data, at: At) -> None:
@@ -151,7 +161,7 @@ def adaptive_pool(data: Data, size: Sequence[int | None], at: At) -> Data:
     if any(part < 1 or own % part for own, part in zip(data.sizes[1:], parts, strict=True)):
         raise at.fail(f"cut {data.sizes[1:]} into equal parts, got {tuple(parts)}")
     kernel = [own // part for own, part in zip(data.sizes[1:], parts, strict=True)]
-    return data if kernel == [1, 1] else avg_pool(data, Window.of(kernel), at, counts=True)
+    return data if kernel == [1, 1] else avg_pool(data, Window.of(kernel, stride=kernel), at, counts=True)
 
 
 def _with_ceil(window: Window, sizes: Sequence[int]) -> Window:

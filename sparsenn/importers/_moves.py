@@ -176,6 +176,8 @@ def _under(data: Data, sizes: Sizes, *, axis: int, at: At) -> Data:
         raise at.fail(f"keep a dimension beside the batch, got none left of {data}")
     if sizes == data.sizes:
         return Data(data.wire, data.batch, axis)
+    if isinstance(data.wire.step, Reshape) and data.wire.operands[0].sizes == sizes:  # as they were before
+        return Data(data.wire.operands[0], data.batch, axis)
     if sizes.count(None) > 1:
         raise at.unknown(data)
     wire = Wire(Reshape(tuple(-1 if size is None else size for size in sizes)), (data.wire,), sizes)

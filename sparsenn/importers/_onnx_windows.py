@@ -8,67 +8,93 @@ from ._moves import squeezed
 from ._onnx_values import Node
 
 
-def _window(node: Node, data: Data, kernel: tuple[int, ...], *, strides: tuple[int, ...] = (1, 1)):
-    """The window of a node: two spatial dimensions, padding as it is given or as auto_pad asks."""
-    if data.rank != 4 or len(kernel) != 2:
+def _window(node: Node, data: Data, kernel: tuple[int, ...], lift: bool):
+    """The window of a node: two spatial dimensions, padding as it is given or as auto_pad asks.
+
+    lift: the node has one, the width; the height is 1.
+    """
+    if data.rank != 4 or len(kernel) != 2 - lift:
         raise node.fail(
-            f"take (batch, channels, height, width), got {data} and a kernel of {len(kernel)} sizes"
+            f"take (batch, channels, height, width) or (batch, channels, length), got {data} and a kernel of "
+            f"{len(kernel)} sizes"
         )
     if None in data.sizes:
         raise node.unknown(data)
-    strides = node.attributes.get("strides", strides)
-    dilations = node.attributes.get("dilations", (1, 1))
+    one = (1,) * (2 - lift)
+    strides, dilations = node.attributes.get("strides", one), node.attributes.get("dilations", one)
+    padding = node.attributes.get("pads", (0, 0) * (2 - lift))
+    if lift:
+        kernel, strides, dilations = (1, *kernel), (1, *strides), (1, *dilations)
+        padding = (0, padding[0], 0, padding[1]) if len(padding) == 2 else ()
     auto = node.attributes.get("auto_pad", "NOTSET")
-    padding = node.attributes.get("pads", (0, 0, 0, 0))
     if auto == "VALID":
         padding = (0, 0, 0, 0)
     elif auto in ("SAME_UPPER", "SAME_LOWER") and len(strides) == len(dilations) == 2 and min(strides) > 0:
-        before, behind = [], []
-        for size, k, stride, dilation in zip(data.sizes[1:], kernel, strides, dilations, strict=True):
-            more = max(0, (-(-size // stride) - 1) * stride + dilation * (k - 1) + 1 - size)
-            before.append(more // 2 if auto == "SAME_UPPER" else more - more // 2)
-            behind.append(more - before[-1])
-        padding = (*before, *behind)
+        padding = _same(data.sizes[1:], kernel, strides, dilations, upper=auto == "SAME_UPPER")
     elif auto != "NOTSET":
         raise node.fail(f"have auto_pad NOTSET, VALID, SAME_UPPER or SAME_LOWER, got {auto!r:.40}")
     if len(padding) != 4:
-        raise node.bad(f"have four pads, got {len(padding)}")
+        raise node.bad("have a pad for each side")
     return _convolutions.window_of(node, kernel, strides, padding, dilations)
 
 
-def conv(node: Node) -> Data:
-    data, weight = node.data(0), node.constant(1)
-    if weight.ndim != 4:
-        raise node.fail(f"have a weight of four dimensions, got shape {weight.shape}")
-    kernel = node.attributes.get("kernel_shape", tuple(weight.shape[2:]))
-    groups = node.attributes.get("group", 1)
-    bias = node.constant(2, optional=True)
-    return _convolutions.convolution(data, weight, bias, _window(node, data, kernel), groups, node)
+def _same(sizes, kernel, strides, dilations, *, upper: bool) -> tuple[int, ...]:
+    """Pads that make as many places as there are strides in the sizes; the odd one behind where upper."""
+    before, behind = [], []
+    for size, k, stride, dilation in zip(sizes, kernel, strides, dilations, strict=True):
+        more = max(0, (-(-size // stride) - 1) * stride + dilation * (k - 1) + 1 - size)
+        before.append(more // 2 if upper else more - more // 2)
+        behind.append(more - before[-1])
+    return (*before, *behind)
 
 
-def max_pool(node: Node) -> Data:
-    data = node.data()
+def _on_images(function):
+    """(node, data, lift) -> data on images, for (batch, channels, length) too."""
+
+    def run(node: Node) -> Data:
+        data = node.data(0)
+        if data.rank != 3:
+            return function(node, data, False)
+        return _convolutions.lowered(function(node, _convolutions.lifted(data, node), True), node)
+
+    return run
+
+
+@_on_images
+def conv(node: Node, data: Data, lift: bool) -> Data:
+    weight, bias = node.constant(1), node.constant(2, optional=True)
+    if weight.ndim != 4 - lift:
+        raise node.fail(f"have a weight of {4 - lift} dimensions, got shape {weight.shape}")
+    window = _window(node, data, node.attributes.get("kernel_shape", tuple(weight.shape[2:])), lift)
+    weight = weight[:, :, None] if lift else weight
+    return _convolutions.convolution(data, weight, bias, window, node.attributes.get("group", 1), node)
+
+
+@_on_images
+def max_pool(node: Node, data: Data, lift: bool) -> Data:
     if any(node.used[1:]):
         raise node.fail("return no indices")
-    window = _window(node, data, node.attributes.get("kernel_shape", ()))
+    window = _window(node, data, node.attributes.get("kernel_shape", ()), lift)
     return _convolutions.max_pool(data, window, node, ceil=bool(node.attributes.get("ceil_mode", 0)))
 
 
-def average_pool(node: Node) -> Data:
-    data = node.data()
-    window = _window(node, data, node.attributes.get("kernel_shape", ()))
+@_on_images
+def average_pool(node: Node, data: Data, lift: bool) -> Data:
+    window = _window(node, data, node.attributes.get("kernel_shape", ()), lift)
     if window.dilation != (1, 1):
         raise node.fail("have no dilation")
     counts, ceil = (bool(node.attributes.get(name, 0)) for name in ("count_include_pad", "ceil_mode"))
     return _convolutions.avg_pool(data, window, node, counts=counts, ceil=ceil)
 
 
-def global_average_pool(node: Node) -> Data:
-    return _convolutions.global_pool(node.data(), node)
+@_on_images
+def global_average_pool(node: Node, data: Data, lift: bool) -> Data:
+    return _convolutions.global_pool(data, node)
 
 
-def global_max_pool(node: Node) -> Data:
-    return _convolutions.global_pool(node.data(), node, largest=True)
+@_on_images
+def global_max_pool(node: Node, data: Data, lift: bool) -> Data:
+    return _convolutions.global_pool(data, node, largest=True)
 
 
 def reduce_mean(node: Node) -> Data:
@@ -82,7 +108,31 @@ def reduce_mean(node: Node) -> Data:
     return pooled if node.attributes.get("keepdims", 1) else squeezed(pooled, [2, 3], node)
 
 
+def pad(node: Node) -> Data:
+    """A number around height and width, which the window behind it takes over; attributes before opset 11."""
+    data = node.data(0)
+    if node.opset < 11:
+        pads, value = node.attributes.get("pads", ()), node.attributes.get("value", 0.0)
+    else:
+        pads, value = node.integers("pads", 1, since=11), node.number(2)
+    mode, axes = node.attributes.get("mode", "constant"), node.integers("axes", 3, since=18)
+    if mode != "constant" or axes is not None or data.rank not in (3, 4):
+        raise node.fail(f"pad all axes of images with a number, got mode {mode!r:.40} and {data}")
+    if (
+        pads is None
+        or len(pads) != 2 * data.rank
+        or any(pads[axis] for axis in (0, 1, data.rank, data.rank + 1))
+    ):
+        raise node.fail("pad height and width alone")
+    before, behind = pads[2 : data.rank], pads[data.rank + 2 :]
+    lift = data.rank == 3
+    padding = (*(0,) * lift, *before, *(0,) * lift, *behind)
+    made = _convolutions.pad(_convolutions.lifted(data, node) if lift else data, padding, value or 0.0, node)
+    return _convolutions.lowered(made, node) if lift else made
+
+
 WINDOW_OPS = {
+    "Pad": pad,
     "Conv": conv,
     "MaxPool": max_pool,
     "AveragePool": average_pool,

@@ -5,15 +5,14 @@ from __future__ import annotations
 import torch
 
 from ..layers import GELU
-from ..layers.window import pair
-from . import _convolutions, _functions, _moves
+from . import _functions, _moves
 from ._arithmetic import combined, product, scaled
 from ._data import Data
 from ._torch_place import Place
 
 SUPPORTED = (
     "Linear, ReLU, ReLU6, LeakyReLU, Hardtanh, clamp, Tanh, Sigmoid, GELU, SiLU, ELU, Softmax over the "
-    "features, Conv2d, BatchNorm1d and 2d, MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, Dropout, Identity, add, "
+    "features, Conv1d and 2d, BatchNorm1d and 2d, MaxPool, AvgPool, AdaptiveAvgPool, Dropout, Identity, add, "
     "sub, mul, div, neg, matmul, cat, stack, chunk, split, indexing, view, reshape, Flatten, Unflatten, "
     "permute, transpose, squeeze, unsqueeze"
 )
@@ -148,75 +147,6 @@ def converted(at: Place, input, *targets, **options) -> Data:
         if isinstance(target, torch.dtype) and not target.is_floating_point:
             raise at.fail(f"keep data floating-point, got {target}")
     return at.data(input)
-
-
-def conv2d(at: Place, input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1) -> Data:
-    """padding: numbers, "valid", or "same", which has stride 1 and more behind where it is odd."""
-    array = at.array(weight, "weight")
-    if isinstance(padding, str):
-        reach = [
-            step * (size - 1) for step, size in zip(pair("dilation", dilation), array.shape[2:], strict=True)
-        ]
-        before = [room // 2 if padding == "same" else 0 for room in reach]
-        padding = (
-            *before,
-            *(room - own if padding == "same" else 0 for room, own in zip(reach, before, strict=True)),
-        )
-    window = _convolutions.window_of(at, array.shape[2:], stride, padding, dilation)
-    groups = at.integer(groups, "groups")
-    return _convolutions.convolution(at.data(input), array, at.array(bias, "bias"), window, groups, at)
-
-
-def pad(at: Place, input, pad, mode="constant", value=None) -> Data:
-    """A number around height and width; pad: left, right, top, bottom."""
-    left, right, top, bottom = (*at.integers(pad, "pad"), 0, 0)[:4] if len(pad) in (2, 4) else (-1,) * 4
-    if mode != "constant":
-        raise at.fail(f"pad with a number, got mode={mode!r}")
-    number = 0.0 if value is None else at.number(value, "value")
-    return _convolutions.pad(at.data(input), (top, left, bottom, right), number, at)
-
-
-def max_pool2d(
-    at: Place, input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
-) -> Data:
-    if return_indices:
-        raise at.fail("return no indices")
-    window = _convolutions.window_of(at, kernel_size, stride or kernel_size, padding, dilation)
-    return _convolutions.max_pool(at.data(input), window, at, ceil=bool(ceil_mode))
-
-
-def avg_pool2d(
-    at: Place,
-    input,
-    kernel_size,
-    stride=None,
-    padding=0,
-    ceil_mode=False,
-    count_include_pad=True,
-    divisor_override=None,
-) -> Data:
-    if divisor_override is not None:
-        raise at.fail("divide by the size of its window")
-    window = _convolutions.window_of(at, kernel_size, stride or kernel_size, padding)
-    counts, ceil = bool(count_include_pad), bool(ceil_mode)
-    return _convolutions.avg_pool(at.data(input), window, at, counts=counts, ceil=ceil)
-
-
-def adaptive_avg_pool2d(at: Place, input, output_size) -> Data:
-    size = output_size if isinstance(output_size, (list, tuple)) else (output_size, output_size)
-    return _convolutions.adaptive_pool(at.data(input), size, at)
-
-
-def mean(at: Place, input, dim=None, keepdim=False, *, dtype=None) -> Data:
-    """Over height and width of (batch, channels, height, width)."""
-    data = at.data(input)
-    axes = sorted(axis % data.rank for axis in at.integers(dim, "dim")) if dim is not None else []
-    if data.rank != 4 or axes != [2, 3] or dtype not in (None, torch.float32):
-        raise at.fail(
-            f"be over height and width of (batch, channels, height, width), got dim={dim} of {data}"
-        )
-    pooled = _convolutions.global_pool(data, at)
-    return pooled if keepdim else _moves.squeezed(pooled, [2, 3], at)
 
 
 def view(at: Place, input, *shape) -> Data:

@@ -10,6 +10,7 @@ from ..layers import ReLU, Sigmoid, SiLU, Tanh
 from ..torch import SparseLinear
 from . import _functions, _moves
 from . import _torch_functions as functions
+from . import _torch_windows as windows
 from ._arithmetic import product
 from ._data import Data
 from ._torch_place import Place
@@ -42,21 +43,22 @@ def _always(layer: object) -> Callable:
     return lambda _at, _module, data: data.then(layer)
 
 
-def _convolution(at: Place, module: nn.Conv2d, data: Data) -> Data:
+def _convolution(at: Place, module: nn.Conv1d | nn.Conv2d, data: Data) -> Data:
     if module.padding_mode != "zeros":
         raise at.fail(f"pad with zeros, got padding_mode={module.padding_mode!r}")
     parts = (module.weight, module.bias, module.stride, module.padding, module.dilation, module.groups)
-    return functions.conv2d(at, data, *parts)
+    run = windows.conv1d if isinstance(module, nn.Conv1d) else windows.conv2d
+    return run(at, data, *parts)
 
 
-def _max_pool(at: Place, m: nn.MaxPool2d, x: Data) -> Data:
+def _max_pool(at: Place, m: nn.MaxPool1d | nn.MaxPool2d, x: Data) -> Data:
     parts = (m.kernel_size, m.stride, m.padding, m.dilation, m.ceil_mode, m.return_indices)
-    return functions.max_pool2d(at, x, *parts)
+    return (windows.max_pool1d if isinstance(m, nn.MaxPool1d) else windows.max_pool2d)(at, x, *parts)
 
 
 def _avg_pool(at: Place, m: nn.AvgPool2d, x: Data) -> Data:
     parts = (m.kernel_size, m.stride, m.padding, m.ceil_mode, m.count_include_pad, m.divisor_override)
-    return functions.avg_pool2d(at, x, *parts)
+    return windows.avg_pool2d(at, x, *parts)
 
 
 # ReLU6 has the forward of Hardtanh.
@@ -73,11 +75,15 @@ FORWARDS: dict[Callable, Callable] = {
     nn.ELU.forward: lambda at, m, x: functions.elu(at, x, m.alpha),
     nn.Softmax.forward: lambda at, m, x: functions.softmax(at, x, m.dim),
     nn.BatchNorm1d.forward: _batch_norm,  # that of BatchNorm2d as well
-    nn.Conv2d.forward: _convolution,
-    nn.ZeroPad2d.forward: lambda at, m, x: functions.pad(at, x, m.padding, value=m.value),
-    nn.MaxPool2d.forward: _max_pool,
+    **dict.fromkeys((nn.Conv1d.forward, nn.Conv2d.forward), _convolution),
+    nn.ZeroPad2d.forward: lambda at, m, x: windows.pad(at, x, m.padding, value=m.value),
+    **dict.fromkeys((nn.MaxPool1d.forward, nn.MaxPool2d.forward), _max_pool),
+    nn.AvgPool1d.forward: lambda at, m, x: windows.avg_pool1d(
+        at, x, m.kernel_size, m.stride, m.padding, m.ceil_mode, m.count_include_pad
+    ),
+    nn.AdaptiveAvgPool1d.forward: lambda at, m, x: windows.adaptive_avg_pool1d(at, x, m.output_size),
     nn.AvgPool2d.forward: _avg_pool,
-    nn.AdaptiveAvgPool2d.forward: lambda at, m, x: functions.adaptive_avg_pool2d(at, x, m.output_size),
+    nn.AdaptiveAvgPool2d.forward: lambda at, m, x: windows.adaptive_avg_pool2d(at, x, m.output_size),
     nn.Identity.forward: lambda _at, _m, x: x,
     nn.Flatten.forward: lambda at, m, x: _moves.flattened(x, m.start_dim, m.end_dim, at),
     nn.Unflatten.forward: lambda at, m, x: functions.unflatten(at, x, m.dim, m.unflattened_size),

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 from ..layers import ReLU, Sigmoid, SiLU, Tanh
 from . import _torch_functions as f
+from . import _torch_windows as w
 
 _relu, _tanh, _sigmoid, _silu = (f.activation(layer()) for layer in (ReLU, Tanh, Sigmoid, SiLU))
 
@@ -35,12 +36,16 @@ FUNCTIONS: dict[object, Callable] = {
     **dict.fromkeys((F.softmax,), f.softmax),
     torch.softmax: f.softmax_of_tensor,
     F.batch_norm: f.batch_norm,
-    **dict.fromkeys((F.conv2d, torch.conv2d), f.conv2d),
-    **dict.fromkeys((F.max_pool2d, torch.max_pool2d), f.max_pool2d),
-    F.avg_pool2d: f.avg_pool2d,
-    F.adaptive_avg_pool2d: f.adaptive_avg_pool2d,
-    **dict.fromkeys((F.pad, torch.nn.functional.pad), f.pad),
-    torch.mean: f.mean,
+    **dict.fromkeys((F.conv1d, torch.conv1d), w.conv1d),
+    **dict.fromkeys((F.conv2d, torch.conv2d), w.conv2d),
+    **dict.fromkeys((F.max_pool1d, torch.max_pool1d), w.max_pool1d),
+    **dict.fromkeys((F.max_pool2d, torch.max_pool2d), w.max_pool2d),
+    F.avg_pool1d: w.avg_pool1d,
+    F.avg_pool2d: w.avg_pool2d,
+    F.adaptive_avg_pool1d: w.adaptive_avg_pool1d,
+    F.adaptive_avg_pool2d: w.adaptive_avg_pool2d,
+    F.pad: w.pad,
+    torch.mean: w.mean,
     F.dropout: f.dropout,
     torch.dropout: f.dropout_of_torch,
     **dict.fromkeys((torch.cat, torch.concat, torch.concatenate), f.cat),
@@ -68,7 +73,7 @@ METHODS: dict[str, Callable] = {
     **{name: getattr(f, name) for name in ("squeeze", "unsqueeze", "chunk", "unbind", "select", "narrow")},
     **{name: f.identity for name in ("contiguous", "detach", "clone")},
     **{name: f.converted for name in ("to", "float", "double", "half", "bfloat16", "cpu", "type_as")},
-    "mean": f.mean,
+    "mean": w.mean,
     "relu": _relu,
     "tanh": _tanh,
     "sigmoid": _sigmoid,

@@ -1,0 +1,129 @@
+"""The functions of torch that move a window, each with the arguments that it has there, after the place."""
+
+from __future__ import annotations
+
+import torch
+
+from ..layers.window import pair
+from . import _convolutions, _moves
+from ._data import Data
+from ._torch_place import Place
+
+
+def conv2d(at: Place, input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1) -> Data:
+    """padding: numbers, "valid", or "same", which has stride 1 and more behind where it is odd."""
+    array = at.array(weight, "weight")
+    if isinstance(padding, str):
+        reach = [
+            step * (size - 1) for step, size in zip(pair("dilation", dilation), array.shape[2:], strict=True)
+        ]
+        before = [room // 2 if padding == "same" else 0 for room in reach]
+        padding = (
+            *before,
+            *(room - own if padding == "same" else 0 for room, own in zip(reach, before, strict=True)),
+        )
+    window = _convolutions.window_of(at, array.shape[2:], stride, padding, dilation)
+    groups = at.integer(groups, "groups")
+    return _convolutions.convolution(at.data(input), array, at.array(bias, "bias"), window, groups, at)
+
+
+def pad(at: Place, input, pad, mode="constant", value=None) -> Data:
+    """A number around height and width; pad: left, right, top, bottom."""
+    numbers = at.integers(pad, "pad")
+    left, right, top, bottom = (*numbers, 0, 0)[:4] if len(numbers) in (2, 4) else (-1,) * 4
+    if mode != "constant":
+        raise at.fail(f"pad with a number, got mode={mode!r}")
+    number = 0.0 if value is None else at.number(value, "value")
+    data, padding = at.data(input), (top, left, bottom, right)
+    if data.rank != 3:
+        return _convolutions.pad(data, padding, number, at)
+    return _convolutions.lowered(_convolutions.pad(_convolutions.lifted(data, at), padding, number, at), at)
+
+
+def max_pool2d(
+    at: Place, input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
+) -> Data:
+    if return_indices:
+        raise at.fail("return no indices")
+    window = _convolutions.window_of(at, kernel_size, stride or kernel_size, padding, dilation)
+    return _convolutions.max_pool(at.data(input), window, at, ceil=bool(ceil_mode))
+
+
+def avg_pool2d(
+    at: Place,
+    input,
+    kernel_size,
+    stride=None,
+    padding=0,
+    ceil_mode=False,
+    count_include_pad=True,
+    divisor_override=None,
+) -> Data:
+    if divisor_override is not None:
+        raise at.fail("divide by the size of its window")
+    window = _convolutions.window_of(at, kernel_size, stride or kernel_size, padding)
+    counts, ceil = bool(count_include_pad), bool(ceil_mode)
+    return _convolutions.avg_pool(at.data(input), window, at, counts=counts, ceil=ceil)
+
+
+def adaptive_avg_pool2d(at: Place, input, output_size) -> Data:
+    size = output_size if isinstance(output_size, (list, tuple)) else (output_size, output_size)
+    return _convolutions.adaptive_pool(at.data(input), size, at)
+
+
+def mean(at: Place, input, dim=None, keepdim=False, *, dtype=None) -> Data:
+    """Over the positions of (batch, channels, height, width) or (batch, channels, length)."""
+    data = at.data(input)
+    axes = sorted(axis % data.rank for axis in at.integers(dim, "dim")) if dim is not None else []
+    if data.rank not in (3, 4) or axes != list(range(2, data.rank)) or dtype not in (None, torch.float32):
+        raise at.fail(f"be over all but the batch and the channels, got dim={dim} of {data}")
+    if data.rank == 3:
+        pooled = _convolutions.lowered(_convolutions.global_pool(_convolutions.lifted(data, at), at), at)
+    else:
+        pooled = _convolutions.global_pool(data, at)
+    return pooled if keepdim else _moves.squeezed(pooled, axes, at)
+
+
+def _flat(at: Place, value, name: str):
+    """A number of the one dimension as (height, width)'s, the height's being plain."""
+    plain = 0 if name == "padding" else 1
+    values = [value] if isinstance(value, int) else list(value)
+    if len(values) != 1:
+        raise at.fail(f"have one {name}, got {value}")
+    return (plain, values[0])
+
+
+def conv1d(at: Place, input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1) -> Data:
+    array = at.array(weight, "weight")
+    kernel = torch.from_numpy(array[:, :, None]) if array.ndim == 3 else weight
+    stride, dilation = _flat(at, stride, "stride"), _flat(at, dilation, "dilation")
+    padding = padding if isinstance(padding, str) else _flat(at, padding, "padding")
+    at.arrays[id(kernel)] = kernel, array[:, :, None] if array.ndim == 3 else array
+    data = _convolutions.lifted(at.data(input), at)
+    return _convolutions.lowered(conv2d(at, data, kernel, bias, stride, padding, dilation, groups), at)
+
+
+def max_pool1d(
+    at: Place, input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
+) -> Data:
+    parts = (kernel_size, kernel_size if stride in (None, [], ()) else stride)
+    kernel, stride = (_flat(at, part, "kernel_size") for part in parts)
+    padding, dilation = _flat(at, padding, "padding"), _flat(at, dilation, "dilation")
+    data = _convolutions.lifted(at.data(input), at)
+    made = max_pool2d(at, data, kernel, stride, padding, dilation, ceil_mode, return_indices)
+    return _convolutions.lowered(made, at)
+
+
+def avg_pool1d(
+    at: Place, input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True
+) -> Data:
+    parts = (kernel_size, kernel_size if stride in (None, [], ()) else stride)
+    kernel, stride = (_flat(at, part, "kernel_size") for part in parts)
+    data = _convolutions.lifted(at.data(input), at)
+    made = avg_pool2d(at, data, kernel, stride, _flat(at, padding, "padding"), ceil_mode, count_include_pad)
+    return _convolutions.lowered(made, at)
+
+
+def adaptive_avg_pool1d(at: Place, input, output_size) -> Data:
+    data = _convolutions.lifted(at.data(input), at)
+    return _convolutions.lowered(adaptive_avg_pool2d(at, data, _flat(at, output_size, "output_size")), at)
