@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse
@@ -135,8 +135,10 @@ def max_pool(data: Data, window: Window, at: At, *, ceil: bool = False) -> Data:
 
 def avg_pool(data: Data, window: Window, at: At, *, counts: bool, ceil: bool = False) -> Data:
     _images(data, at)
-    if ceil and _with_ceil(window, data.sizes[1:]) != window:
-        raise at.fail("not round the size of its result up")
+    if ceil and (whole := _with_ceil(window, data.sizes[1:])) != window:
+        if counts and any(window.padding):
+            raise at.fail("not count its padding where the last window is not whole")
+        window, counts = whole, False
     if counts or not any(window.padding):
         data, whole = _taken_over(data, window, 0.0, at)
         counts, window = counts or whole != window, whole
@@ -147,21 +149,24 @@ def avg_pool(data: Data, window: Window, at: At, *, counts: bool, ceil: bool = F
     return _moved(data, step, window, data.sizes[0], at)
 
 
-def global_pool(data: Data, at: At, *, largest: bool = False) -> Data:
-    """One value a channel, (batch, channels, 1, 1)."""
+def global_pool(data: Data, at: At, *, largest: bool = False, axes: Sequence[int] = (2, 3)) -> Data:
+    """One value a channel, (batch, channels, 1, 1); axes (2,): a channel and column, (3,): and row."""
     _images(data, at)
-    window = Window.of(data.sizes[1:])
+    window = Window.of([size if axis in axes else 1 for axis, size in enumerate(data.sizes[1:], 2)])
     return max_pool(data, window, at) if largest else avg_pool(data, window, at, counts=True)
 
 
-def adaptive_pool(data: Data, size: Sequence[int | None], at: At) -> Data:
-    """The mean of equal parts."""
+def adaptive_pool(data: Data, size: Sequence[int | None], at: At, *, largest: bool = False) -> Data:
+    """The mean, or the largest value, of equal parts."""
     _images(data, at)
     parts = [own if part is None else part for own, part in zip(data.sizes[1:], size, strict=True)]
     if any(part < 1 or own % part for own, part in zip(data.sizes[1:], parts, strict=True)):
         raise at.fail(f"cut {data.sizes[1:]} into equal parts, got {tuple(parts)}")
     kernel = [own // part for own, part in zip(data.sizes[1:], parts, strict=True)]
-    return data if kernel == [1, 1] else avg_pool(data, Window.of(kernel, stride=kernel), at, counts=True)
+    window = Window.of(kernel, stride=kernel)
+    if kernel == [1, 1]:
+        return data
+    return max_pool(data, window, at) if largest else avg_pool(data, window, at, counts=True)
 
 
 def _with_ceil(window: Window, sizes: Sequence[int]) -> Window:
@@ -180,32 +185,75 @@ def _with_ceil(window: Window, sizes: Sequence[int]) -> Window:
 
 
 def folded(wires: list[Wire]) -> list[Wire]:
-    """The wires, each scale of channels folded into the convolution before it that nothing else reads."""
+    """The wires, each scale of channels folded into the convolution beside it that alone reads it."""
     order = in_order(wires)
     readers = Counter(operand for wire in order for operand in wire.operands)
     readers.update(wires)
     new: dict[Wire, Wire] = {}
     for wire in order:
         operands = tuple(new[operand] for operand in wire.operands)
-        made = _scaled(wire, operands) if operands and readers[wire.operands[0]] == 1 else None
+        alone = len(operands) == 1 and readers[wire.operands[0]] == 1
+        made = _merged(wire, operands[0]) if alone else None
         same = all(a is b for a, b in zip(operands, wire.operands, strict=True))
         new[wire] = made or (wire if same else Wire(wire.step, operands, wire.sizes))
     return [new[wire] for wire in wires]
 
 
-def _scaled(wire: Wire, operands: tuple[Wire, ...]) -> Wire | None:
-    scale, before = wire.step, operands[0].step
-    if not isinstance(scale, Scale) or not isinstance(before, Convolution) or len(operands) != 1:
+def _merged(wire: Wire, before: Wire) -> Wire | None:
+    """The two as one, or None."""
+    if isinstance(wire.step, Scale) and isinstance(before.step, Convolution):
+        step = _scaled(before.step, wire.step)
+    elif isinstance(wire.step, Convolution) and isinstance(before.step, Scale):
+        step = _of_scaled(before.step, wire.step)
+    elif isinstance(wire.step, Scale) and isinstance(before.step, Scale) and len(wire.sizes) == 3:
+        step = _twice_scaled(before.step, wire.step, wire.sizes[0])
+    else:
         return None
-    rows = before.weight.shape[0]
-    if any(part.size != 1 and part.shape != (rows, 1, 1) for part in (scale.scale, scale.shift)):
+    return None if step is None else Wire(step, before.operands, wire.sizes)
+
+
+def _channels(scale: Scale, count: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Factors and shifts of the channels, float64, where they are all that the scale has."""
+    if any(part.size != 1 and part.shape != (count, 1, 1) for part in (scale.scale, scale.shift)):
+        return None
+    with np.errstate(invalid="ignore"):
+        parts = (np.asarray(part, np.float64).reshape(-1) for part in (scale.scale, scale.shift))
+        return tuple(np.broadcast_to(part, (count,)) for part in parts)
+
+
+def _twice_scaled(first: Scale, second: Scale, channels: int | None) -> Scale | None:
+    if channels is None or _channels(first, channels) is None or _channels(second, channels) is None:
         return None
     with np.errstate(invalid="ignore", over="ignore"):
-        factors, shift = (
-            np.broadcast_to(np.asarray(part, np.float64).reshape(-1), (rows,))
-            for part in (scale.scale, scale.shift)
-        )
-        weight = before.weight if (factors == 1).all() else before.weight * factors[:, None, None, None]
-        bias = shift if before.bias is None else before.bias.astype(np.float64) * factors + shift
-    step = Convolution(weight, bias, before.groups, before.window, before.name)
-    return Wire(step, operands[0].operands, wire.sizes)
+        scale = first.scale.astype(np.float64) * second.scale
+        shift = first.shift.astype(np.float64) * second.scale + second.shift
+    return Scale(scale, shift, second.name)
+
+
+def _scaled(convolution: Convolution, scale: Scale) -> Convolution | None:
+    """A scale of what a convolution gives."""
+    parts = _channels(scale, convolution.weight.shape[0])
+    if parts is None:
+        return None
+    factors, shift = parts
+    weight, bias = convolution.weight, convolution.bias
+    with np.errstate(invalid="ignore", over="ignore"):
+        weight = weight if (factors == 1).all() else weight * factors[:, None, None, None]
+        bias = shift if bias is None else bias.astype(np.float64) * factors + shift
+    return replace(convolution, weight=weight, bias=bias)
+
+
+def _of_scaled(scale: Scale, convolution: Convolution) -> Convolution | None:
+    """A convolution of what a scale gives; not of a shift that padding has not."""
+    weight, groups = convolution.weight, convolution.groups
+    parts = _channels(scale, weight.shape[1] * groups)
+    if parts is None or (parts[1].any() and any(convolution.window.padding)):
+        return None
+    # (out, channels of its group), as the weight has them
+    factors, shift = (np.repeat(part.reshape(groups, -1), len(weight) // groups, axis=0) for part in parts)
+    with np.errstate(invalid="ignore", over="ignore"):
+        bias = np.einsum("ocij,oc->o", weight.astype(np.float64), shift) if shift.any() else None
+        if bias is not None and convolution.bias is not None:
+            bias = bias + convolution.bias.astype(np.float64)
+        weight = weight if (factors == 1).all() else weight * factors[:, :, None, None]
+    return replace(convolution, weight=weight, bias=convolution.bias if bias is None else bias)

@@ -27,6 +27,8 @@ def _window(node: Node, data: Data, kernel: tuple[int, ...], lift: bool):
         kernel, strides, dilations = (1, *kernel), (1, *strides), (1, *dilations)
         padding = (0, padding[0], 0, padding[1]) if len(padding) == 2 else ()
     auto = node.attributes.get("auto_pad", "NOTSET")
+    if auto != "NOTSET" and "pads" in node.attributes:
+        raise node.bad("have pads or an auto_pad, got both")
     if auto == "VALID":
         padding = (0, 0, 0, 0)
     elif auto in ("SAME_UPPER", "SAME_LOWER") and len(strides) == len(dilations) == 2 and min(strides) > 0:
@@ -98,14 +100,15 @@ def global_max_pool(node: Node, data: Data, lift: bool) -> Data:
 
 
 def reduce_mean(node: Node) -> Data:
-    """Over height and width."""
+    """Over height and width, or one of them."""
     data, axes = node.data(), node.integers("axes", 1, since=18)
-    if data.rank != 4 or axes is None or sorted(axis % 4 for axis in axes) != [2, 3]:
+    plain = sorted(axis % 4 for axis in axes or ())
+    if data.rank != 4 or not plain or plain[0] < 2:
         raise node.fail(
-            f"be over height and width of (batch, channels, height, width), got axes {axes} of {data}"
+            f"be over height or width of (batch, channels, height, width), got axes {axes} of {data}"
         )
-    pooled = _convolutions.global_pool(data, node)
-    return pooled if node.attributes.get("keepdims", 1) else squeezed(pooled, [2, 3], node)
+    pooled = _convolutions.global_pool(data, node, axes=plain)
+    return pooled if node.attributes.get("keepdims", 1) else squeezed(pooled, plain, node)
 
 
 def pad(node: Node) -> Data:
@@ -116,15 +119,15 @@ def pad(node: Node) -> Data:
     else:
         pads, value = node.integers("pads", 1, since=11), node.number(2)
     mode, axes = node.attributes.get("mode", "constant"), node.integers("axes", 3, since=18)
-    if mode != "constant" or axes is not None or data.rank not in (3, 4):
-        raise node.fail(f"pad all axes of images with a number, got mode {mode!r:.40} and {data}")
-    if (
-        pads is None
-        or len(pads) != 2 * data.rank
-        or any(pads[axis] for axis in (0, 1, data.rank, data.rank + 1))
-    ):
+    if mode != "constant" or data.rank not in (3, 4):
+        raise node.fail(f"pad images with a number, got mode {mode!r:.40} and {data}")
+    axes = list(range(data.rank)) if axes is None else [axis % data.rank for axis in axes]
+    if pads is None or len(pads) != 2 * len(axes) or len(set(axes)) < len(axes):
+        raise node.bad(f"have two pads for each of its axes, got {pads} for {axes}")
+    given = dict(zip(axes, zip(pads, pads[len(axes) :], strict=False), strict=True))
+    if any(given.get(axis, (0, 0)) != (0, 0) for axis in (0, 1)):
         raise node.fail("pad height and width alone")
-    before, behind = pads[2 : data.rank], pads[data.rank + 2 :]
+    before, behind = zip(*(given.get(axis, (0, 0)) for axis in range(2, data.rank)), strict=True)
     lift = data.rank == 3
     padding = (*(0,) * lift, *before, *(0,) * lift, *behind)
     made = _convolutions.pad(_convolutions.lifted(data, node) if lift else data, padding, value or 0.0, node)

@@ -44,10 +44,13 @@ def _always(layer: object) -> Callable:
 
 
 def _convolution(at: Place, module: nn.Conv1d | nn.Conv2d, data: Data) -> Data:
-    if module.padding_mode != "zeros":
+    kind = nn.Conv1d if isinstance(module, nn.Conv1d) else nn.Conv2d
+    if type(module)._conv_forward is not kind._conv_forward or "_conv_forward" in module.__dict__:
+        raise at.fail(f"have the _conv_forward of {kind.__name__}")
+    if module.padding_mode != "zeros" and module.padding not in (0, (0,), (0, 0), "valid"):
         raise at.fail(f"pad with zeros, got padding_mode={module.padding_mode!r}")
     parts = (module.weight, module.bias, module.stride, module.padding, module.dilation, module.groups)
-    run = windows.conv1d if isinstance(module, nn.Conv1d) else windows.conv2d
+    run = windows.conv1d if kind is nn.Conv1d else windows.conv2d
     return run(at, data, *parts)
 
 
@@ -78,6 +81,9 @@ FORWARDS: dict[Callable, Callable] = {
     **dict.fromkeys((nn.Conv1d.forward, nn.Conv2d.forward), _convolution),
     nn.ZeroPad2d.forward: lambda at, m, x: windows.pad(at, x, m.padding, value=m.value),
     **dict.fromkeys((nn.MaxPool1d.forward, nn.MaxPool2d.forward), _max_pool),
+    nn.AdaptiveMaxPool2d.forward: lambda at, m, x: windows.adaptive_max_pool2d(
+        at, x, m.output_size, m.return_indices
+    ),
     nn.AvgPool1d.forward: lambda at, m, x: windows.avg_pool1d(
         at, x, m.kernel_size, m.stride, m.padding, m.ceil_mode, m.count_include_pad
     ),

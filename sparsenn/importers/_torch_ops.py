@@ -42,6 +42,8 @@ FUNCTIONS: dict[object, Callable] = {
     **dict.fromkeys((F.max_pool2d, torch.max_pool2d), w.max_pool2d),
     F.avg_pool1d: w.avg_pool1d,
     F.avg_pool2d: w.avg_pool2d,
+    F.adaptive_max_pool2d: w.adaptive_max_pool2d,
+    F.dropout2d: f.dropout,
     F.adaptive_avg_pool1d: w.adaptive_avg_pool1d,
     F.adaptive_avg_pool2d: w.adaptive_avg_pool2d,
     F.pad: w.pad,

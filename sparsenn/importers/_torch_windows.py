@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from ..layers.window import pair
@@ -59,28 +61,37 @@ def avg_pool2d(
     count_include_pad=True,
     divisor_override=None,
 ) -> Data:
-    if divisor_override is not None:
-        raise at.fail("divide by the size of its window")
+    if divisor_override is not None and divisor_override != math.prod(pair("kernel_size", kernel_size)):
+        raise at.fail(f"divide by the size of its window, got divisor_override={divisor_override}")
     window = _convolutions.window_of(at, kernel_size, stride or kernel_size, padding)
     counts, ceil = bool(count_include_pad), bool(ceil_mode)
     return _convolutions.avg_pool(at.data(input), window, at, counts=counts, ceil=ceil)
 
 
 def adaptive_avg_pool2d(at: Place, input, output_size) -> Data:
-    size = output_size if isinstance(output_size, (list, tuple)) else (output_size, output_size)
-    return _convolutions.adaptive_pool(at.data(input), size, at)
+    return _convolutions.adaptive_pool(at.data(input), _both(output_size), at)
+
+
+def adaptive_max_pool2d(at: Place, input, output_size, return_indices=False) -> Data:
+    if return_indices:
+        raise at.fail("return no indices")
+    return _convolutions.adaptive_pool(at.data(input), _both(output_size), at, largest=True)
+
+
+def _both(size) -> list:
+    return list(size) if isinstance(size, (list, tuple)) else [size, size]
 
 
 def mean(at: Place, input, dim=None, keepdim=False, *, dtype=None) -> Data:
     """Over the positions of (batch, channels, height, width) or (batch, channels, length)."""
     data = at.data(input)
     axes = sorted(axis % data.rank for axis in at.integers(dim, "dim")) if dim is not None else []
-    if data.rank not in (3, 4) or axes != list(range(2, data.rank)) or dtype not in (None, torch.float32):
-        raise at.fail(f"be over all but the batch and the channels, got dim={dim} of {data}")
+    if data.rank not in (3, 4) or not axes or min(axes) < 2 or dtype not in (None, torch.float32):
+        raise at.fail(f"be over positions, not over the batch or the channels, got dim={dim} of {data}")
     if data.rank == 3:
         pooled = _convolutions.lowered(_convolutions.global_pool(_convolutions.lifted(data, at), at), at)
     else:
-        pooled = _convolutions.global_pool(data, at)
+        pooled = _convolutions.global_pool(data, at, axes=axes)
     return pooled if keepdim else _moves.squeezed(pooled, axes, at)
 
 
