@@ -3,62 +3,83 @@
 
 #include "graph/op.h"
 
-/* Rows and columns of a channel that a window holds. */
-typedef struct held {
-    int64_t top, bottom, left, right; /* the first, and behind the last */
-} held;
+#include <math.h>
 
 /* A NaN stays, whichever comes first. */
 static inline float larger(float best, float value) { return value > best || value != value ? value : best; }
 
-/* line (width) = the largest, or the sum, of the rows that the window holds, column by column. */
-static void join_rows(const snn_window *w, const held *h, int is_max, const float *restrict x,
-                      float *restrict line)
+/* Places of a window along a dim that lie within size: [first, end) of them, counted from start on. */
+static void inside(int64_t start, int64_t kernel, int64_t dilation, int64_t size, int64_t *first,
+                   int64_t *end)
 {
-    for (int64_t c = 0; c < w->width; c++)
-        line[c] = x[h->top * w->width + c];
-    for (int64_t r = h->top + w->dilation_h; r < h->bottom; r += w->dilation_h) {
-        const float *row = x + r * w->width;
-        if (is_max)
-            for (int64_t c = 0; c < w->width; c++)
-                line[c] = larger(line[c], row[c]);
-        else
-            for (int64_t c = 0; c < w->width; c++)
-                line[c] += row[c];
+    *first = start < 0 ? (-start + dilation - 1) / dilation : 0;
+    *end = start >= size ? 0 : (size - 1 - start) / dilation + 1;
+    *end = *end < kernel ? *end : kernel;
+}
+
+/* Joins count values, step apart, into others. */
+static void join(int is_max, const float *restrict x, int64_t step, float *restrict to, int64_t count)
+{
+    if (is_max && step == 1)
+        for (int64_t i = 0; i < count; i++)
+            to[i] = larger(to[i], x[i]);
+    else if (is_max && step == 2)
+        for (int64_t i = 0; i < count; i++)
+            to[i] = larger(to[i], x[2 * i]);
+    else if (is_max)
+        for (int64_t i = 0; i < count; i++)
+            to[i] = larger(to[i], x[step * i]);
+    else
+        for (int64_t i = 0; i < count; i++)
+            to[i] += x[step * i];
+}
+
+static void fill(int is_max, float *to, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        to[i] = is_max ? -INFINITY : 0.0f;
+}
+
+/* y (out_width): each joins what its window holds of line (width), place by place of the window. */
+static void join_columns(const snn_window *w, int is_max, const float *line, float *y)
+{
+    fill(is_max, y, w->out_width);
+    for (int64_t k = 0; k < w->kernel_w; k++) {
+        const int64_t off = k * w->dilation_w - w->pad_left; // of the first window
+        const int64_t low = off < 0 ? (-off + w->stride_w - 1) / w->stride_w : 0;
+        int64_t high = off < w->width ? (w->width - 1 - off) / w->stride_w + 1 : 0;
+        high = high < w->out_width ? high : w->out_width;
+        join(is_max, line + low * w->stride_w + off, w->stride_w, y + low, high - low);
     }
 }
 
-static float join_columns(const snn_window *w, const held *h, int is_max, const float *line)
+/* Sums of one row of windows become means; rows: that they hold. */
+static void divide(const snn_step *step, int64_t rows, float *y)
 {
-    float joined = line[h->left];
-    for (int64_t c = h->left + w->dilation_w; c < h->right; c += w->dilation_w)
-        joined = is_max ? larger(joined, line[c]) : joined + line[c];
-    return joined;
+    const snn_window *w = step->window;
+    for (int64_t c = 0; c < w->out_width; c++) {
+        int64_t first, end;
+        inside(c * w->stride_w - w->pad_left, w->kernel_w, 1, w->width, &first, &end);
+        const int64_t count = step->counts_padding ? w->kernel_h * w->kernel_w : rows * (end - first);
+        y[c] /= (float)count;
+    }
 }
 
-/* Where the places of a window from start on begin and end within size. */
-static void cut(int64_t start, int64_t kernel, int64_t dilation, int64_t size, int64_t *first, int64_t *end)
-{
-    const int64_t last = start + (kernel - 1) * dilation;
-    *first = start < 0 ? start + (-start + dilation - 1) / dilation * dilation : start;
-    *end = last < size ? last + 1 : size;
-}
-
+/* line (width): scratch. */
 static void pool_channel(const snn_step *step, const float *x, float *line, float *y)
 {
     const snn_window *w = step->window;
     const int is_max = step->op == SNN_OP_MAX_POOL2D;
-    for (int64_t r = 0; r < w->out_height; r++) {
-        held h;
-        cut(r * w->stride_h - w->pad_top, w->kernel_h, w->dilation_h, w->height, &h.top, &h.bottom);
-        join_rows(w, &h, is_max, x, line);
-        for (int64_t c = 0; c < w->out_width; c++) {
-            cut(c * w->stride_w - w->pad_left, w->kernel_w, w->dilation_w, w->width, &h.left, &h.right);
-            const int64_t inside = (h.bottom - h.top) * (h.right - h.left);
-            const int64_t count = step->counts_padding ? w->kernel_h * w->kernel_w : inside;
-            const float joined = join_columns(w, &h, is_max, line);
-            y[r * w->out_width + c] = is_max ? joined : joined / (float)count;
-        }
+    for (int64_t r = 0; r < w->out_height; r++, y += w->out_width) {
+        const int64_t start = r * w->stride_h - w->pad_top;
+        int64_t first, end;
+        inside(start, w->kernel_h, w->dilation_h, w->height, &first, &end);
+        fill(is_max, line, w->width);
+        for (int64_t k = first; k < end; k++)
+            join(is_max, x + (start + k * w->dilation_h) * w->width, 1, line, w->width);
+        join_columns(w, is_max, line, y);
+        if (!is_max)
+            divide(step, end - first, y);
     }
 }
 

@@ -59,6 +59,7 @@ static void fetch_place(const snn_isa *isa, const snn_window *w, const tile *t, 
                         float *to)
 {
     const int64_t plane = w->height * w->width, rows = w->kernel_h * w->kernel_w * t->width;
+    static const float zeros[MOST_RANGES];
     range ranges[MOST_RANGES], gaps[MOST_RANGES + 1];
     int found, missing;
     find_ranges(w, t, place / w->kernel_w, place % w->kernel_w, ranges, &found, gaps, &missing);
@@ -70,9 +71,7 @@ static void fetch_place(const snn_isa *isa, const snn_window *w, const tile *t, 
             isa->pick(x + r->from, plane, w->stride_w, to + r->to, rows, w->channels, r->count);
     }
     for (int i = 0; i < missing; i++)
-        for (int64_t c = 0; c < w->channels; c++)
-            for (int64_t k = 0; k < gaps[i].count; k++)
-                to[c * rows + gaps[i].to + k] = 0.0f;
+        isa->copy(zeros, 0, to + gaps[i].to, rows, w->channels, gaps[i].count);
 }
 
 void snn_convolution_run(const snn_plan *plan, const snn_step *step, const float *x, float *scratch, float *y,
