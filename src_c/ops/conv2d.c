@@ -10,12 +10,13 @@ static snn_status infer(snn_node *node, const snn_value *const *operands, snn_va
     const snn_status status = snn_window_infer(node, operands[0], result);
     if (status != SNN_OK)
         return status;
-    const int64_t cols = operands[0]->dims[1] * node->integers[SNN_KERNEL_H] * node->integers[SNN_KERNEL_W];
-    if (cols != node->cols)
+    const int64_t channels = operands[0]->dims[1];
+    const int64_t places = node->integers[SNN_KERNEL_H] * node->integers[SNN_KERNEL_W];
+    if (node->cols % places != 0 || node->cols / places != channels)
         return snn_fail(SNN_ERROR_ARGUMENT,
-                        "conv2d: the weight must have %" PRId64
-                        " columns, one for each place of a window of %s, got %" PRId64,
-                        cols, snn_dims_show(operands[0]).text, node->cols);
+                        "conv2d: the weight must have a column for each of %" PRId64
+                        " places of a window in %" PRId64 " channels, got %" PRId64 " columns",
+                        places, channels, node->cols);
     result->dims[1] = node->rows;
     return SNN_OK;
 }
