@@ -159,12 +159,60 @@ static void try_transpose(random_model *m)
                                  .integer_count = (size_t)(rank - 1)});
 }
 
-static void add_random_node(random_model *m)
+/* A convolution or pool of a value of three dims, made of any other by a reshape. */
+static void try_window(random_model *m)
 {
-    static void (*const makers[])(random_model *) = {try_linear, try_linear,  try_activation,
-                                                     try_pair,   try_pair,    try_concat,
-                                                     try_slice,  try_reshape, try_transpose};
-    makers[chance(9)](m);
+    static const char *const ops[] = {"conv2d", "conv2d", "max_pool2d", "avg_pool2d"};
+    static float bias[8];
+    int64_t x = random_value(m);
+    const int64_t flat[3] = {1, 1, -1};
+    if (m->model->values[x].rank != 4) {
+        if (!try_node(m, &(snn_node_spec){.op = "reshape",
+                                          .operands = &x,
+                                          .operand_count = 1,
+                                          .integers = flat,
+                                          .integer_count = 3}))
+            return;
+        x = m->model->nodes[m->model->count - 1].value;
+    }
+    const int64_t *dims = m->model->values[x].dims;
+    const char *op = ops[chance(4)];
+    const int is_mean = op[0] == 'a', is_product = op[0] == 'c';
+    const int64_t kernel[2] = {1 + chance(2), 1 + chance(3)}, rows = 1 + chance(8);
+    const int64_t numbers[10] = {kernel[0],     kernel[1], 1,         1 + chance(2),           0,
+                                 kernel[1] / 2, 0,         chance(2), is_mean ? chance(2) : 1, 1};
+    const int64_t cols = dims[1] * kernel[0] * kernel[1];
+    if (is_product && (cols > WIDEST || rows * (dims[2] + 1) * (dims[3] + 2) > WIDEST))
+        return;
+    snn_csr csr = {0};
+    if (is_product)
+        csr = random_csr(rows, cols, 2 + chance(90), NULL);
+    for (int r = 0; r < 8; r++)
+        bias[r] = chance_value();
+    const snn_node_spec spec = {.op = op,
+                                .operands = &x,
+                                .operand_count = 1,
+                                .integers = numbers,
+                                .integer_count = is_mean ? 9 : 10,
+                                .rows = is_product ? rows : 0,
+                                .cols = is_product ? cols : 0,
+                                .indptr = csr.indptr,
+                                .indices = csr.indices,
+                                .data = csr.data,
+                                .bias = is_product ? bias : NULL};
+    const int64_t node = m->model->count;
+    if (try_node(m, &spec) && is_product)
+        m->csr[node] = csr;
+    else
+        free_csr(&csr);
+}
+
+static void add_random_node(random_model *m, int windows)
+{
+    static void (*const makers[])(random_model *) = {try_linear,    try_linear, try_activation, try_pair,
+                                                     try_pair,      try_concat, try_slice,      try_reshape,
+                                                     try_transpose, try_window, try_window,     try_window};
+    makers[chance(windows ? 12 : 9)](m);
 }
 
 /* The last value, and others. */
@@ -186,7 +234,7 @@ static void make_random_graph(random_model *m)
 {
     memset(m, 0, sizeof *m);
     CHECK_OK(snn_model_create_graph(&m->model));
-    const int inputs = 1 + chance(3), steps = 1 + chance(MOST_NODES - 1);
+    const int inputs = 1 + chance(3), steps = 1 + chance(MOST_NODES - 1), windows = chance(4) == 0;
     for (int i = 0; i < inputs; i++) {
         char name[] = "x0";
         name[1] = (char)('0' + i);
@@ -197,7 +245,7 @@ static void make_random_graph(random_model *m)
         m->inputs += dims[0];
     }
     while (m->model->count < steps)
-        add_random_node(m);
+        add_random_node(m, windows);
     while (m->outputs == 0) {
         add_outputs(m);
         if (m->outputs == 0)
