@@ -17,7 +17,6 @@ import time
 import warnings
 
 import numpy as np
-import onnx
 import onnxruntime
 import torch
 from torch import nn
@@ -78,14 +77,13 @@ def prune(module: nn.Module, sparsity: float) -> None:
         weight[weight.abs() <= threshold] = 0
 
 
-def session_of(module: nn.Module, x: torch.Tensor, threads: int):
+def runtime_of(module: nn.Module, x: torch.Tensor, threads: int):
     file = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(module, (x,), file, dynamo=False, opset_version=17, input_names=["x"])
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = threads, 3
-    onnx.load_from_string(file.getvalue())
     return onnxruntime.InferenceSession(file.getvalue(), options, providers=["CPUExecutionProvider"])
 
 
@@ -126,7 +124,7 @@ def main() -> None:
             plan = snn.compile(model, threads=options.threads)
             for batch in options.batches:
                 x = torch.randn(batch, 3, options.size, options.size)
-                session, array = session_of(module, x, options.threads), x.numpy()
+                session, array = runtime_of(module, x, options.threads), x.numpy()
 
                 def run_torch(module=module, x=x):
                     with torch.inference_mode():

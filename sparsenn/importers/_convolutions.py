@@ -33,16 +33,16 @@ class Convolution:
         """With its own float32 arrays: CSR where most of the weight is zero, groups counted."""
         check_floats(self.weight, self.bias, self.name)
         zeros = 1 - np.count_nonzero(self.weight) / self.weight.size / self.groups
+        window, options = self.window, {"groups": self.groups}
+        options |= {"stride": window.stride, "padding": window.padding, "dilation": window.dilation}
         with np.errstate(over="ignore"):
-            layer = Conv2d(np.asarray(self.weight, np.float32), self.bias, groups=self.groups)
-        weight = layer.weight
-        if zeros >= BREAK_EVEN and not layer.sparse:
-            weight = scipy.sparse.csr_array(weight)
+            layer = Conv2d(np.asarray(self.weight, np.float32), self.bias, **options)
         if layer.sparse:
-            weight.eliminate_zeros()
-        made = Conv2d.of_window(weight, layer.bias, self.window)
-        check_finite(made, self.name)
-        return made
+            layer.weight.eliminate_zeros()
+        elif zeros >= BREAK_EVEN:
+            layer.weight = scipy.sparse.csr_array(layer.weight)
+        check_finite(layer, self.name)
+        return layer
 
 
 @dataclass(frozen=True)

@@ -13,20 +13,22 @@ from ._torch_place import Place
 
 
 def conv2d(at: Place, input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1) -> Data:
-    """padding: numbers, "valid", or "same", which has stride 1 and more behind where it is odd."""
-    array = at.array(weight, "weight")
+    return _convolve(at, input, at.array(weight, "weight"), bias, stride, padding, dilation, groups)
+
+
+def _convolve(at: Place, input, weight, bias, stride, padding, dilation, groups) -> Data:
+    """weight: an array. padding: numbers, "valid", or "same", which has one more behind where it is odd."""
+    if len(weight.shape) != 4:
+        raise at.fail(f"have a weight (out, channels, size of the kernel), got shape {weight.shape}")
     if isinstance(padding, str):
-        reach = [
-            step * (size - 1) for step, size in zip(pair("dilation", dilation), array.shape[2:], strict=True)
-        ]
-        before = [room // 2 if padding == "same" else 0 for room in reach]
-        padding = (
-            *before,
-            *(room - own if padding == "same" else 0 for room, own in zip(reach, before, strict=True)),
-        )
-    window = _convolutions.window_of(at, array.shape[2:], stride, padding, dilation)
+        dilations = pair("dilation", dilation)
+        reach = [step * (size - 1) for step, size in zip(dilations, weight.shape[2:], strict=True)]
+        before = [room // 2 for room in reach]
+        behind = [room - own for room, own in zip(reach, before, strict=True)]
+        padding = (*before, *behind) if padding == "same" else 0
+    window = _convolutions.window_of(at, weight.shape[2:], stride, padding, dilation)
     groups = at.integer(groups, "groups")
-    return _convolutions.convolution(at.data(input), array, at.array(bias, "bias"), window, groups, at)
+    return _convolutions.convolution(at.data(input), weight, at.array(bias, "bias"), window, groups, at)
 
 
 def pad(at: Place, input, pad, mode="constant", value=None) -> Data:
@@ -106,12 +108,12 @@ def _flat(at: Place, value, name: str):
 
 def conv1d(at: Place, input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1) -> Data:
     array = at.array(weight, "weight")
-    kernel = torch.from_numpy(array[:, :, None]) if array.ndim == 3 else weight
+    if len(array.shape) == 3:
+        array = array[:, :, None]
     stride, dilation = _flat(at, stride, "stride"), _flat(at, dilation, "dilation")
     padding = padding if isinstance(padding, str) else _flat(at, padding, "padding")
-    at.arrays[id(kernel)] = kernel, array[:, :, None] if array.ndim == 3 else array
     data = _convolutions.lifted(at.data(input), at)
-    return _convolutions.lowered(conv2d(at, data, kernel, bias, stride, padding, dilation, groups), at)
+    return _convolutions.lowered(_convolve(at, data, array, bias, stride, padding, dilation, groups), at)
 
 
 def max_pool1d(

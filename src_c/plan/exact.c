@@ -5,8 +5,8 @@
 #include "plan/tile.h"
 
 #include "base/status.h"
-#include "graph/op.h"
 #include "base/threads.h"
+#include "graph/op.h"
 
 #include <math.h>
 

@@ -1,4 +1,4 @@
-/* A linear step while a plan is made: its weights as CSR, and its packings. */
+/* A step with weights while a plan is made: these as CSR, and its packings. */
 #ifndef SNN_LAYER_H
 #define SNN_LAYER_H
 
