@@ -1,5 +1,5 @@
-/* Packs every linear step for the kernels chosen for its problem: by the cost model, or by timing its best
- * candidates, once for all steps of the problem.
+/* Packs every step with weights for the kernels chosen for its problem: by the cost model, or by timing its
+ * best candidates, once for all steps of the problem.
  *
  * Steps are looked at and packed by all threads, a step a time; problems are timed by one thread in between.
  * Every kernel adds up a row in the order of its columns, so no choice made here changes a bit of a result.
@@ -21,7 +21,7 @@ typedef struct tuner {
     const char *folder; /* of the cache, or NULL */
     float *x, *y;       /* a tile each, for the widest step */
     int64_t *bounds;    /* (threads) times (threads + 1) */
-    snn_look *looks;    /* (steps) of the linear ones */
+    snn_look *looks;    /* (steps) of those with weights */
 } tuner;
 
 static snn_status fail_memory(const snn_step *step)
@@ -122,7 +122,7 @@ static snn_status tune_step(tuner *t, snn_step *step, const snn_look *look)
 
 /* ---- all steps, by all threads ---- */
 
-/* What is done with each linear step; 0 when memory is out. bounds (threads + 1) to work with. */
+/* What is done with each step with weights; 0 when memory is out. bounds (threads + 1) to work with. */
 typedef int (*visitor)(const tuner *t, int64_t step, const snn_csr *csr, int64_t *bounds);
 
 typedef struct visit_all {
