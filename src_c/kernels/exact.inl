@@ -80,3 +80,11 @@ static void SNN_NAME(exact)(const snn_kernel *kernel, const void *packed, const 
         SNN_NAME(exact_column)(packed, kernel->shape, x, y, bias, width);
     else SNN_NAME(exact_tile)(packed, kernel->shape, x, y, bias, width);
 }
+
+static void SNN_NAME(scaled_add)(float weight, const float *x, float *y, int64_t count) {
+    if (weight == 0.0f) return;
+    const vf w = vf_set1(weight);
+    for (; count >= VF_LANES; count -= VF_LANES, x += VF_LANES, y += VF_LANES)
+        vf_store(y, vf_fma(w, vf_load(x), vf_load(y)));
+    if (count) vf_store_part(y, vf_fma(w, vf_load_part(x, (int)count), vf_load_part(y, (int)count)), (int)count);
+}

@@ -141,6 +141,8 @@ typedef struct snn_isa {
      */
     void (*exact)(const snn_kernel *kernel, const void *packed, const float *x, float *y, const float *bias,
                   int samples);
+    /* y[i] += weight * x[i], count values, rounded as the kernels round; nothing where weight is 0. */
+    void (*scaled_add)(float weight, const float *x, float *y, int64_t count);
     /* Training, on tiles of 4 * lanes samples. dy and x are one tile each.
      * gradient[e] (first ? = : +=) the sum over samples of dy[row][s] * x[column][s] for every packed weight
      * e of a share of sampled_rows a panel; lanes spare floats follow gradient. dbias[row] the same for dy

@@ -55,6 +55,7 @@ const snn_isa SNN_NAME(isa) = {
     .pick = SNN_NAME(pick),
     .has_nan = SNN_NAME(has_nan),
     .exact = SNN_NAME(exact),
+    .scaled_add = SNN_NAME(scaled_add),
     .sampled_rows = SNN_SAMPLED_ROWS,
     .sampled = SNN_NAME(sampled),
     .slope = SNN_NAME(slope),

@@ -39,33 +39,15 @@ static uint64_t find_nan(const snn_run *run, int64_t first, int count)
     return found;
 }
 
-/* What weight k of a convolution reads of x at a position; 0 of padding. */
-static float read_window(const snn_window *w, const float *x, int64_t k, int64_t position)
-{
-    const int64_t column = k % w->kernel_w, row = k / w->kernel_w % w->kernel_h;
-    const int64_t channel = k / w->kernel_w / w->kernel_h;
-    const int64_t at = position / w->out_width * w->stride_h - w->pad_top + row * w->dilation_h;
-    const int64_t from = position % w->out_width * w->stride_w - w->pad_left + column * w->dilation_w;
-    if (at < 0 || at >= w->height || from < 0 || from >= w->width)
-        return 0.0f;
-    return x[(channel * w->height + at) * w->width + from];
-}
-
-/* A step with weights of a plan by sample, but for the activation; window: of a convolution, or NULL. */
-static void multiply(const snn_step *step, const snn_window *window, const float *x, float *y)
+/* A linear step of a plan by sample, but for the activation. */
+static void multiply(const snn_plan *plan, const snn_step *step, const float *x, float *y)
 {
     const snn_csr *csr = step->weights;
-    const int64_t positions = step->outputs / step->rows;
-    for (int64_t r = 0; r < csr->rows; r++)
-        for (int64_t at = 0; at < positions; at++) {
-            float sum = 0.0f;
-            for (int64_t p = csr->indptr[r]; p < csr->indptr[r + 1]; p++)
-                if (csr->data[p] != 0.0f)
-                    sum =
-                        fmaf(csr->data[p],
-                             window ? read_window(window, x, csr->indices[p], at) : x[csr->indices[p]], sum);
-            y[r * positions + at] = sum + step->epilogue.bias[r];
-        }
+    for (int64_t r = 0; r < csr->rows; r++) {
+        y[r] = step->epilogue.bias[r];
+        for (int64_t p = csr->indptr[r]; p < csr->indptr[r + 1]; p++)
+            plan->isa->scaled_add(csr->data[p], x + csr->indices[p], y + r, 1);
+    }
 }
 
 static void run_step(const snn_plan *plan, const snn_step *step, const snn_frame *frame)
@@ -77,7 +59,11 @@ static void run_step(const snn_plan *plan, const snn_step *step, const snn_frame
         return;
     }
     if (plan->by_sample) {
-        multiply(step, step->window, snn_frame_operand(frame, &step->operands[0]), y);
+        const float *x = snn_frame_operand(frame, &step->operands[0]);
+        if (step->type == SNN_STEP_CONVOLUTION)
+            snn_convolution_exact(plan, step, x, frame->scratch, y);
+        else
+            multiply(plan, step, x, y);
         isa->activate(y, y, step->outputs, &step->epilogue);
         return;
     }

@@ -44,6 +44,9 @@ void snn_step_run(const snn_plan *plan, const snn_step *step, const snn_frame *f
  * scratch: (plan->scratch_floats). */
 void snn_convolution_run(const snn_plan *plan, const snn_step *step, const float *x, float *scratch, float *y,
                          int member, int members);
+/* All of it by the weights that are not 0 alone, without the activation: for exact.c. */
+void snn_convolution_exact(const snn_plan *plan, const snn_step *step, const float *x, float *scratch,
+                           float *y);
 void snn_pool_run(const snn_step *step, const float *x, float *scratch, float *y, int member, int members);
 /* Floats of scratch that a plan's convolutions and pools need. */
 size_t snn_window_scratch(const snn_plan *plan);

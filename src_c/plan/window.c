@@ -74,6 +74,13 @@ static void fetch_place(const snn_isa *isa, const snn_window *w, const tile *t, 
         isa->copy(zeros, 0, to + gaps[i].to, rows, w->channels, gaps[i].count);
 }
 
+/* What the windows of a tile hold -> (cols, width). */
+static void fetch(const snn_plan *plan, const snn_window *w, const tile *t, const float *x, float *to)
+{
+    for (int64_t place = 0; place < w->kernel_h * w->kernel_w; place++)
+        fetch_place(plan->isa, w, t, place, x, to + place * t->width);
+}
+
 void snn_convolution_run(const snn_plan *plan, const snn_step *step, const float *x, float *scratch, float *y,
                          int member, int members)
 {
@@ -84,11 +91,28 @@ void snn_convolution_run(const snn_plan *plan, const snn_step *step, const float
     float *window = scratch, *result = scratch + snn_column_stride(step->cols) * width;
     for (int64_t i = tiles * member / members; i < tiles * (member + 1) / members; i++) {
         const tile t = {i * width, least(width, positions - i * width), width};
-        for (int64_t place = 0; place < w->kernel_h * w->kernel_w; place++)
-            fetch_place(plan->isa, w, &t, place, x, window + place * width);
+        fetch(plan, w, &t, x, window);
         for (int share = 0; share < choice->packing->share_count; share++)
             choice->kernel->run(snn_share(choice->packing, share), window, result, 0, &step->epilogue);
         plan->isa->copy(result, width, y + t.first, positions, step->rows, t.count);
+    }
+}
+
+void snn_convolution_exact(const snn_plan *plan, const snn_step *step, const float *x, float *scratch, float *y)
+{
+    const snn_csr *csr = step->weights;
+    const snn_window *w = step->window;
+    const int64_t positions = w->out_height * w->out_width, width = step->chosen[0].kernel->samples;
+    for (int64_t first = 0; first < positions; first += width) {
+        const tile t = {first, least(width, positions - first), width};
+        fetch(plan, w, &t, x, scratch);
+        for (int64_t r = 0; r < csr->rows; r++) {
+            float *row = y + r * positions + first;
+            for (int64_t i = 0; i < t.count; i++)
+                row[i] = step->epilogue.bias[r];
+            for (int64_t p = csr->indptr[r]; p < csr->indptr[r + 1]; p++)
+                plan->isa->scaled_add(csr->data[p], scratch + csr->indices[p] * width, row, t.count);
+        }
     }
 }
 
