@@ -15,6 +15,7 @@ from sparsenn.bench import baselines, masks, oracle, processes, report, runner, 
 from sparsenn.bench.baselines.layer import Layer, fastest, load_layers, save_layers
 from sparsenn.bench.baselines.onnx_model import from_layout, to_layout
 from sparsenn.bench.baselines.stopwatch import Burst
+from sparsenn.bench.jobs import LayersJob
 
 SHAPE_FILES = sorted((Path(__file__).parents[1] / "bench" / "shapes").glob("*.json"))
 
@@ -38,7 +39,7 @@ def dense_forward(layers: list[Layer], x: np.ndarray) -> np.ndarray:
 
 def test_layers_survive_the_file_to_a_worker(tmp_path, layers):
     dense = Layer(shape=(3, 7), bias=np.ones(3, np.float32), weight=np.ones((3, 7), np.float32))
-    x = runner.make_input(5, 20)
+    x = shapes.make_input(5, 20)
     save_layers(str(tmp_path / "layers.npz"), [*layers, dense], x)
     back, x_back = load_layers(str(tmp_path / "layers.npz"))
     assert np.array_equal(x_back, x)
@@ -96,9 +97,11 @@ def test_targets(tmp_path, random_csr):
     assert shapes.find_networks("784-20-10")[0].widths == [784, 20, 10]
     snn.save(snn.Model([snn.Linear(random_csr(5, 8, 0.6))]), tmp_path / "m.safetensors")
     (network,) = shapes.find_networks(str(tmp_path / "m.safetensors"))
-    ((sparsity, layers),) = network.variants([0.5, 0.9], "uniform")
-    assert sparsity == 1 - layers[0].nnz / 40
-    for text in ("784", "0-10", "-3-4", "model.onnx"):
+    (variant,) = network.variants(None, "uniform")
+    (layer,) = variant.job(3).layers
+    assert variant.sparsity == 1 - layer.nnz / 40 and (variant.nnz, variant.mask) == (layer.nnz, "file")
+    assert [variant.nnz for variant in network.variants([0.75, 0.9], "uniform")] == [10, 4]
+    for text in ("784", "0-10", "-3-4", "model.h5"):
         with pytest.raises(ValueError, match="target must be widths"):
             shapes.find_networks(text)
     (tmp_path / "bad.json").write_text('{"networks": [{"name": "x"}]}')
@@ -116,7 +119,7 @@ def test_shape_files_can_be_read(path):
 
 
 def test_oracle_agrees_with_the_plain_forward_pass(layers):
-    x = runner.make_input(9, 20)
+    x = shapes.make_input(9, 20)
     expected, bound = oracle.forward(layers, x)
     plain = dense_forward(layers, x)
     assert np.allclose(expected, plain, rtol=1e-12, atol=1e-12)
@@ -125,7 +128,7 @@ def test_oracle_agrees_with_the_plain_forward_pass(layers):
 
 
 def test_oracle_sees_wrong_outputs(layers):
-    expected, bound = oracle.forward(layers, runner.make_input(4, 20))
+    expected, bound = oracle.forward(layers, shapes.make_input(4, 20))
     wrong = expected.copy()
     wrong[2, 3] += 2 * bound[2, 3]
     with pytest.raises(ValueError, match=r"peer computed .* at .*2.*3.* expected"):
@@ -207,20 +210,24 @@ def test_runner_computes_the_network(name, layers):
         ]
         for network in (layers, dense):
             for batch in (1, 3):
-                times, failures = workers.measure({name: network}, runner.make_input(batch, 20), rounds=1)
+                job = LayersJob(network, shapes.make_input(batch, 20))
+                times, failures = workers.measure({name: job}, rounds=1)
                 assert failures == {}
                 assert times[name].median_us >= times[name].minimum_us > 0
         assert set(workers.versions[name]) > {"python"}
 
 
 def test_wrong_runner_is_named_and_not_timed(layers, monkeypatch):
+    def job():
+        return LayersJob(layers, shapes.make_input(2, 20))
+
     true_forward = oracle.forward
     with runner.Workers({"numpy": "numpy"}, 1) as workers:
         with monkeypatch.context() as patch:
             patch.setattr(oracle, "forward", lambda *a: (true_forward(*a)[0] + 1, true_forward(*a)[1]))
-            times, failures = workers.measure({"numpy": layers}, runner.make_input(2, 20), rounds=1)
+            times, failures = workers.measure({"numpy": job()}, rounds=1)
         assert times == {} and "numpy computed" in failures["numpy"]
-        times, failures = workers.measure({"numpy": layers}, runner.make_input(2, 20), rounds=1)
+        times, failures = workers.measure({"numpy": job()}, rounds=1)
         assert failures == {} and "numpy" in times
 
 
@@ -318,7 +325,7 @@ def test_bench_without_peers_prints_json_alone(capsys):
         (["4-3", "--batch", "0"], "--batch must be whole numbers of at least 1, got '0'"),
         (["4-3", "--batch", "1.5"], "--batch must be whole numbers"),
         (["4-3", "--threads", "two"], "--threads must be numbers"),
-        (["4-3", "--sparsity", "100"], "--sparsity must be in [0, 100), got 100"),
+        (["4-3", "--sparsity", "100"], "--sparsity must be per cent, 0 or from 1 to below 100, got 100"),
         (["4-3", "--mask", "round"], "--mask must be one of"),
         (["4-3", "--rounds", "0"], "--rounds must be at least 1, got 0"),
         (["4-3", "--baseline", "tensorflow"], "got 'tensorflow'"),

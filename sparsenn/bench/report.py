@@ -2,6 +2,7 @@
 
 import os
 import platform
+from dataclasses import dataclass
 
 from . import timing
 from .baselines import LIBRARY
@@ -50,9 +51,14 @@ def cell_data(cell: Cell) -> dict:
         "disturbed": cell.disturbed,
         "ratio": cell.ratio,
         "peak_share": cell.peak_share,
-        "times": {name: times.as_dict() for name, times in cell.times.items()},
+        "times": {name: times_data(times, cell.batch) for name, times in cell.times.items()},
         "failures": cell.failures,
     }
+
+
+def times_data(times, batch: int) -> dict:
+    rate = samples_per_second(times, batch) if times.median_us > 0 else None
+    return {**times.as_dict(), "samples_per_second": rate}
 
 
 def losing_first(cells: list[Cell]) -> list[Cell]:
@@ -70,17 +76,11 @@ def as_text(cells: list[Cell], runs: list[Workers]) -> str:
     """The tables: the library against its best peer, every runner's median, what failed, what is missing."""
     ordered = losing_first(cells)
     disturbed = [cell for cell in ordered if cell.disturbed]
-    lines = [
-        "times in µs: median, fastest call (min), interquartile range (iqr);",
-        f"ratio = best peer / {LIBRARY}, paired = median of the rounds' own ratios; losing cells first",
-        "of peak = multiply-adds on stored weights / what the cores can do; the limit is ratio / of peak",
-        "",
-        *table([duel_header(), *map(duel_row, ordered)]),
-        "",
-        "medians of all runners in µs",
-        "",
-        *table(median_rows(ordered)),
-    ]
+    lines = []
+    for from_file in (False, True):
+        of_kind = [cell for cell in ordered if cell.from_file == from_file]
+        if of_kind:
+            lines += [*([""] if lines else []), *tables(of_kind, IMAGES if from_file else LAYERS)]
     if disturbed:
         lines += ["", f"{MARK} in {len(disturbed)} of {len(cells)} cells: {NOT_BELIEVED}"]
     for cell in disturbed:
@@ -93,6 +93,35 @@ def as_text(cells: list[Cell], runs: list[Workers]) -> str:
     return "\n".join(lines)
 
 
+@dataclass(frozen=True)
+class Unit:
+    """How times are shown: in what, and whether samples a second stand beside them."""
+
+    name: str
+    us: float
+    rates: bool = False
+
+
+LAYERS, IMAGES = Unit("µs", 1.0), Unit("ms", 1e3, rates=True)
+
+
+def tables(cells: list[Cell], unit: Unit) -> list[str]:
+    """The library against its best peer, and every runner's median, of cells in the order given."""
+    rates = ["images/s = samples a second by the median"] if unit.rates else []
+    return [
+        f"times in {unit.name}: median, fastest call (min), interquartile range (iqr);",
+        *rates,
+        f"ratio = best peer / {LIBRARY}, paired = median of the rounds' own ratios; losing cells first",
+        "of peak = multiply-adds on stored weights / what the cores can do; the limit is ratio / of peak",
+        "",
+        *table([duel_header(unit), *(duel_row(cell, unit) for cell in cells)]),
+        "",
+        f"medians of all runners in {unit.name}",
+        "",
+        *table(median_rows(cells, unit)),
+    ]
+
+
 def label(cell: Cell) -> str:
     return f"{cell.network} {cell.sparsity:.0%} {cell.mask} batch {cell.batch} threads {cell.threads}"
 
@@ -101,15 +130,17 @@ def cell_columns(cell: Cell) -> list[str]:
     return [cell.network, f"{cell.sparsity:.1%}", cell.mask, str(cell.batch), str(cell.threads)]
 
 
-def duel_header() -> list[str]:
-    first = ["network", "sparsity", "mask", "batch", "threads"]
-    return [*first, LIBRARY, "min", "iqr", "best peer", "median", "min", "iqr", "ratio", "paired", "of peak"]
+def duel_header(unit: Unit) -> list[str]:
+    first, rate = ["network", "sparsity", "mask", "batch", "threads"], ["images/s"] if unit.rates else []
+    ours, theirs = [LIBRARY, "min", "iqr", *rate], ["best peer", "median", "min", "iqr", *rate]
+    return [*first, *ours, *theirs, "ratio", "paired", "of peak"]
 
 
-def duel_row(cell: Cell) -> list[str]:
+def duel_row(cell: Cell, unit: Unit) -> list[str]:
     ours, peer = (cell.times.get(name) for name in (LIBRARY, cell.best_peer))
-    row = cell_columns(cell) + numbers(ours) + [cell.best_peer or "none"] + numbers(peer)
-    return row + ratios(cell) + [f"{cell.peak_share:.0%}" if cell.peak_share is not None else "-"]
+    row = [*cell_columns(cell), *numbers(ours, cell.batch, unit), cell.best_peer or "none"]
+    row += numbers(peer, cell.batch, unit) + ratios(cell)
+    return [*row, f"{cell.peak_share:.0%}" if cell.peak_share is not None else "-"]
 
 
 def ratios(cell: Cell) -> list[str]:
@@ -119,19 +150,26 @@ def ratios(cell: Cell) -> list[str]:
     return ["-" if value is None else MARK if cell.disturbed else f"{value:.2f}" for value in values]
 
 
-def numbers(times) -> list[str]:
+def numbers(times, batch: int, unit: Unit) -> list[str]:
+    width = 4 if unit.rates else 3
     if times is None:
-        return ["-", "-", "-"]
+        return ["-"] * width
     if times.disturbed:
-        return [MARK, MARK, MARK]
-    return [f"{value:.1f}" for value in (times.median_us, times.minimum_us, times.spread_us)]
+        return [MARK] * width
+    shown = [f"{us / unit.us:.1f}" for us in (times.median_us, times.minimum_us, times.spread_us)]
+    return [*shown, f"{samples_per_second(times, batch):.4g}"] if unit.rates else shown
 
 
-def median_rows(cells: list[Cell]) -> list[list[str]]:
+def samples_per_second(times, batch: int) -> float:
+    return 1e6 * batch / times.median_us
+
+
+def median_rows(cells: list[Cell], unit: Unit) -> list[list[str]]:
     names = list(dict.fromkeys(name for cell in cells for name in cell.times))
     rows = [["network", "sparsity", "mask", "batch", "threads", *names]]
     for cell in cells:
-        rows.append(cell_columns(cell) + [timing.shown(cell.times.get(name)) for name in names])
+        medians = [timing.shown(cell.times.get(name), us=unit.us) for name in names]
+        rows.append(cell_columns(cell) + medians)
     return rows
 
 

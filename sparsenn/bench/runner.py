@@ -2,34 +2,42 @@
 
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from . import oracle, timing
+from . import timing
 from .baselines import LIBRARY
-from .baselines.layer import Layer, save_layers
 from .baselines.stopwatch import Burst
+from .jobs import Job
+from .model_files import ModelFile
 from .peak import share_of_peak
 from .processes import WorkerError, WorkerProcess
 from .shapes import Network
+from .worker import TOLD
 
 
 @dataclass
 class Cell:
-    """One measurement: what was run, every runner's times, and why a runner has none."""
+    """One measurement: what was run, every runner's times, and why a runner has none.
+
+    sparsity   fraction of zeros over all layers; of a model file that was pruned for this cell that of the
+               layers that were
+    from_file  a model file, whose layers need not be linear
+    """
 
     network: str
-    sparsity: float  # fraction of zeros over all layers
+    sparsity: float
     mask: str
     batch: int
     threads: int
     nnz: int
     times: dict[str, timing.Times] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
+    from_file: bool = False
 
     @property
     def best_peer(self) -> str | None:
@@ -59,7 +67,8 @@ class Cell:
         ours = self.times.get(LIBRARY)
         if ours is None or ours.disturbed or not ours.peak_gflops:
             return None
-        return share_of_peak(2e-3 * self.nnz * self.batch / ours.median_us, self.threads * ours.peak_gflops)
+        products = (ours.multiply_adds or self.nnz) * self.batch
+        return share_of_peak(2e-3 * products / ours.median_us, self.threads * ours.peak_gflops)
 
 
 class Workers:
@@ -73,6 +82,7 @@ class Workers:
         self.missing: dict[str, str] = {}
         self.versions: dict[str, dict] = {}
         self.running: dict[str, WorkerProcess] = {}
+        self.takes_networks: set[str] = set()
         self._stack = ExitStack()
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="sparsenn-bench-")))
         for label, runner in runners.items():
@@ -90,42 +100,39 @@ class Workers:
             worker.close()
             return
         self.versions[label] = answer["versions"]
+        if answer["networks"]:
+            self.takes_networks.add(label)
         self.running[label] = worker
 
+    def labels(self, *, network: bool) -> list[str]:
+        """Of the runners that run, all or those that take model files."""
+        return [label for label in self.running if not network or label in self.takes_networks]
+
     def measure(
-        self,
-        networks: dict[str, list[Layer]],
-        x: np.ndarray,
-        *,
-        rounds: int = timing.ROUNDS,
-        keep: tuple[str, ...] = (),
+        self, jobs: dict[str, Job], *, rounds: int = timing.ROUNDS, keep: tuple[str, ...] = ()
     ) -> tuple[dict[str, timing.Times], dict[str, str]]:
         """-> times by label, and for those that failed or computed something else the reason.
 
-        networks  the layers that each label runs
-        x         (batch, inputs) float32
-        keep      labels that are timed in every round however slow they are
+        jobs  what each label runs
+        keep  labels that are timed in every round however slow they are
         """
         bursts, failures, answers = {}, {}, {}
-        for layers in unique(networks.values()):
-            expected, bound = oracle.forward(layers, x)
-            source = self._folder / "layers.npz"
-            save_layers(str(source), layers, x)
-            for label in [label for label in self.running if networks[label] is layers]:
-                worker, target = self.running[label], self._folder / "output.npy"
+        for job in unique(jobs.values()):
+            arguments = job.write(self._folder)
+            for label in [label for label in self.running if jobs.get(label) is job]:
+                worker, target = self.running[label], self._folder / "outputs.npz"
                 try:
-                    answers[label] = worker.ask(
-                        "prepare", layers=str(source), threads=self.threads, output=str(target)
-                    )
-                    oracle.check(label, np.load(target), expected, bound)
+                    answers[label] = worker.ask(job.do, **arguments, threads=self.threads, output=str(target))
+                    job.check(label, read_outputs(target))
                 except (WorkerError, ValueError) as error:
                     failures[label] = str(error)
                     continue
                 bursts[label] = lambda worker=worker: burst(worker)
         times = timing.measure(bursts, rounds=rounds, keep=keep) if bursts else {}
         for label in bursts:
-            times[label].variant = answers[label]["variant"]
-            times[label].peak_gflops = answers[label]["peak_gflops"]
+            for name in TOLD:
+                setattr(times[label], name, answers[label][name])
+        for label in answers:
             self.running[label].ask("release")
         self._drop_ended()
         return times, failures
@@ -147,9 +154,9 @@ class Workers:
 
 def run_cells(
     workers: Workers,
-    networks: list[Network],
+    networks: Sequence[Network | ModelFile],
     *,
-    sparsities: list[float],
+    sparsities: list[float] | None,
     batches: list[int],
     mask: str = "uniform",
     rounds: int = timing.ROUNDS,
@@ -158,33 +165,34 @@ def run_cells(
     """Every network at every sparsity and batch. progress is called with each finished cell."""
     cells = []
     for network in networks:
-        for sparsity, layers in network.variants(sparsities, mask):
+        for variant in network.variants(sparsities, mask):
             for batch in network.batches or batches:
                 cell = Cell(
                     network=network.name,
-                    sparsity=sparsity,
-                    mask="file" if network.path else mask,
+                    sparsity=variant.sparsity,
+                    mask=variant.mask,
                     batch=batch,
                     threads=workers.threads,
-                    nnz=sum(layer.nnz for layer in layers),
+                    nnz=variant.nnz,
+                    from_file=variant.network,
                 )
-                x = make_input(batch, layers[0].shape[1])
-                same = dict.fromkeys(workers.running, layers)
-                cell.times, cell.failures = workers.measure(same, x, rounds=rounds, keep=(LIBRARY,))
+                jobs = dict.fromkeys(workers.labels(network=variant.network), variant.job(batch))
+                cell.times, cell.failures = workers.measure(jobs, rounds=rounds, keep=(LIBRARY,))
                 cells.append(cell)
                 progress(cell)
     return cells
 
 
-def unique(networks: Iterable[list[Layer]]) -> list[list[Layer]]:
-    """Each network once, however many labels run it."""
-    return list({id(layers): layers for layers in networks}.values())
+def unique(jobs: Iterable[Job]) -> list[Job]:
+    """Each job once, however many labels run it."""
+    return list({id(job): job for job in jobs}.values())
+
+
+def read_outputs(path: Path) -> list[np.ndarray]:
+    """What a worker's runner computed."""
+    with np.load(path) as arrays:
+        return [arrays[f"arr_{number}"] for number in range(len(arrays.files))]
 
 
 def burst(worker: WorkerProcess) -> Burst:
     return Burst(**worker.ask("burst", seconds=timing.BURST_SECONDS, warm=timing.WARM_SECONDS))
-
-
-def make_input(batch: int, inputs: int, seed: int = 1) -> np.ndarray:
-    """x (batch, inputs) float32, uniform in [0, 1)."""
-    return np.random.default_rng(seed).random((batch, inputs), np.float32)

@@ -2,12 +2,18 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from ..io import load
+from ..model import Model
 from .baselines.layer import Layer
+from .jobs import LayersJob, Variant
 from .masks import layers_of, make_layers
+from .model_files import SPARSITIES, ModelFile, Shapes, pruned_models
 
 
 @dataclass
@@ -25,29 +31,58 @@ class Network:
     batches: list[int] | None = None
     path: str | None = None
 
-    def variants(self, sparsities: list[float], mask: str) -> Iterator[tuple[float, list[Layer]]]:
-        """-> sparsity and layers, for each sparsity asked for; a model file has its own alone."""
+    def variants(self, sparsities: list[float] | None, mask: str) -> Iterator[Variant]:
+        """For each sparsity; without any a model file as it is, other networks at SPARSITIES."""
         if self.path is None:
-            for sparsity in sparsities:
+            for sparsity in sparsities or SPARSITIES:
                 layers = make_layers(self.widths, sparsity, activation=self.activation, mask=mask)
-                yield sparsity, layers
+                yield layers_variant(layers, sparsity, mask)
             return
-        import sparsenn
-
-        model = sparsenn.load(self.path)
-        yield model.sparsity, layers_of(model)
+        for model, sparsity, made in pruned_models(load(self.path), sparsities):
+            yield layers_variant(layers_of(model), sparsity, made)
 
 
-def find_networks(text: str) -> list[Network]:
-    """Networks of "784-2048-10", of a .json file of shapes or of a model file. Or ValueError."""
+def layers_variant(layers: list[Layer], sparsity: float, mask: str) -> Variant:
+    return Variant(
+        sparsity=sparsity,
+        mask=mask,
+        nnz=sum(layer.nnz for layer in layers),
+        job=lambda batch: LayersJob(layers, make_input(batch, layers[0].shape[1])),
+    )
+
+
+def make_input(batch: int, inputs: int, seed: int = 1) -> np.ndarray:
+    """x (batch, inputs) float32, uniform in [0, 1)."""
+    return np.random.default_rng(seed).random((batch, inputs), np.float32)
+
+
+def find_networks(
+    text: str, *, keep: Sequence[int] = (), input_shapes: Shapes | None = None
+) -> list[Network | ModelFile]:
+    """Networks of "784-2048-10", of a .json file of shapes or of a model file. Or ValueError.
+
+    keep, input_shapes  of model files
+    """
     if re.fullmatch(r"[1-9]\d*(-[1-9]\d*)+", text):
         return [Network(name=text, widths=[int(width) for width in text.split("-")])]
     path = Path(text)
     if path.suffix == ".json":
-        return read_shapes(path)
-    if path.suffix == ".safetensors":
+        return [*read_shapes(path)]
+    if path.suffix == ".safetensors" and not keep and is_of_layers(load(path)):
         return [Network(name=path.stem, widths=[], path=text)]
-    raise ValueError(f"target must be widths like 784-2048-10, a .json or a .safetensors file, got {text!r}")
+    if path.suffix in (".onnx", ".safetensors"):
+        return [ModelFile(path, keep=keep, input_shapes=input_shapes or {})]
+    raise ValueError(
+        f"target must be widths like 784-2048-10, a .json, an .onnx or a .safetensors file, got {text!r}"
+    )
+
+
+def is_of_layers(model: Model) -> bool:
+    """Whether every runner has it: linear layers and their activations."""
+    try:
+        return bool(layers_of(model))
+    except ValueError:
+        return False
 
 
 def read_shapes(path: Path) -> list[Network]:

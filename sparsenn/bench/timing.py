@@ -31,6 +31,7 @@ class Times:
     minimum_us  the fastest single call
     variant     which of its ways the runner took, where it has several
     peak_gflops GFLOP/s of multiply-adds in the registers of one core, where the runner tells
+    multiply_adds  of one sample on stored weights, likewise
     held_up     numbers of the rounds in which its threads waited for a core
     """
 
@@ -38,6 +39,7 @@ class Times:
     minimum_us: float = float("inf")
     variant: str | None = None
     peak_gflops: float | None = None
+    multiply_adds: int | None = None
     held_up: set[int] = field(default_factory=set)
 
     @property
@@ -93,6 +95,7 @@ class Times:
             **({"doubt": self.doubt} if self.disturbed else {}),
             **({"variant": self.variant} if self.variant else {}),
             **({"peak_gflops": self.peak_gflops} if self.peak_gflops else {}),
+            **({"multiply_adds": self.multiply_adds} if self.multiply_adds else {}),
         }
 
 
@@ -159,6 +162,6 @@ def ratio(slower: Times, faster: Times) -> dict | None:
     return {"of_medians": slower.median_us / faster.median_us, "paired": paired}
 
 
-def shown(times: Times | None, digits: int = 1) -> str:
-    """The median as text: MARK in its place where it is not believed, a dash where there is none."""
-    return "-" if times is None else MARK if times.disturbed else f"{times.median_us:.{digits}f}"
+def shown(times: Times | None, digits: int = 1, us: float = 1.0) -> str:
+    """The median as text, in so many µs: MARK where it is not believed, a dash where there is none."""
+    return "-" if times is None else MARK if times.disturbed else f"{times.median_us / us:.{digits}f}"

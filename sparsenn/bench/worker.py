@@ -1,8 +1,9 @@
 """The process of one runner: obeys one JSON command a line on stdin, answers with one JSON line on stdout.
 
-    {"do": "start", "runner": "numpy"}                    -> available, reason, versions
-    {"do": "prepare", "layers": .npz, "threads": 2, "output": .npy}   -> variant (the way taken, or null),
-                                                                         peak_gflops (or null)
+    {"do": "start", "runner": "numpy"}   -> available, reason, versions, networks (takes prepare_network)
+    {"do": "prepare", "layers": .npz, "threads": 2, "output": .npz}
+    {"do": "prepare_network", "safetensors": path, "onnx": path, "inputs": .npz, "threads": 2, "output": .npz}
+                                      -> variant (the way taken), peak_gflops, multiply_adds; each or null
     {"do": "burst", "seconds": 0.005, "warm": 0.01}   -> the fields of stopwatch.Burst
     {"do": "release"}
 
@@ -20,6 +21,7 @@ import sys
 from pathlib import Path
 
 PACKAGE = "bench_baselines"
+TOLD = ("variant", "peak_gflops", "multiply_adds")  # what a runner may have to say beside its outputs
 
 
 def load_baselines():
@@ -56,19 +58,32 @@ class Worker:
         versions = {"python": sys.version.split()[0]}
         if available:
             versions |= {module: version(module) for module in self.runner.modules}
-        return {"available": available, "reason": reason, "versions": versions}
+        networks = hasattr(self.runner, "prepare_network")
+        return {"available": available, "reason": reason, "versions": versions, "networks": networks}
 
     def prepare(self, *, layers: str, threads: int, output: str) -> dict:
-        import numpy
-
         layer = importlib.import_module(f"{PACKAGE}.layer")
         self.runner = self.baselines.create(self.name)
         self.runner.prepare(*layer.load_layers(layers), threads)
+        return self._first_run(threads, output, lambda: [self.runner.output()])
+
+    def prepare_network(self, *, safetensors: str, onnx: str, inputs: str, threads: int, output: str) -> dict:
+        import numpy
+
+        self.runner = self.baselines.create(self.name)
+        with numpy.load(inputs) as arrays:
+            x = {name: arrays[name] for name in arrays.files}
+        self.runner.prepare_network({"safetensors": safetensors, "onnx": onnx}, x, threads)
+        return self._first_run(threads, output, lambda: self.runner.outputs())
+
+    def _first_run(self, threads: int, output: str, outputs) -> dict:
+        import numpy
+
         self.watch = importlib.import_module(f"{PACKAGE}.stopwatch").Stopwatch(threads)
         gc.collect()
         self.runner.run()
-        numpy.save(output, self.runner.output())
-        return {name: getattr(self.runner, name, None) for name in ("variant", "peak_gflops")}
+        numpy.savez(output, *outputs())
+        return {name: getattr(self.runner, name, None) for name in TOLD}
 
     def burst(self, *, seconds: float, warm: float) -> dict:
         return vars(self.watch.burst(self.runner.run, seconds=seconds, warm=warm))

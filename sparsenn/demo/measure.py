@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..bench.baselines import LIBRARY
+from ..bench.jobs import LayersJob
 from ..bench.masks import layers_of
 from ..bench.runner import Workers
 from ..bench.timing import Times
@@ -34,7 +35,9 @@ def measure(
     with Workers(runners, threads) as workers:
         for batch in BATCHES:
             x = np.resize(images, (batch, images.shape[1]))
-            times, failures = workers.measure(layers, x, rounds=rounds, keep=tuple(layers))
+            made = {id(of_label): LayersJob(of_label, x) for of_label in layers.values()}
+            jobs = {label: made[id(of_label)] for label, of_label in layers.items()}
+            times, failures = workers.measure(jobs, rounds=rounds, keep=tuple(jobs))
             problems = {**workers.missing, **failures}
             if problems:
                 raise RuntimeError("; ".join(f"{label}: {reason}" for label, reason in problems.items()))

@@ -10,6 +10,13 @@ An adapter module is named after its runner and defines `class Runner`:
     peak_gflops              this library's: GFLOP/s of multiply-adds in the registers of one core
     output()                 -> (batch, outputs): what the last run() computed, in rows
 
+One that takes model files has two more; what it runs need not be linear layers:
+
+    prepare_network(paths, inputs, threads)   the network of paths["onnx"], sizes fixed, or of
+                             paths["safetensors"], for inputs: name to (batch, ...) float32
+    outputs()                -> what the last run() computed, an array for each output of the network
+    multiply_adds            this library's: of one sample on stored weights
+
 Adapters import their library inside methods only, and nothing of sparsenn but this folder, so that a worker
 in an interpreter that has no sparsenn can load them. The modules named in HELPERS are shared.
 """
@@ -25,6 +32,11 @@ def names() -> list[str]:
     """Every runner, the library itself first."""
     found = [module.name for module in pkgutil.iter_modules(__path__) if module.name not in HELPERS]
     return sorted(found, key=lambda name: (name != LIBRARY, name))
+
+
+def network_names() -> list[str]:
+    """The baselines that take model files."""
+    return [name for name in names() if name != LIBRARY and hasattr(create(name), "prepare_network")]
 
 
 def create(name: str):

@@ -8,7 +8,7 @@ import tempfile
 
 import numpy as np
 
-from .layer import quickest
+from .layer import batch_of, quickest
 from .onnx_model import build_onnx, from_layout, to_layout
 
 
@@ -32,6 +32,20 @@ class Runner:
 
     def output(self) -> np.ndarray:
         return self.run.output()
+
+    def prepare_network(self, paths, inputs, threads) -> None:
+        from deepsparse import Engine
+
+        arrays = list(inputs.values())
+        engine = Engine(paths["onnx"], batch_size=batch_of(inputs), num_cores=threads)
+
+        def run() -> None:
+            self.values = engine.run(arrays, val_inp=False)
+
+        self.run = run
+
+    def outputs(self) -> list[np.ndarray]:
+        return self.values
 
 
 class Session:

@@ -92,6 +92,11 @@ def activate(y: np.ndarray, activation: str) -> None:
         raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}")
 
 
+def batch_of(inputs: dict[str, np.ndarray]) -> int:
+    """Samples of arrays (batch, ...) by name."""
+    return len(next(iter(inputs.values())))
+
+
 def columns(x: np.ndarray) -> np.ndarray:
     """x (batch, features) as a contiguous (features, batch) array."""
     return np.ascontiguousarray(x.T)

@@ -17,11 +17,18 @@ class Runner:
         return True, ""
 
     def prepare(self, layers, x, threads) -> None:
+        self.open(build_onnx(layers, len(x)), {"x": x}, threads)
+
+    def prepare_network(self, paths, inputs, threads) -> None:
+        self.open(paths["onnx"], inputs, threads)
+
+    def open(self, model, inputs, threads) -> None:
+        """model: the bytes of an ONNX file, or its path."""
         import openvino
 
         core = openvino.Core()
         compiled = core.compile_model(
-            core.read_model(build_onnx(layers, len(x))),
+            core.read_model(model),
             "CPU",
             {
                 "PERFORMANCE_HINT": "LATENCY",
@@ -31,11 +38,15 @@ class Runner:
             },
         )
         self.request = compiled.create_infer_request()
-        self.input = np.ascontiguousarray(x)
-        self.request.set_input_tensor(openvino.Tensor(self.input, shared_memory=True))
+        self.inputs = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
+        for name, array in self.inputs.items():
+            self.request.set_tensor(name, openvino.Tensor(array, shared_memory=True))
 
     def run(self) -> None:
         self.request.infer(share_inputs=True, share_outputs=True)
 
     def output(self) -> np.ndarray:
-        return self.request.get_output_tensor().data
+        return self.outputs()[0]
+
+    def outputs(self) -> list[np.ndarray]:
+        return [tensor.data for tensor in self.request.output_tensors]

@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from .layer import columns, quickest
+from .layer import batch_of, columns, quickest
 
 
 class Runner:
@@ -34,6 +34,27 @@ class Runner:
 
     def output(self) -> np.ndarray:
         return self.run.args[1]
+
+    def prepare_network(self, paths, inputs, threads) -> None:
+        import sparsenn
+
+        model = sparsenn.load(paths["safetensors"])
+        x = inputs if len(inputs) > 1 else next(iter(inputs.values()))
+        plan = sparsenn.compile(model, threads=threads, batch_sizes=(batch_of(inputs),), cache=False)
+        report = plan.report()
+        self.peak_gflops = report["peak_gflops"]
+        self.multiply_adds = sum(
+            layer["nnz"] * layer["positions"] for layer in report["layers"] if "nnz" in layer
+        )
+        self.names = [value.name for value in model.output_values]
+
+        def run() -> None:
+            self.values = plan.run(x)
+
+        self.run = run
+
+    def outputs(self) -> list[np.ndarray]:
+        return [self.values[name] for name in self.names] if len(self.names) > 1 else [self.values]
 
 
 def build_model(layers):

@@ -1,4 +1,7 @@
-"""PyTorch with dense weights: traced and frozen, or packed for oneDNN; the faster is taken."""
+"""PyTorch with dense weights: traced and frozen, or packed for oneDNN; the faster is taken.
+
+Networks of files are what sparsenn.to_torch makes of them, traced and frozen; images channels first or last.
+"""
 
 import numpy as np
 
@@ -42,6 +45,44 @@ class Runner:
 
     def output(self) -> np.ndarray:
         return (self.value.to_dense() if self.value.is_mkldnn else self.value).numpy()
+
+    def prepare_network(self, paths, inputs, threads) -> None:
+        import torch
+
+        import sparsenn
+
+        torch.set_num_threads(threads)
+        self.inference_mode = torch.inference_mode
+        model = sparsenn.load(paths["safetensors"])
+        self.names = [value.name for value in model.output_values]
+        tensors = [torch.from_numpy(inputs[value.name].copy()) for value in model.input_values]
+        orders = [torch.contiguous_format]
+        if any(tensor.ndim == 4 for tensor in tensors):
+            orders.append(torch.channels_last)
+        self.run = fastest([self.traced_network(model, tensors, order) for order in orders])
+
+    def traced_network(self, model, tensors, order):
+        """A call of the model, weights and images in that order of memory."""
+        import torch
+
+        import sparsenn
+
+        tensors = [x.contiguous(memory_format=order) if x.ndim == 4 else x for x in tensors]
+        module = sparsenn.to_torch(model).to(memory_format=order)
+        with torch.inference_mode():
+            traced = torch.jit.freeze(torch.jit.trace(module, tuple(tensors), strict=False))
+            for _ in range(3):  # the first calls of a traced model optimise it
+                traced(*tensors)
+
+        def run() -> None:
+            with self.inference_mode():
+                self.value = traced(*tensors)
+
+        return run
+
+    def outputs(self) -> list[np.ndarray]:
+        values = [self.value[name] for name in self.names] if isinstance(self.value, dict) else [self.value]
+        return [value.contiguous().numpy() for value in values]
 
 
 def build_module(layers):
