@@ -155,7 +155,7 @@ static inline int snn_has_weights(const snn_step *step)
  * dense, is what snn_unpack and snn_isa.exact read. */
 static inline const snn_choice *snn_single_choice(const snn_step *step) { return &step->chosen[0]; }
 
-/* lower.c: ports, shape and steps of a model, not yet packed. arena.c: where their values lie, and which
+/* lower.c, by the parts of lower.h: ports, shape and steps of a model, not yet packed. arena.c: where their values lie, and which
  * steps wait. */
 snn_status snn_lower(const snn_model *model, snn_plan *plan);
 snn_status snn_arena_init(snn_plan *plan, int64_t slots);
