@@ -88,9 +88,12 @@ def assert_gives(model: snn.Model, given: dict, wanted: dict, *, rtol: float) ->
 
 
 def _samples_first(array: np.ndarray, sizes: tuple, turned: bool) -> np.ndarray:
-    """A tensor of a node as samples of those sizes."""
-    array = np.asarray(array, np.float32)
-    return (array.T if turned else array).reshape(-1, *sizes)
+    """A tensor of a node as samples of those sizes; turned: how a square one is meant."""
+    array, features = np.asarray(array, np.float32), int(np.prod(sizes))
+    if array.ndim == 2 and features in array.shape:
+        turned = turned if array.shape[0] == array.shape[1] else array.shape[0] == features
+        array = array.T if turned else array
+    return array.reshape(-1, *sizes)
 
 
 def _with_initializers(model, inputs: list):

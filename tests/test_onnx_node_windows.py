@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("onnx", reason="onnx is not installed: pip install 'sparsenn-cpu[onnx]'")
 
-from onnx_nodes import check_node, name_of, node_cases  # noqa: E402
+from onnx_nodes import check_node, name_of, node_cases
 
 CASES = node_cases(
     *("Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "Pad", "BatchNormalization"),
