@@ -57,13 +57,13 @@ def test_criteria_agree_with_the_oracle(rng, name, number):
 
 def test_many_samples_go_in_parts(monkeypatch, rng):
     """More samples than one part holds give the mean over all of them."""
-    from sparsenn.prune import slopes
+    from sparsenn.prune import forward
 
     model, X, targets, loss = random_case(np.random.default_rng(6), 6)
     X, targets = np.repeat(X, 5, axis=0), np.repeat(targets, 5)
     X = X + rng.normal(0, 0.1, X.shape).astype(np.float32)
     whole = {name: find_criterion(name)(model, (X, targets, loss)) for name in WITH_DATA}
-    monkeypatch.setattr(slopes, "_BATCH", 7)
+    monkeypatch.setattr(forward, "_SAMPLES", 7)
     for name, wanted in whole.items():
         for one, other in zip(find_criterion(name)(model, (X, targets, loss)), wanted, strict=True):
             np.testing.assert_allclose(

@@ -270,11 +270,12 @@ def test_neurons_go_until_the_width_is_reached(trained, digits):
 
 
 def test_neurons_go_until_all_are_important_enough(trained, digits):
-    from sparsenn.prune.structures.neuron import neuron_scores
+    from sparsenn.prune.unit_scores import unit_scores
+    from sparsenn.prune.units import units_of
 
     def lowest(model):
         sizes = [np.abs(layer.weight) for layer in model.linear_layers]
-        return min(scores.min() for scores in neuron_scores(model, sizes, [0, 1]))
+        return unit_scores(model, units_of(model), sizes)[1:].min()
 
     threshold = 1.1 * lowest(trained[1])
     pruned, trace = snn.prune_neurons(

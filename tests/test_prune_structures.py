@@ -267,7 +267,11 @@ def test_sparsity_by_layer_keeps_what_it_does_not_name():
         ({"threshold": "1"}, TypeError, "threshold must be a number, got str"),
         ({"percentile": 101}, ValueError, r"percentile must be in \[0, 100\], got 101"),
         ({"percentile": -1}, ValueError, "percentile must be in"),
-        ({"structure": "row"}, ValueError, "structure must be one of block, n:m, neuron, weight, got 'row'"),
+        (
+            {"structure": "row"},
+            ValueError,
+            "structure must be one of block, channel, n:m, neuron, weight, got 'row'",
+        ),
         ({"structure": None}, TypeError, "structure must be a name, got NoneType"),
         (
             {"structure": "n:m", "sparsity": 0.5},
@@ -280,7 +284,7 @@ def test_sparsity_by_layer_keeps_what_it_does_not_name():
         ({"structure": "block"}, ValueError, r"block must divide .* got \(16, 1\) for Linear layer 0"),
         ({"structure": "block", "block": (0, 1)}, ValueError, r"block\[0\] must be at least 1, got 0"),
         ({"structure": "block", "block": (2.0, 1)}, TypeError, r"block\[0\] must be an integer, got float"),
-        ({"structure": "neuron", "keep": 0}, ValueError, "needs a hidden layer that keep does not name"),
+        ({"structure": "neuron", "keep": 0}, ValueError, "must have a hidden layer that keep does not name"),
         ({"normalize": "l2"}, ValueError, "normalize must be 'lamp' or None, got 'l2'"),
         ({"normalize": "lamp", "scope": "layer"}, ValueError, "'lamp' needs criterion 'magnitude' and scope"),
         ({"normalize": "lamp", "criterion": "random"}, ValueError, "'lamp' needs criterion 'magnitude'"),
@@ -306,6 +310,6 @@ def test_wrong_combinations_leave_the_model_as_it_was(options, error, message):
 
 
 def test_names():
-    assert snn.structures() == ["block", "n:m", "neuron", "weight"]
+    assert snn.structures() == ["block", "channel", "n:m", "neuron", "weight"]
     with pytest.raises(TypeError, match="model must be a Model, got int"):
         snn.drop_dead_neurons(3)

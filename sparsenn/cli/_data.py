@@ -31,6 +31,12 @@ class Data:
     def loss(self) -> str:
         return "mse" if self.regression else "cross_entropy"
 
+    def take_dims(self, model) -> None:
+        """Gives the samples, rows of features, the dims of the model's input: channels, height and width."""
+        for name in ("X", "X_test"):
+            array = getattr(self, name)
+            setattr(self, name, array.reshape(len(array), *model.input_values[0].dims[1:]))
+
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -72,8 +78,8 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
 
 def add_pruning_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--criterion", default="magnitude", help="default: %(default)s")
-    parser.add_argument("--structure", default="weight", help="weight, block, n:m or neuron")
-    parser.add_argument("--block", default="16,1", help="rows and columns of a block (default: %(default)s)")
+    parser.add_argument("--structure", default="weight", help="weight, block, n:m, or neuron (channel)")
+    parser.add_argument("--block", default="16,1", help="rows and inputs of a block (default: %(default)s)")
     parser.add_argument("--nm", default="2,4", help="n and m of n:m (default: %(default)s)")
     parser.add_argument("--scope", default="global", help="global or layer (default: %(default)s)")
     parser.add_argument("--schedule", default="cubic", help="default: %(default)s")
@@ -163,15 +169,21 @@ def make_network(args: argparse.Namespace, data: Data):
 def load_model(path: str, data: Data):
     """The model of a file, which must fit the data."""
     from .. import load
+    from ..graph.dims import features_of
 
     model = load(path)
-    if model.inputs != data.X.shape[1]:
-        raise ValueError(
-            f"--model must take the {data.X.shape[1]} features of the data, got {model.inputs} inputs"
-        )
+    inputs, features = features_of(model.input_values[0].dims), data.X[0].size
+    if len(model.input_values) > 1 or inputs != features:
+        got = f"{inputs} inputs" if inputs else " and ".join(map(repr, model.input_values))
+        raise ValueError(f"--model must take the {features} features of the data, got {got}")
     if model.outputs < data.outputs or (data.regression and model.outputs != data.outputs):
         raise ValueError(f"--model must have {data.outputs} outputs for the target, got {model.outputs}")
     return model
+
+
+def widths(model, data: Data) -> list[int]:
+    """Of the input, of each layer with weights."""
+    return [data.X[0].size, *(layer.shape[0] for layer in model.linear_layers)]
 
 
 def percents(option: str, text: str) -> list[float]:

@@ -16,7 +16,9 @@ def add_parser(subparsers) -> None:
     _data.add_pruning_options(parser)
     _data.add_training_options(parser, epochs=3)
     parser.add_argument("--distill", action="store_true", help="learn from the outputs of MODEL as well")
-    parser.add_argument("--keep-dead", action="store_true", help="leave neurons without inputs or outputs in")
+    parser.add_argument(
+        "--keep-dead", action="store_true", help="leave neurons and channels without inputs or outputs in"
+    )
     parser.add_argument("--out", default="pruned.safetensors", metavar="FILE", help="default: %(default)s")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -29,6 +31,7 @@ def run(args: argparse.Namespace) -> int:
     _data.check_folder("--out", args.out)
     data = _data.load_data(args)
     model = _data.load_model(args.model, data)
+    data.take_dims(model)
     if args.criterion == "change":
         raise ValueError("--criterion change needs the weights' history, which a model file does not hold")
     sparsity = None
@@ -44,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     report = {
         "data": data.description,
         "file": args.out,
-        "network": [pruned.inputs, *(layer.shape[0] for layer in pruned.linear_layers)],
+        "network": _data.widths(pruned, data),
         "metric": "R^2" if data.regression else "accuracy",
         "score_before": before,
         "score": after,

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     data = _data.load_data(args)
     if args.model:
         make_model = functools.partial(_data.load_model, args.model, data)
-        make_model()
+        data.take_dims(make_model())
     else:
         make_model = functools.partial(_data.make_network, args, data)
     fit = {**_data.training_options(args), "epochs": args.epochs}

@@ -27,6 +27,7 @@ def run(args: argparse.Namespace) -> int:
     _data.check_folder("--out", args.out)
     data = _data.load_data(args)
     model = _data.load_model(args.model, data) if args.model else _data.make_network(args, data)
+    data.take_dims(model)
     options = _data.training_options(args)
     if args.early_stopping:
         options |= {"early_stopping": args.early_stopping, "validation_split": 0.1}
@@ -38,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     report = {
         "data": data.description,
         "file": args.out,
-        "network": [model.inputs, *(layer.shape[0] for layer in model.linear_layers)],
+        "network": _data.widths(model, data),
         "metric": "R^2" if data.regression else "accuracy",
         "score": score(model, data.X_test, data.y_test, loss=data.loss),
         "loss": loss,

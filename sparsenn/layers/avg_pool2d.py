@@ -8,12 +8,13 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..graph.value import Dims
-from .layer import EPS, TINY, Layer
+from .layer import EPS, TINY
+from .pool import Pool
 from .window import INTEGERS, Window
 
 
 @dataclass(frozen=True, init=False, repr=False)
-class AvgPool2d(Layer):
+class AvgPool2d(Pool):
     """The mean of each channel in a window over (batch, channels, height, width).
 
     kernel_size, stride   a number or (height, width); stride None: the kernel's
@@ -49,6 +50,10 @@ class AvgPool2d(Layer):
     def infer(self, dims: Dims) -> Dims:
         return self.window.infer("AvgPool2d", dims)
 
+    @property
+    def keeps_constants(self) -> bool:
+        return not (self.count_include_pad and any(self.window.padding))
+
     def _sum(self, z: np.ndarray) -> np.ndarray:
         return np.stack(self.window.places(self.window.padded(z))).sum(axis=0)
 
@@ -71,9 +76,6 @@ class AvgPool2d(Layer):
         for part in self.window.places(padded):
             part += da / np.asarray(self._counts(z), da.dtype)
         return self.window.cropped(padded)
-
-    def depends(self, mask: np.ndarray) -> np.ndarray:
-        return np.stack(self.window.places(self.window.padded(mask, False))).any(axis=0)
 
     def torch_value(self, torch, x):
         """By sums of windows, where padding does not count or differs from side to side."""

@@ -8,8 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..errors import ArgumentError
+from ..graph.coupling import Coupling
 from ..graph.dims import check_axis, check_whole
+from ..graph.node import Node
 from ..graph.value import Dims
+from .layer import Layer
 from .move import Move
 
 
@@ -46,6 +49,20 @@ class Concat(Move):
         *z, _, da = arguments
         ends = np.cumsum([own.shape[self.axis - 1] for own in z])[:-1]
         return tuple(np.split(da, ends, axis=self.axis - 1))
+
+    def follow(self, coupling: Coupling, node: Node, *labels: np.ndarray) -> np.ndarray:
+        """Along an axis of unknown size all operands are one place: what they hold there goes together."""
+        if node.output.dims[self.axis] is not None:
+            return super().follow(coupling, node, *labels)
+        first = [own.take([0], axis=self.axis - 1) for own in labels]
+        for own, place in zip(labels, first, strict=True):
+            coupling.join(own, place)
+            coupling.join(first[0], place)
+        return first[0]
+
+    def constant(self, node: Node, *z: np.ndarray) -> np.ndarray:
+        unknown = node.output.dims[self.axis] is None
+        return Layer.constant(self, node, *z) if unknown else super().constant(node, *z)
 
     def torch_value(self, torch, *x):
         return torch.cat(x, dim=self.axis)

@@ -7,6 +7,8 @@ import scipy.sparse
 
 from ..checks import check_integer
 from ..errors import ArgumentError
+from ..graph.coupling import Coupling
+from ..graph.node import Node
 from ..graph.value import Dims
 from .matrix import Matrix
 from .window import INTEGERS, Window
@@ -80,18 +82,18 @@ class Conv2d(Matrix):
             )
         return made
 
-    def _columns(self, z: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
+    def columns(self, z: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
         """What the windows hold, (in, positions * batch), and (out height, out width, batch)."""
         places = np.stack(self.window.places(self.window.padded(z)), axis=1)
         return places.reshape(self.shape[1], -1), places.shape[2:]
 
     def value(self, z: np.ndarray) -> np.ndarray:
         """z (channels, height, width, batch)."""
-        columns, shape = self._columns(z)
+        columns, shape = self.columns(z)
         return self._product(columns).reshape(self.shape[0], *shape)
 
     def bound(self, z: np.ndarray, a: np.ndarray, bound: np.ndarray) -> np.ndarray:
-        return self._product_bound(self._columns(z)[0], self._columns(bound)[0]).reshape(a.shape)
+        return self._product_bound(self.columns(z)[0], self.columns(bound)[0]).reshape(a.shape)
 
     def gradient(self, z: np.ndarray, a: np.ndarray, da: np.ndarray) -> np.ndarray:
         """W transposed times da, added up where windows overlap."""
@@ -104,9 +106,44 @@ class Conv2d(Matrix):
 
     def depends(self, mask: np.ndarray) -> np.ndarray:
         """Positions of which a window with a weight other than zero holds one of those; mask as z."""
-        columns, shape = self._columns(mask.astype(np.float32))
+        columns, shape = self.columns(mask.astype(np.float32))
         used = scipy.sparse.csr_array(self._weight != 0).astype(np.float32) @ columns
         return (used > 0).reshape(self.shape[0], *shape)
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        return self.window.kernel
+
+    @property
+    def parts(self) -> tuple[np.ndarray, np.ndarray]:
+        """Told by the weights: channels that a row reads are in one part, with that row."""
+        rows, places = self.shape[0], self.columns_per_unit
+        first = self._weight[0] if not self.sparse else self._weight[[0]].toarray()[0]
+        if (first.reshape(-1, places) != 0).any(axis=1).all():
+            return super().parts
+        at_row, at_column = scipy.sparse.coo_array(self._weight != 0).coords
+        count = rows + self.channels
+        edges = scipy.sparse.coo_array(
+            (np.ones(at_row.size, bool), (at_row, rows + at_column // places)), shape=(count, count)
+        )
+        _, part = scipy.sparse.csgraph.connected_components(edges, directed=False)
+        return part[:rows], part[rows:]
+
+    def follow(self, coupling: Coupling, node: Node, labels: np.ndarray) -> np.ndarray:
+        """Of a depthwise convolution a row goes with the channel that it reads."""
+        rows, channels = self.parts
+        if self.channels > 1 and np.bincount(channels).max() == 1:
+            channel_of = np.full(max(rows.max(), channels.max()) + 1, -1)
+            channel_of[channels] = np.arange(self.channels)
+            reads = channel_of[rows] >= 0
+            read = coupling.of_channels(labels)[channel_of[rows[reads]]]
+            coupling.join(coupling.rows_of(self)[reads], read)
+        return super().follow(coupling, node, labels)
+
+    def known_inputs(self, z: np.ndarray) -> np.ndarray:
+        """With padding, 0 alone is the same everywhere."""
+        known = super().known_inputs(z)
+        return np.where(known == 0, 0.0, np.nan) if any(self.window.padding) else known
 
     def __repr__(self) -> str:
         return f"Conv2d({self.channels} -> {self.shape[0]}, {self.window}, {self._kind()})"

@@ -11,7 +11,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..graph.node import call
+from ..graph.coupling import Coupling, shape_of, slim
+from ..graph.node import Node, call
 from ..graph.value import Constant, Dims, Value
 
 EPS = float(np.finfo(np.float32).eps)
@@ -61,6 +62,30 @@ class Layer(ABC):
     def depends(self, *masks: np.ndarray) -> np.ndarray:
         """Which of its values change with the inputs, of the masks of those of its operands that do."""
 
+    def follow(self, coupling: Coupling, node: Node, *labels: np.ndarray | None) -> np.ndarray:
+        """The labels of its value at a node, of those of its operands; None for a constant.
+
+        What must go together is joined. A layer that does not say needs its operands as they are.
+        """
+        name = type(self).__name__
+        for own in labels:
+            coupling.pin(own, f"before {'an' if name[0] in 'AEIOU' else 'a'} {name}")
+        return np.broadcast_to(np.int64(0), shape_of(node.output.dims))
+
+    def constant(self, node: Node, *z: np.ndarray) -> np.ndarray:
+        """What its value is whatever the model is given, float64 of the shape of labels; NaN: nobody knows.
+
+        z is the same of its operands, a constant being known.
+        """
+        return np.broadcast_to(np.nan, shape_of(node.output.dims))
+
+    def shrunk(self, before: list[tuple[np.ndarray, ...]], after: tuple[np.ndarray, ...]) -> Layer:
+        """The layer for values of which only some places along each axis are left.
+
+        before, after  masks of each operand and of its value, one for each axis of a sample
+        """
+        return self
+
     @classmethod
     def of_integers(cls, **integers) -> Layer:
         """The layer with these integer_values."""
@@ -98,6 +123,14 @@ class Activation(Layer):
 
     def infer(self, dims: Dims) -> Dims:
         return dims
+
+    def follow(self, coupling: Coupling, node: Node, labels: np.ndarray) -> np.ndarray:
+        return super().follow(coupling, node, labels) if self.mixes_features else labels
+
+    def constant(self, node: Node, z: np.ndarray) -> np.ndarray:
+        if self.mixes_features:
+            return super().constant(node, z)
+        return np.broadcast_to(self.value(slim(z)), z.shape)
 
     def depends(self, mask: np.ndarray) -> np.ndarray:
         """As its operand; all features of a position together where they are mixed."""

@@ -31,6 +31,9 @@ class Linear(Matrix):
             )
         return dims[0], rows
 
+    def columns(self, z: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
+        return z, z.shape[1:]
+
     def value(self, z: np.ndarray) -> np.ndarray:
         """W z + b; z (in, batch)."""
         return self._product(z)
@@ -45,14 +48,6 @@ class Linear(Matrix):
     def depends(self, mask: np.ndarray) -> np.ndarray:
         """The rows with a weight other than zero for one of those columns; mask (in, batch)."""
         return np.stack([self._rows_that_use(column) for column in mask.T], axis=1)
-
-    def _rows_that_use(self, columns: np.ndarray) -> np.ndarray:
-        weight = self._weight
-        if not self.sparse:
-            return (weight[:, columns] != 0).any(axis=1)
-        used = (weight.data != 0) & columns[weight.indices]
-        rows = np.repeat(np.arange(weight.shape[0]), np.diff(weight.indptr))
-        return np.bincount(rows[used], minlength=weight.shape[0]) > 0
 
     def with_weight(self, weight, bias) -> Linear:
         return Linear(weight, bias)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import scipy.sparse
 
 from ..errors import ArgumentError
+from ..graph.coupling import Coupling, along_first, spread
+from ..graph.node import Node
 from ..weights import as_bias, as_weight
 from .layer import EPS, TINY, Layer
 
@@ -78,9 +82,55 @@ class Matrix(Layer):
         """The same layer with another weight of its shape, and that bias; both are copied."""
         raise NotImplementedError
 
+    def columns(self, z: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
+        """What W multiplies, (in, n), of z, and the shape (..., batch) with n places of each of its rows."""
+        raise NotImplementedError
+
     def copy(self) -> Matrix:
         """A layer with arrays of its own."""
         return self.with_weight(self._weight, self._bias)
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """Height and width of the window that has a column for each place of a feature or channel of x."""
+        return 1, 1
+
+    @property
+    def columns_per_unit(self) -> int:
+        """Columns of the weight that a feature or channel of x has."""
+        return math.prod(self.kernel)
+
+    @property
+    def parts(self) -> tuple[np.ndarray, np.ndarray]:
+        """Which part of the layer each row (out,) and each feature or channel of x is in; one is part 0."""
+        return np.zeros(self.shape[0], np.int64), np.zeros(self.shape[1] // self.columns_per_unit, np.int64)
+
+    def follow(self, coupling: Coupling, node: Node, labels: np.ndarray) -> np.ndarray:
+        """Its rows are units of their own."""
+        coupling.read(self, coupling.of_channels(labels))
+        return spread(coupling.rows_of(self), node.output.dims)
+
+    def known_inputs(self, z: np.ndarray) -> np.ndarray:
+        """What each feature or channel (in,) gives to all positions alike, or NaN; z as constant takes it."""
+        values = along_first(z)
+        return np.where((values == values[:, :1]).all(axis=1), values[:, 0], np.nan)
+
+    def constant(self, node: Node, z: np.ndarray) -> np.ndarray:
+        """W z + b in the rows that read nothing unknown."""
+        columns = np.repeat(self.known_inputs(z), self.columns_per_unit)
+        known = np.isfinite(columns)
+        rows = self._weight.astype(np.float64) @ np.where(known, columns, 0.0)
+        rows = rows if self._bias is None else rows + self._bias
+        return spread(np.where(self._rows_that_use(~known), np.nan, rows), node.output.dims)
+
+    def _rows_that_use(self, columns: np.ndarray) -> np.ndarray:
+        """Mask (out,) of the rows with a weight other than zero in one of those columns, a mask (in,)."""
+        weight = self._weight
+        if not self.sparse:
+            return (weight[:, columns] != 0).any(axis=1)
+        used = (weight.data != 0) & columns[weight.indices]
+        rows = np.repeat(np.arange(weight.shape[0]), np.diff(weight.indptr))
+        return np.bincount(rows[used], minlength=weight.shape[0]) > 0
 
     def _product(self, z: np.ndarray) -> np.ndarray:
         """W z + b; z (in, samples)."""

@@ -8,12 +8,12 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..graph.value import Dims
-from .layer import Layer
+from .pool import Pool
 from .window import INTEGERS, Window
 
 
 @dataclass(frozen=True, init=False, repr=False)
-class MaxPool2d(Layer):
+class MaxPool2d(Pool):
     """The largest value of each channel in a window over (batch, channels, height, width).
 
     kernel_size, stride, dilation   a number or (height, width); stride None: the kernel's
@@ -65,9 +65,6 @@ class MaxPool2d(Layer):
         for place, part in enumerate(self.window.places(padded)):
             part += np.where(first == place, da, 0)
         return self.window.cropped(padded)
-
-    def depends(self, mask: np.ndarray) -> np.ndarray:
-        return np.stack(self.window.places(self.window.padded(mask, False))).any(axis=0)
 
     def torch_value(self, torch, x):
         window = self.window

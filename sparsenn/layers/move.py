@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..graph.coupling import Coupling
+from ..graph.node import Node
 from .layer import Layer
 
 
@@ -16,3 +18,10 @@ class Move(Layer):
 
     def depends(self, *masks: np.ndarray) -> np.ndarray:
         return self.value(*masks)
+
+    def follow(self, coupling: Coupling, node: Node, *labels: np.ndarray) -> np.ndarray:
+        """Labels move as values do."""
+        return self.value(*labels)
+
+    def constant(self, node: Node, *z: np.ndarray) -> np.ndarray:
+        return self.value(*z)

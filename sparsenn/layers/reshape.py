@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import ArgumentError
+from ..graph.coupling import Coupling, shape_of, slim
 from ..graph.dims import check_whole, features_of
+from ..graph.node import Node
 from ..graph.value import Dims
+from .layer import Layer
 from .move import Move
 
 
@@ -49,6 +52,35 @@ class Reshape(Move):
 
     def value(self, z: np.ndarray) -> np.ndarray:
         return z.reshape((*self._filled(math.prod(z.shape[:-1]), z.shape[:-1]), z.shape[-1]))
+
+    def follow(self, coupling: Coupling, node: Node, labels: np.ndarray) -> np.ndarray:
+        moved = self._moved(node, labels)
+        return Layer.follow(self, coupling, node, labels) if moved is None else moved
+
+    def constant(self, node: Node, z: np.ndarray) -> np.ndarray:
+        moved = self._moved(node, z)
+        return Layer.constant(self, node, z) if moved is None else moved
+
+    def _moved(self, node: Node, z: np.ndarray) -> np.ndarray | None:
+        """z, of labels, under the dims; None where dims that nobody knows yet mix what differs."""
+        before, after = node.inputs[0].dims, node.output.dims
+        if None not in before[1:]:
+            return self.value(z)
+        same = 1
+        while same < min(len(before), len(after)) and before[same] == after[same] is not None:
+            same += 1
+        part = slim(z)
+        if any(size > 1 for size in part.shape[same - 1 :]):
+            return None
+        part = part.reshape(*part.shape[: same - 1], *[1] * (len(after) - same + 1))
+        return np.broadcast_to(part, shape_of(after))
+
+    def shrunk(self, before: list[tuple[np.ndarray, ...]], after: tuple[np.ndarray, ...]) -> Reshape:
+        if all(mask.all() for mask in after):
+            return self
+        return Reshape(
+            tuple(dim if dim == -1 else int(mask.sum()) for dim, mask in zip(self.dims, after, strict=True))
+        )
 
     def gradient(self, z: np.ndarray, a: np.ndarray, da: np.ndarray) -> np.ndarray:
         return da.reshape(z.shape)

@@ -8,7 +8,9 @@ import numpy as np
 
 from ..checks import check_integer
 from ..errors import ArgumentError
+from ..graph.coupling import Coupling, slim
 from ..graph.dims import check_axis, check_whole
+from ..graph.node import Node
 from ..graph.value import Dims
 from .move import Move
 
@@ -55,6 +57,19 @@ class Slice(Move):
 
     def value(self, z: np.ndarray) -> np.ndarray:
         return z[self._places]
+
+    def follow(self, coupling: Coupling, node: Node, labels: np.ndarray) -> np.ndarray:
+        """Every so many places of what is left would be others: of several units all stay."""
+        if self.step > 1 and slim(labels).shape[self.axis - 1] > 1:
+            coupling.pin(labels, f"before a Slice with step {self.step}")
+        return super().follow(coupling, node, labels)
+
+    def shrunk(self, before: list[tuple[np.ndarray, ...]], after: tuple[np.ndarray, ...]) -> Slice:
+        (masks,), axis = before, self.axis - 1
+        if masks[axis].all():
+            return self
+        start = int(masks[axis][: self.start].sum())
+        return Slice(self.axis, start, start + int(after[axis].sum()))
 
     def gradient(self, z: np.ndarray, a: np.ndarray, da: np.ndarray) -> np.ndarray:
         """da at the places that were taken, 0 at the others."""

@@ -42,7 +42,7 @@ def prune(
     scope: str = "global",
     normalize: str | None = None,
     structure: str = "weight",
-    block: tuple[int, int] = (16, 1),
+    block: tuple[int, ...] = (16, 1),
     nm: tuple[int, int] = (2, 4),
     keep: int | Iterable[int] = (),
     data=None,
@@ -68,18 +68,22 @@ def prune(
                criterion magnitude and the scope global
     data       handed to the criterion: (X, y), or (X, y, loss) with the name of a loss, for gradient, taylor
                and hessian; X or (X, y) for contribution. With the structure "neuron" it is X or starts with X
-               for every criterion: what the removed neurons gave is averaged over it.
+               for every criterion: what is removed gave the layers behind it is averaged over it.
 
     In which form:
     structure  a name from structures(): "weight": single weights; "block": whole blocks of weights;
-               "n:m": n of every m inputs of a neuron stay, which fixes the sparsity; "neuron": hidden neurons
-               are removed, the layers shrink, and sparsity is the share of hidden neurons that go
-    block      rows and columns of a block; both must divide every weight being pruned
-    nm         n and m of "n:m"; m must divide the inputs of every layer being pruned
+               "n:m": n of every m inputs of a neuron stay, which fixes the sparsity; "neuron" or "channel",
+               which is the same: hidden neurons and channels are removed, the layers shrink, and sparsity is
+               the share of those that go; what can only go together, as channels that an Add ties, counts
+               once, and a sparsity by layer goes for all layers that it ties
+    block      rows and inputs of a block; both must divide every weight being pruned. Inputs of a convolution
+               are its channels, at one place of the window each; (rows, channels, height, width) are blocks
+               over a part of the window: (1, 1, 3, 3) whole 3 x 3 kernels
+    nm         n and m of "n:m"; m must divide the inputs (features or channels) of every layer being pruned
     keep       indices into the list of the Linear layers, negative ones from the end: keep=(-1,) protects the
                last Linear. A kept layer is copied as it is and does not count in the sparsity.
-    drop_dead  True: hidden neurons left without inputs or without outputs are removed as well, so layers
-               shrink (drop_dead_neurons); the output stays the same
+    drop_dead  True: hidden neurons and channels left without inputs or without outputs are removed as well,
+               so layers shrink (drop_dead_neurons); the output stays the same
 
     Pruned layers come out as csr_array float32 with sorted int32 indices, dense ones at sparsity 0 included;
     with "neuron" each layer stays as it was, dense or sparse. Equal importances go in order of position
@@ -106,7 +110,7 @@ def prune(
     if scope not in ("global", "layer"):
         raise ArgumentError(f"scope must be 'global' or 'layer', got {scope!r}")
     pruned = _layers_to_prune(len(linears), keep, amount)
-    block, nm = _check_pair("block", block), _check_pair("nm", nm)
+    block, nm = _check_integers("block", block, (2, 4)), _check_integers("nm", nm, (2,))
     if nm[0] > nm[1]:
         raise ArgumentError(f"nm must have n <= m, got {nm}")
     _check_normalize(normalize, criterion, scope)
@@ -118,8 +122,8 @@ def prune(
         importances = [None if values is None else lamp_score(values) for values in importances]
     result = form.apply(
         Request(
-            model=model, layers=pruned, importances=importances, amount=amount, scope=scope,
-            block=block, nm=nm, data=data,
+            model=model, layers=pruned, protected=check_keep(len(linears), keep), importances=importances,
+            amount=amount, scope=scope, block=block, nm=nm, data=data,
         )
     )  # fmt: skip
     warn_of_cuts(model, result, stacklevel=2)
@@ -140,11 +144,11 @@ def _layers_to_prune(count: int, keep, amount: Amount) -> list[int]:
     return remaining
 
 
-def _check_pair(name: str, value) -> tuple[int, int]:
-    if not isinstance(value, (tuple, list)) or len(value) != 2:
-        raise ArgumentError(f"{name} must be two integers, got {value!r}")
-    first, second = (check_integer(f"{name}[{i}]", number, minimum=1) for i, number in enumerate(value))
-    return first, second
+def _check_integers(name: str, value, counts: tuple[int, ...]) -> tuple[int, ...]:
+    if not isinstance(value, (tuple, list)) or len(value) not in counts:
+        wanted = " or ".join({2: "two", 4: "four"}[count] for count in counts)
+        raise ArgumentError(f"{name} must be {wanted} integers, got {value!r}")
+    return tuple(check_integer(f"{name}[{i}]", number, minimum=1) for i, number in enumerate(value))
 
 
 def _check_normalize(normalize, criterion, scope: str) -> None:

@@ -8,7 +8,7 @@ from scipy.special import expit
 from ..checks import check_real
 from ..model import Model
 from ..training.losses import CrossEntropy, Loss, shares_of
-from .slopes import forward, without_softmax
+from .forward import forward, without_softmax
 
 
 class Distillation(CrossEntropy):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..model import Model
-from .slopes import check_data, forward, without_softmax
+from .forward import check_data, forward, without_softmax
 
 
 def evaluate(model: Model, X, y, *, loss: str = "auto") -> tuple[float, float | None]:

@@ -17,12 +17,13 @@ from .amount import check_amount, check_keep
 from .csr import stored_positions, stored_values, weight_count
 from .distillation import distilled
 from .evaluation import evaluate
+from .forward import check_data
 from .neurons import drop_dead_neurons
-from .readers import neurons_of
 from .recorder import RecordRange
 from .schedules import find_schedule
-from .slopes import check_data
 from .structures import find_structure
+from .unit_scores import free_units
+from .units import units_of
 
 __all__ = ["prune_iteratively"]
 
@@ -154,11 +155,9 @@ class _Steps:
             sparsity, None, None, layers=count, follows=structure if self._follows else None
         )
         protected = check_keep(count, keep)
+        self._amount, self._keep = amount, protected
         self._layers = sorted(amount.per_layer or {index for index in range(count) if index not in protected})
-        if self._neurons:
-            neurons = neurons_of(model)
-            self._layers = [index for index in self._layers if not neurons[index].is_output]
-        self._whole = {index: self._units(model, index) for index in range(count)}
+        self._whole = self._size(model)
         self._final = amount.per_layer if amount.per_layer is not None else amount.sparsity
         self._start = model
 
@@ -167,34 +166,42 @@ class _Steps:
         if self._follows:
             return None
         if isinstance(self._final, dict):
-            return {index: self._at(step, current, [index], final) for index, final in self._final.items()}
-        return self._at(step, current, self._layers, self._final)
+            return {index: self._at(step, current, {index}, final) for index, final in self._final.items()}
+        return self._at(step, current, set(self._whole), self._final)
 
     def reached(self, model: Model) -> float:
         """Share of what the layers being pruned had that is gone."""
-        return 1 - self._left(model, self._layers) / sum(self._whole[index] for index in self._layers)
+        return 1 - sum(self._left(model).values()) / sum(self._whole.values())
 
-    def _at(self, step: int, current: Model, layers: list[int], final: float) -> float:
+    def _at(self, step: int, current: Model, layers: set[int], final: float) -> float:
+        layers &= set(self._whole)  # what is left goes by a layer before it
+        if not layers:
+            return final
         whole = sum(self._whole[index] for index in layers)
-        start = max(0.0, 1 - self._left(self._start, layers) / whole)
+        first, present = (
+            sum(left for index, left in self._left(model).items() if index in layers)
+            for model in (self._start, current)
+        )
+        start = max(0.0, 1 - first / whole)
         wanted = final if start >= final else self._schedule(step / self._steps, start, final)
         if not self._neurons:
             return min(max(wanted, 0.0), final)
-        present = self._left(current, layers)  # of these neurons prune removes a share
-        return max(0.0, 1 - whole * (1 - wanted) / present)
+        return max(0.0, 1 - whole * (1 - wanted) / present)  # of these prune removes a share
 
-    def _left(self, model: Model, layers: list[int]) -> int:
-        linears = model.linear_layers
+    def _left(self, model: Model) -> dict[int, int]:
+        """Weights other than zero of the layers being pruned, or groups of neurons that may go."""
         if self._neurons:
-            return sum(linears[index].shape[0] for index in layers)
-        return sum(
-            linears[index].nnz if linears[index].sparse else np.count_nonzero(linears[index].weight)
-            for index in layers
-        )
+            return self._size(model)
+        layers = ((index, model.linear_layers[index]) for index in self._layers)
+        return {
+            index: layer.nnz if layer.sparse else np.count_nonzero(layer.weight) for index, layer in layers
+        }
 
-    def _units(self, model: Model, index: int) -> int:
-        layer = model.linear_layers[index]
-        return layer.shape[0] if self._neurons else weight_count(layer.weight)
+    def _size(self, model: Model) -> dict[int, int]:
+        if not self._neurons:
+            return {index: weight_count(model.linear_layers[index].weight) for index in self._layers}
+        free = free_units(units_of(model), self._layers, self._amount, self._keep)
+        return {index: groups.size for index, groups in free.items()}
 
 
 def _rewind(current: Model, first: Model) -> None:

@@ -1,4 +1,4 @@
-"""Removing hidden neurons round by round, with training in between, until a goal is reached."""
+"""Removing hidden neurons and channels round by round, with training in between, until a goal is reached."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ import numpy as np
 
 from ..checks import check_integer, check_real
 from ..errors import ArgumentError
-from ..model import Model, require_chain
+from ..model import Model
 from ..training.train import train
-from .amount import check_index, check_keep
+from .amount import Amount, check_index, check_keep
 from .criteria import find_criterion
 from .evaluation import evaluate
-from .neurons import drop_dead_neurons, mean_outputs, remove_neurons
-from .readers import neurons_of
+from .narrow import remove_units
+from .neurons import drop_dead_neurons, mean_columns
 from .recorder import RecordRange
-from .structures.neuron import neuron_scores
+from .unit_scores import free_units, unit_scores
+from .units import Units, units_of
 
 __all__ = ["prune_neurons"]
 
@@ -43,12 +44,12 @@ def prune_neurons(
     callbacks: Iterable = (),
     **training,
 ) -> tuple[Model, list[dict]]:
-    """Prunes hidden neurons and trains, again and again -> the smaller model and a row a round.
+    """Prunes hidden neurons and channels and trains, again and again -> the smaller model and a row a round.
 
     Goals, at least one of:
     threshold       until every hidden neuron's importance is at least this: the mean importance of its
-                    incoming weights plus that of its outgoing ones
-    width           until each hidden layer has at most so many neurons; a dict by the layer's index
+                    incoming weights plus that of its outgoing ones; those that can only go together have one
+    width           until each hidden layer has at most so many neurons or channels; a dict by its index
     accuracy_floor  a round after which the accuracy is below this is undone, and the last. Alone it goes on
                     as far as it can; with another goal it may stop before that is reached.
 
@@ -64,13 +65,12 @@ def prune_neurons(
     """
     if not isinstance(model, Model):
         raise TypeError(f"model must be a Model, got {type(model).__name__}")
-    require_chain(model, "prune_neurons")
     if threshold is None and width is None and accuracy_floor is None:
         raise ArgumentError("one of threshold, width and accuracy_floor must be given, got none")
     if threshold is not None and width is not None:
         raise ArgumentError("threshold and width exclude each other, got both")
-    hidden = _hidden_layers(model, keep)
-    goals = None if width is None else _check_width(width, hidden, model)
+    free = _Free(model, keep)
+    goals = None if width is None else _check_width(width, free.layers, model)
     bound = None if threshold is None else check_real("threshold", threshold, minimum=-np.inf)
     floor = None if accuracy_floor is None else check_real("accuracy_floor", accuracy_floor)
     step = check_real("step", step, below=1.0, open_minimum=True)
@@ -89,11 +89,15 @@ def prune_neurons(
         for number in range(1, max_steps + 1):
             start = time.perf_counter()
             importances = rank(best, data)
-            scores = dict(zip(hidden, neuron_scores(best, importances, hidden), strict=True))
-            removed = _to_width(scores, goals, step) if goals is not None else _weakest(scores, bound, step)
-            if not removed:
+            units = units_of(best)
+            groups, score = free.groups(units), unit_scores(best, units, importances)
+            if goals is not None:
+                gone = _to_width(units, groups, score, goals, step)
+            else:
+                gone = _weakest(units, groups, score, bound, step)
+            if not gone.any():
                 break
-            current = remove_neurons(best, removed, mean_outputs(best, data))
+            current = remove_units(best, units, gone, mean_columns(best, data))
             recorders = [RecordRange(current)] if criterion == "change" else []
             if epochs:
                 train(
@@ -104,7 +108,7 @@ def prune_neurons(
             if floor is not None and accuracy < floor:
                 break
             best = current
-            widths = [layer.shape[0] for layer in best.linear_layers[:-1]]
+            widths = [best.linear_layers[index].shape[0] for index in free.hidden]
             trace.append(
                 {
                     "step": number, "neurons": sum(widths), "widths": widths, "loss": value,
@@ -116,45 +120,64 @@ def prune_neurons(
     return drop_dead_neurons(best), trace
 
 
-def _weakest(scores: dict, threshold: float | None, step: float) -> dict[int, np.ndarray]:
-    """Masks of the least important share of all neurons, of those below threshold where one is given."""
-    order = sorted((score, index, place) for index, row in scores.items() for place, score in enumerate(row))
-    spare = {index: len(row) - 1 for index, row in scores.items()}
-    removed = {index: np.zeros(len(row), bool) for index, row in scores.items()}
-    most = max(1, round(step * len(order)))
-    for score, index, place in order:
-        if most == 0 or (threshold is not None and score >= threshold):
+class _Free:
+    """What keep leaves to remove.
+
+    hidden  layers whose neurons or channels are not all outputs or inputs;  layers  those that keep leaves
+    """
+
+    def __init__(self, model: Model, keep):
+        units, self._keep = units_of(model), check_keep(len(model.linear_layers), keep)
+        self.hidden = [index for index, rows in enumerate(units.rows) if rows.any()]
+        self.layers = [index for index in range(len(units.rows)) if index not in self._keep]
+        self.groups(units)
+        self.layers = [index for index in self.hidden if index not in self._keep]
+
+    def groups(self, units: Units) -> np.ndarray:
+        """That may go, in the order of their layers. ArgumentError where there are none."""
+        return np.concatenate(list(free_units(units, self.layers, Amount()).values()))
+
+
+def _weakest(
+    units: Units, groups: np.ndarray, score: np.ndarray, threshold: float | None, step: float
+) -> np.ndarray:
+    """Mask (groups + 1,) of the least important share of groups, below threshold where one is given."""
+    gone = np.zeros(units.count + 1, bool)
+    values: list[list[int]] = [[] for _ in gone]  # of each group, by their numbers
+    left = []
+    for number, own in enumerate(units.together()):
+        left.append(own.size)
+        for group in own.tolist():
+            values[group].append(number)
+    most = max(1, round(step * groups.size))
+    for group in groups[np.argsort(score[groups], kind="stable")].tolist():
+        if most == 0 or (threshold is not None and score[group] >= threshold):
             break
-        if spare[index]:
-            removed[index][place] = True
-            spare[index] -= 1
+        if all(left[number] > 1 for number in values[group]):
+            gone[group] = True
             most -= 1
-    return {index: mask for index, mask in removed.items() if mask.any()}
+            for number in values[group]:
+                left[number] -= 1
+    return gone
 
 
-def _to_width(scores: dict, goals: dict[int, int], step: float) -> dict[int, np.ndarray]:
-    """Masks of the least important neurons of each layer that is wider than its goal."""
-    removed = {}
-    for index, row in scores.items():
-        count = min(max(1, round(step * len(row))), len(row) - goals.get(index, len(row)))
-        if count > 0:
-            removed[index] = np.zeros(len(row), bool)
-            removed[index][np.argsort(row, kind="stable")[:count]] = True
-    return removed
-
-
-def _hidden_layers(model: Model, keep) -> list[int]:
-    count = len(model.linear_layers)
-    protected = check_keep(count, keep) | {count - 1}
-    hidden = [index for index in range(count) if index not in protected]
-    if not hidden:
-        raise ArgumentError("model must have a hidden layer that keep does not name, got none")
-    for index, neurons in enumerate(neurons_of(model)):
-        if index in hidden and neurons.obstacle is not None:
-            raise ArgumentError(
-                f"neurons {neurons.obstacle} cannot be removed: use keep={index} for that layer"
-            )
-    return hidden
+def _to_width(
+    units: Units, groups: np.ndarray, score: np.ndarray, goals: dict[int, int], step: float
+) -> np.ndarray:
+    """Mask (groups + 1,) of the least important groups of each layer that is wider than its goal."""
+    gone = np.zeros(units.count + 1, bool)
+    for index, goal in goals.items():
+        rows = units.rows[index]
+        own = np.intersect1d(groups, rows)
+        sizes = np.bincount(rows, minlength=gone.size)[own]
+        excess = np.count_nonzero(~gone[rows]) - goal
+        order = np.argsort(score[own], kind="stable")
+        order = order[~gone[own[order]]]
+        before = np.cumsum(sizes[order]) - sizes[order]  # rows that go before each group
+        order = order[(before < excess)][: max(1, round(step * own.size))]
+        gone[own[order]] = True
+    units.leave_one(gone, score)
+    return gone
 
 
 def _check_width(width, hidden: list[int], model: Model) -> dict[int, int]:

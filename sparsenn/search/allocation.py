@@ -10,8 +10,11 @@ import numpy as np
 from ..bench.timing import Times
 from ..checks import check_real
 from ..errors import ArgumentError
+from ..graph.value import Input
+from ..layers import Layer
 from ..model import Model
 from ..prune import prune
+from ..prune.forward import dims_of_values
 from .latency import measure_latency
 from .sensitivity import Sensitivity, sensitivity
 
@@ -142,12 +145,15 @@ def _price(model, X, measured: Sensitivity, data, options, batch_size, threads) 
     """For each Linear layer the rows to choose from: as it is, and pruned; with loss_added and latency_us."""
     rng = np.random.default_rng(0)
     rows_of: dict[int, list[dict]] = {}
+    sizes = dims_of_values(model, np.shape(X)[1:])
+    dims_of = {id(node.layer): sizes.get(node.inputs[0]) for node in reversed(model.nodes)}
     for index, layer in enumerate(model.linear_layers):
-        inputs = rng.standard_normal((64, layer.shape[1]), dtype=np.float32)
-        models, rows = {"0": Model([layer])}, [{"layer": index, "sparsity": 0.0, "loss_added": 0.0}]
+        dims = dims_of[id(layer)][1:]
+        inputs = rng.standard_normal((batch_size, *dims), dtype=np.float32)
+        models, rows = {"0": _alone(layer, dims)}, [{"layer": index, "sparsity": 0.0, "loss_added": 0.0}]
         for row in measured.of_layer(index):
             pruned = prune(model, sparsity={index: row["sparsity"]}, data=data, **options)
-            models[str(len(rows))] = Model([pruned.linear_layers[index]])
+            models[str(len(rows))] = _alone(pruned.linear_layers[index], dims)
             added = max(0.0, row["loss"] - measured.loss)
             rows.append({"layer": index, "sparsity": row["sparsity"], "loss_added": added})
         times = measure_latency(models, inputs, batch_size=batch_size, threads=threads)
@@ -155,3 +161,9 @@ def _price(model, X, measured: Sensitivity, data, options, batch_size, threads) 
             row["latency_us"], row["disturbed"] = likely_us(times[name]), times[name].disturbed
         rows_of[index] = rows
     return rows_of
+
+
+def _alone(layer: Layer, dims: tuple[int, ...]) -> Model:
+    """A model of the layer, which is given dims."""
+    x = Input(dims)
+    return Model(inputs=x, outputs=layer(x))

@@ -19,7 +19,7 @@ def measure_latency(
     """Times of one call of each model's compiled plan with batch_size samples, in µs.
 
     models      by any name
-    X           (n, inputs): the samples, repeated or cut to the batch
+    X           (n, ...): the samples, repeated or cut to the batch
     batch_size  samples of a call;  threads  None: the default of compile
 
     Where something else held the plans up they are measured again, three times in all; what stays disturbed
@@ -36,7 +36,8 @@ def measure_latency(
 
 def _burst(plan, X, batch_size: int) -> Callable[[], Burst]:
     """A function that runs plan for a short while."""
-    x = np.ascontiguousarray(np.resize(X, (batch_size, plan.inputs)), np.float32)
-    out = np.empty((batch_size, plan.outputs), np.float32)
+    x = np.ascontiguousarray(np.resize(X, (batch_size, *np.shape(X)[1:])), np.float32)
+    y = plan.run(x)
+    out = y if x.ndim == y.ndim == 2 else None  # a plan of images takes none
     watch = Stopwatch(plan.threads)
     return lambda: watch.burst(lambda: plan.run(x, out), seconds=BURST_SECONDS, warm=WARM_SECONDS)

@@ -15,9 +15,9 @@ from ..errors import ArgumentError
 from ..model import Model
 from ..prune.amount import check_sparsity
 from ..prune.evaluation import score
+from ..prune.forward import check_data
 from ..prune.iterative import prune_iteratively
 from ..prune.recorder import RecordRange
-from ..prune.slopes import check_data
 from ..training.train import train
 from .cross_validation import make_folds
 from .latency import measure_latency

@@ -5,7 +5,7 @@ import pytest
 from graphs import joined, linear, only_values
 
 import sparsenn as snn
-from sparsenn.prune.readers import neurons_of
+from sparsenn.prune.units import units_of
 
 
 def same_outputs(before, after, inputs):
@@ -33,29 +33,91 @@ def test_a_neuron_is_dead_only_where_no_reader_uses_it():
     assert model.linear_layers[0].shape == (6, 5)
 
 
+def reading(read, columns=4):
+    """A hidden layer of 4 whose neuron 2 is dead, as read by what is behind it."""
+    hidden, last = linear(4, 3, 0), snn.Linear(np.eye(4, columns)[:, ::-1], np.ones(4))
+    last.weight[:, 1] = 0
+    hidden.weight[2] = 0
+    x = snn.Input((3,), name="x")
+    return snn.Model(inputs=x, outputs=read(hidden(x), last))
+
+
+SCALES = np.array([0.5, 2, -1, 3], np.float32)
+
+
+@pytest.mark.parametrize(
+    "read, left",
+    [
+        (lambda h, last: last(snn.Add()(h, h)), 2),
+        (lambda h, last: last(snn.Mul()(h, SCALES)), 2),
+        (lambda h, last: last(snn.Add()(SCALES[None], snn.Mul()(h, 3.0))), 2),
+        (lambda h, last: last(snn.Transpose((1,))(h)), 2),
+        (lambda h, last: last(snn.Concat()(snn.Slice(end=2)(h), snn.Slice(start=2)(h))), 2),
+        (lambda h, last: last(snn.Flatten()(snn.Reshape((2, 2))(h))), 4),  # 0 and 3 are needed
+        (lambda h, last: last(snn.Flatten()(snn.Reshape((4, 1))(h))), 2),
+        (lambda h, last: last(snn.Flatten()(snn.Transpose((2, 1))(snn.Reshape((1, 4))(h)))), 2),
+    ],
+)  # fmt: skip
+def test_neurons_are_followed_to_whoever_reads_them(read, left):
+    """Neuron 2 is constant, and nothing reads neuron 1."""
+    model = reading(read)
+    dropped = snn.drop_dead_neurons(model)
+    assert [layer.shape for layer in dropped.linear_layers] == [(left, 3), (4, left)]
+    same_outputs(model, dropped, {"x": np.random.default_rng(0).standard_normal((20, 3))})
+
+
 @pytest.mark.parametrize(
     "read, obstacle",
     [
-        (lambda h, last: last(snn.Add()(h, h)), "before an Add"),
-        (lambda h, last: last(snn.Mul()(h, np.ones(4))), "before a Mul"),
         (lambda h, last: last(snn.Softmax()(h)), "before a Softmax"),
-        (lambda h, last: last(snn.Flatten()(snn.Reshape((2, 2))(h))), "before a Reshape"),
-        (lambda h, last: last(snn.Transpose((1,))(h)), "before a Transpose"),
-        (lambda h, last: last(snn.Concat()(snn.Slice(end=2)(h), snn.Slice(start=2)(h))), "before a Slice"),
-        (lambda h, last: last(snn.ReLU()(last(h))), "before a layer that stands at several nodes"),
+        (lambda h, last: snn.ReLU()(last(last(h))), "of an output"),  # they are in the place of its rows
+        (
+            lambda h, last: last(snn.Concat()(snn.Slice(step=2)(h), snn.Slice(start=1, step=2)(h))),
+            "before a Slice with step 2",
+        ),
+        (lambda h, last: last(snn.Add()(h, snn.Concat()(h.producer.inputs[0], snn.Slice(end=1)(h)))),
+         "that come in with an input"),
+        (
+            lambda h, last: last(
+                snn.Flatten()(snn.Mul()(snn.Reshape((4, 1))(h), snn.Reshape((1, 4))(h)))
+            ),
+            "that Mul repeats over several others",
+        ),
     ],
 )  # fmt: skip
 def test_where_it_cannot_be_told_neurons_stay(read, obstacle):
-    hidden, last = linear(4, 3, 0), snn.Linear(np.eye(4)[:, ::-1] * [1, 0, 1, 1], np.ones(4))
-    hidden.weight[2] = 0
-    x = snn.Input((3,), name="x")
-    model = snn.Model(inputs=x, outputs=read(hidden(x), last))
+    model = reading(read, columns=16 if "repeats" in obstacle else 4)
     dropped = snn.drop_dead_neurons(model)
-    assert [layer.shape for layer in dropped.linear_layers] == [(4, 3), (4, 4)]
-    assert neurons_of(model)[0].obstacle == obstacle
-    with pytest.raises(ValueError, match=f"cannot remove neurons {obstacle}: use keep=0"):
+    assert [layer.shape for layer in dropped.linear_layers] == [layer.shape for layer in model.linear_layers]
+    assert units_of(model).obstacles[0] == obstacle
+    wanted = (
+        "hidden layer" if obstacle == "of an output" else f"neurons and channels {obstacle} cannot be removed"
+    )
+    with pytest.raises(ValueError, match=wanted):
         snn.prune(model, structure="neuron", sparsity=0.5)
+    with pytest.raises(ValueError, match=f"got 0, whose are those {obstacle}"):
+        snn.prune(model, structure="neuron", sparsity={0: 0.5})
     same_outputs(model, dropped, {"x": np.random.default_rng(0).standard_normal((20, 3))})
+
+
+def test_a_layer_at_several_nodes_shrinks_as_one():
+    """Its rows and columns are tied to those of what it reads; what is constant must be so at each node."""
+    first, again, last = linear(6, 3, 0), linear(6, 6, 1), linear(2, 6, 2)
+    first.weight[4], first.bias[4] = 0, 0
+    again.weight[[1, 4]] = 0
+    again.bias[4] = 0
+    again.weight[:, 4] = 0
+    x = snn.Input((3,), name="x")
+    h = snn.Tanh()(first(x))
+    for _ in range(3):
+        h = snn.Tanh()(again(h))
+    model = snn.Model(inputs=x, outputs=last(h))
+    dropped = snn.drop_dead_neurons(model)
+    assert [layer.shape for layer in dropped.linear_layers] == [(5, 3), (5, 5), (2, 5)]
+    same_outputs(model, dropped, {"x": np.random.default_rng(0).standard_normal((20, 3))})
+    pruned = snn.prune(model, structure="neuron", sparsity=0.5)
+    assert [layer.shape for layer in pruned.linear_layers] == [(3, 3), (3, 3), (2, 3)]
+    assert len({id(layer) for layer in pruned.layers if isinstance(layer, snn.Linear)}) == 3
 
 
 def test_neurons_that_are_an_output_stay():
@@ -66,7 +128,7 @@ def test_neurons_that_are_an_output_stay():
     for outputs in ([h, last(h)], [snn.Tanh()(h), last(h)], [snn.Concat()(h, x), last(h)]):
         model = snn.Model(inputs=x, outputs=outputs)
         assert snn.drop_dead_neurons(model).linear_layers[0].shape == (4, 3)
-        assert neurons_of(model)[0].is_output
+        assert units_of(model).obstacles[0] == "of an output"
 
 
 def test_a_neuron_that_is_read_twice_by_one_layer():
@@ -122,8 +184,9 @@ def test_dropping_changes_nothing_in_random_graphs(rng):
 def test_neuron_pruning_on_branches(rng):
     model = joined()
     x = rng.standard_normal((40, 6)).astype(np.float32)
-    with pytest.raises(ValueError, match="cannot remove neurons before an Add: use keep=2"):
-        snn.prune(model, structure="neuron", sparsity=0.5)
+    with pytest.raises(ValueError, match="got 2, whose are those that come in with an input"):
+        snn.prune(model, structure="neuron", sparsity={2: 0.5})
+    assert snn.prune(model, structure="neuron", sparsity=0.5).linear_layers[2].shape[0] == 6
     weight = model.linear_layers[1].weight.copy()
     weight[[0, 3]] = 0
     model.linear_layers[1].weight = weight
@@ -131,3 +194,27 @@ def test_neuron_pruning_on_branches(rng):
         pruned = snn.prune(model, structure="neuron", sparsity={1: 0.5}, data=data)
         assert [layer.shape for layer in pruned.linear_layers] == [(5, 6), (2, 6), (6, 7), (3, 6)]
         same_outputs(model, pruned, {"x": x})
+
+
+def test_residual_layers_share_their_neurons(rng):
+    """Three blocks on one stream of 8: a group has a row in four layers, and goes as one."""
+    x = snn.Input((5,), name="x")
+    first, last = linear(8, 5, 0), linear(3, 8, 9)
+    h = first(x)
+    for block in range(3):
+        inner = snn.ReLU()(linear(6, 8, 10 + block)(h))
+        h = snn.Add()(linear(8, 6, 20 + block)(inner), h)
+    model = snn.Model(inputs=x, outputs=last(h))
+    pruned = snn.prune(model, structure="channel", sparsity={0: 0.25, 1: 0.5}, keep=3)
+    shapes = [layer.shape for layer in pruned.linear_layers]
+    assert shapes == [(6, 5), (3, 6), (6, 3), (6, 6), (6, 6), (6, 6), (6, 6), (3, 6)]
+    with pytest.raises(ValueError, match=r"same for layers .* got 0.25 for layer 0 and 0.5 for layer 2"):
+        snn.prune(model, structure="neuron", sparsity={0: 0.25, 2: 0.5})
+    kept = snn.prune(model, structure="neuron", sparsity=0.5, keep=4)
+    assert [layer.shape[0] for layer in kept.linear_layers[::2]] == [8, 8, 8, 8]
+    sizes = [np.abs(layer.weight).astype(np.float64) for layer in model.linear_layers]
+    incoming = np.mean([sizes[i].mean(axis=1) for i in (0, 2, 4, 6)], axis=0)
+    score = incoming + np.mean([sizes[i].mean(axis=0) for i in (1, 3, 5, 7)], axis=0)
+    stays = np.sort(np.argsort(score)[2:])
+    np.testing.assert_array_equal(pruned.linear_layers[0].weight, first.weight[stays])
+    np.testing.assert_array_equal(pruned.linear_layers[-1].weight, last.weight[:, stays])

@@ -18,23 +18,29 @@ class Request:
     """A checked call of prune.
 
     layers       indices, among model.linear_layers, of those being pruned
+    protected    indices of those that are to stay as they are
     importances  for every Linear layer an array of the shape of its stored values, without NaN; None is
                  possible for layers that are not being pruned
     """
 
     model: Model
     layers: list[int]
+    protected: set[int]
     importances: list[np.ndarray | None]
     amount: Amount
     scope: str
-    block: tuple[int, int]
+    block: tuple[int, ...]
     nm: tuple[int, int]
     data: object
 
-    def weights(self) -> list:
-        """The weights being pruned, ndarray or csr_array."""
+    def matrices(self) -> list[Matrix]:
+        """The layers being pruned."""
         linears = self.model.linear_layers
-        return [linears[index].weight for index in self.layers]
+        return [linears[index] for index in self.layers]
+
+    def weights(self) -> list:
+        """Their weights, ndarray or csr_array."""
+        return [layer.weight for layer in self.matrices()]
 
     def scores(self) -> list[np.ndarray]:
         """The importances, with -inf where a weight is zero already: those go first."""

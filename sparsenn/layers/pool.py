@@ -1,0 +1,32 @@
+"""What the layers share that make one value of each channel's window."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..graph.coupling import Coupling, along_first, spread
+from ..graph.node import Node
+from .layer import Layer
+from .window import Window
+
+
+class Pool(Layer):
+    """A channel of its value is made of that channel of its operand alone."""
+
+    window: Window
+
+    @property
+    def keeps_constants(self) -> bool:
+        """Whether a channel that is the same everywhere stays so."""
+        return True
+
+    def follow(self, coupling: Coupling, node: Node, labels: np.ndarray) -> np.ndarray:
+        return spread(coupling.of_channels(labels), node.output.dims)
+
+    def constant(self, node: Node, z: np.ndarray) -> np.ndarray:
+        values = along_first(z)
+        alike = (values == values[:, :1]).all(axis=1) & (self.keeps_constants | (values[:, 0] == 0))
+        return spread(np.where(alike, values[:, 0], np.nan), node.output.dims)
+
+    def depends(self, mask: np.ndarray) -> np.ndarray:
+        return np.stack(self.window.places(self.window.padded(mask, False))).any(axis=0)

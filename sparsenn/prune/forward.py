@@ -1,0 +1,130 @@
+"""A model run on data for pruning: data checked, and the forward pass in numpy, batch by batch.
+
+Arrays are (dims of a sample ..., batch) float32: dense weights go through BLAS, sparse ones through the
+sparse kernels, at their pattern only. The model needs one input; what lies behind it may be any graph.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from .. import ops
+from ..checks import as_numbers, as_samples, check_same_length
+from ..errors import ArgumentError
+from ..graph.node import Node
+from ..graph.value import Dims, Value
+from ..graph.walk import walk
+from ..layers import Matrix, Softmax
+from ..model import Model
+from ..training.losses import choose_loss
+
+_SAMPLES = 1024  # at a time, at most
+_NUMBERS = 2**26  # that all values and what their windows hold may be in, at a time
+
+
+def as_model_features(model: Model, X) -> np.ndarray:
+    """X as (n, ...) float32, finite, n >= 1, of the dims of the model's one input."""
+    if len(model.input_values) != 1:
+        names = [value.name for value in model.input_values]
+        raise ArgumentError(f"model must have one input to be pruned or judged by data, got {names}")
+    array, dims = as_numbers(X, "X"), model.input_values[0].dims[1:]
+    if array.ndim == len(dims) + 1:
+        dims = tuple(got if want is None else want for want, got in zip(dims, array.shape[1:], strict=True))
+    if None in dims:
+        wanted = ", ".join("any" if dim is None else str(dim) for dim in dims)
+        raise ArgumentError(f"X must have shape (n, {wanted}), got {array.shape}")
+    return as_samples(array, dims, "X")
+
+
+def check_data(model: Model, data, wanted_by: str):
+    """-> features (n, ...) float32, targets (n, ...) as the loss takes them, the loss.
+
+    data       (X, y), or (X, y, loss) with the name of a loss; without one as train's loss="auto"
+    wanted_by  for the error message
+    """
+    if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
+        got = f"{len(data)} values" if isinstance(data, (tuple, list)) else type(data).__name__
+        raise ArgumentError(f"data must be (X, y) or (X, y, loss) for {wanted_by}, got {got}")
+    X, y = data[:2]
+    features = as_model_features(model, X)
+    loss = choose_loss(
+        data[2] if len(data) == 3 else "auto",
+        y,
+        outputs=model.outputs,
+        ends_in_softmax=isinstance(model.last_layer, Softmax),
+    )
+    targets = loss.targets(y, outputs=model.outputs)
+    check_same_length(features, targets, ("X", "y"))
+    return features, targets, loss
+
+
+def without_softmax(model: Model) -> Model:
+    """The model up to a Softmax at its end, which gives logits; the model itself where there is none."""
+    if not isinstance(model.last_layer, Softmax):
+        return model
+    return Model(inputs=model.input_values, outputs=model.output_values[0].producer.inputs[0])
+
+
+def forward(model: Model, features: np.ndarray) -> np.ndarray:
+    """features (n, ...) float32 -> (n, outputs) float32, in parts that bound the memory."""
+    output = model.output_values[0]
+    parts = [run_batch(model, features[part], run_node)[output].T for part in batches(model, features)]
+    return np.concatenate(parts)
+
+
+def batches(model: Model, features: np.ndarray) -> Iterator[slice]:
+    """Parts of the samples, so large that all values of one fit into the memory that is allowed."""
+    step = max(1, min(_SAMPLES, _NUMBERS // max(1, _numbers_of(model, features.shape[1:]))))
+    for start in range(0, len(features), step):
+        yield slice(start, start + step)
+
+
+def _numbers_of(model: Model, dims: tuple[int, ...]) -> int:
+    """Of one sample: in all values, and in the windows of each weight matrix."""
+    sizes = dims_of_values(model, dims)
+    return sum(math.prod(own[1:]) for own in sizes.values()) + sum(
+        node.layer.shape[1] * math.prod(sizes[node.output][2:])
+        for node in model.nodes
+        if isinstance(node.layer, Matrix)
+    )
+
+
+def dims_of_values(model: Model, dims: tuple[int, ...]) -> dict[Value, Dims]:
+    """The dims of every value, none unknown but the batch, where the one input has dims."""
+    start: dict[Value, Dims] = {model.input_values[0]: (None, *dims)}
+    return walk(
+        model,
+        start,
+        lambda node, operands: node.layer.infer(*operands),
+        constant=lambda constant: constant.dims,
+        keep=True,
+    )
+
+
+def run_batch(model: Model, features: np.ndarray, step: Callable, *, keep: bool = False) -> dict:
+    """The walk over model with the values of features (n, ...)."""
+    start = {model.input_values[0]: np.ascontiguousarray(np.moveaxis(features, 0, -1))}
+    return walk(model, start, step, constant=as_column, keep=keep)
+
+
+def as_column(constant) -> np.ndarray:
+    return constant.column(np.float32)
+
+
+def run_node(node: Node, operands: list[np.ndarray]) -> np.ndarray:
+    layer = node.layer
+    return layer.value(*operands) if not isinstance(layer, Matrix) else multiply(layer, operands[0])
+
+
+def multiply(layer: Matrix, x: np.ndarray) -> np.ndarray:
+    """The value of a layer with a weight matrix, by BLAS or the sparse kernels."""
+    columns, shape = layer.columns(x)
+    if layer.sparse:
+        y = ops.spmm(layer.weight, columns, layer.bias)
+    else:
+        y = layer.weight @ columns
+        y = y if layer.bias is None else y + layer.bias[:, np.newaxis]
+    return y.reshape(layer.shape[0], *shape)
