@@ -91,12 +91,16 @@ def test_what_is_not_supported():
     hidden = layers.Dense(5)(first)
     for network, message in (
         (
-            keras.Model(first, layers.Add()([hidden, layers.Dense(5)(hidden)])),
-            "layer 'add.*' must have one input, got 2",
+            keras.Model(first, layers.Maximum()([hidden, layers.Dense(5)(hidden)])),
+            "layer 'maximum.*' must have one input, got 2",
         ),
         (
-            keras.Model(first, [hidden, layers.ReLU()(hidden)]),
-            "must have one input and one output, got 1 and 2",
+            keras.Model(first, [layers.Dense(2)(hidden), layers.Maximum()([hidden, hidden])]),
+            "Maximum 'maximum.*' must take one tensor, got 2",
+        ),
+        (
+            keras.Model(first, [hidden, keras.ops.tanh(hidden)]),
+            "is an operation of its own: supported are layers",
         ),
         (
             keras.Sequential([keras.Input((4,)), layers.Dense(3, activation="selu")]),

@@ -1,17 +1,21 @@
-"""Keras 3: Sequential models, and functional ones that are a chain."""
+"""Keras 3: Sequential and functional models."""
 
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 
 import numpy as np
 
 from ..errors import ArgumentError, UnsupportedError
+from ..graph.dims import features_of
 from ..layers import ELU, GELU, ClippedReLU, LeakyReLU, ReLU, Sigmoid, SiLU, Softmax, Tanh
 from ..model import Model
 from ..require import require
-from ._agreement import EPS, check_agreement
+from ._agreement import EPS, agrees, disagreement, samples
+from ._emit import emit
+from ._keras_graph import IMAGES, MERGES, KerasGraph, needs_graph
 from ._named import batch_norm
 from ._steps import Affine, Scale, build_model
 
@@ -33,36 +37,49 @@ def from_keras(model) -> Model:
     """The network of a built keras.Model, as it works in inference, on whichever backend.
 
     Dense, Activation (relu, relu6, tanh, sigmoid, gelu, silu, elu, softmax, linear), ReLU, LeakyReLU, ELU,
-    BatchNormalization (folded), Softmax over the features, Flatten, and Dropout, which is dropped as is
-    everything that acts in training alone. UnsupportedError names the first layer that is not supported, or
-    that has a call of its own, is quantized, or is called with training=True. At last the model is called and
-    compared with the result.
+    BatchNormalization (folded), Softmax over the features, Flatten; Conv2D, DepthwiseConv2D, SeparableConv2D,
+    MaxPooling2D, AveragePooling2D, global pooling, ZeroPadding2D before them; Add, Subtract, Multiply,
+    Average, Concatenate; and Dropout, which is dropped as is everything that acts in training alone. Images
+    stay (batch, height, width, channels) at both ends, and have their channels first in between.
+    UnsupportedError names the first layer that is not supported, or that has a call of its own, is quantized,
+    or is called with training=True. At last the model is called and compared with the result.
     """
     keras = require("keras", extra="keras", caller="from_keras")
     if not isinstance(model, keras.Model):
         raise TypeError(f"model must be a keras.Model, got {type(model).__name__}")
     if not model.built:
         raise ArgumentError("model must be built, so that it has weights: call it or give it an input shape")
-    steps: list = []
-    for layer in _chain(keras, model):
-        steps.extend(_convert(keras, layer))
-    result = build_model(steps)
+    if needs_graph(keras, model):
+        graph = KerasGraph(
+            keras, model, convert=_convert, arrays=_array, check=_check_own_code, describe=_describe
+        )
+        result = emit(*graph.wires())
+    else:
+        steps: list = []
+        for layer in _chain(keras, model):
+            steps.extend(_convert(keras, layer))
+        result = build_model(steps)
     _check_outputs(keras, model, result)
     return result
 
 
 def _check_outputs(keras, model, result: Model) -> None:
     """UnsupportedError where model, called on a few inputs, gives something else than result."""
-    sizes = tuple(model.input_shape[1:])
-    if None in sizes or math.prod(sizes) != result.inputs:
+    sizes = [tuple(tensor.shape[1:]) for tensor in model.inputs]
+    features = [features_of(value.dims) for value in result.input_values]
+    if any(None in own for own in sizes) or [math.prod(own) for own in sizes] != features:
         return  # of any length, or with an input layer that says nothing
-
-    def run(x: np.ndarray) -> np.ndarray:
-        outputs = model(keras.ops.convert_to_tensor(x.reshape(-1, *sizes)), training=False)
-        return keras.ops.convert_to_numpy(keras.ops.cast(outputs, "float32"))
-
+    x = samples(*sizes)
+    given = [keras.ops.convert_to_tensor(array) for array in x]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the source, about such inputs
+        made = model(given if len(given) > 1 else given[0], training=False)
+    made = list(made.values()) if isinstance(made, dict) else made
+    made = made if isinstance(made, (list, tuple)) else [made]
+    got = [keras.ops.convert_to_numpy(keras.ops.cast(array, "float32")) for array in made]
     short = any(str(layer.compute_dtype) in SHORT for layer in model.layers)
-    check_agreement(result, run, name=f"model {model.name!r}", eps=2**-7 if short else EPS)
+    if not agrees(result, x, got, eps=2**-7 if short else EPS):
+        raise disagreement(f"model {model.name!r}")
 
 
 def _check_own_code(keras, layer, where: str) -> None:
@@ -151,7 +168,8 @@ def _convert(keras, layer) -> list:
         return []
     raise UnsupportedError(
         f"{where} is not supported; supported are Dense, Activation ({', '.join(ACTIVATIONS)}, linear), "
-        "ReLU, LeakyReLU, ELU, Softmax, BatchNormalization, Flatten, Dropout"
+        "ReLU, LeakyReLU, ELU, Softmax, BatchNormalization, Flatten, Dropout, "
+        f"{', '.join((*IMAGES, *MERGES))}"
     )
 
 
