@@ -180,6 +180,7 @@ cdef extern from "sparsenn.h" nogil:
     int snn_plan_threads(const snn_plan *plan)
     const char *snn_plan_isa(const snn_plan *plan)
     snn_status snn_plan_report(const snn_plan *plan, char *buffer, size_t capacity, size_t *needed)
+    snn_status snn_plan_profile(const snn_plan *plan, double *step_us, int64_t count)
     snn_status snn_plan_model(const snn_plan *plan, snn_model **model)
     void snn_plan_free(snn_plan *plan)
 

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .bench.peak import share_of_peak
+from .explain_network import LEGEND, explain_layers
 
 HEADINGS = (
     *("layer", "shape (out x in)", "sparsity", "stored", "batch", "kernel"),
     *("estimate us", "measured us", "GFLOP/s", "of peak", "dense GFLOP/s", "why"),
 )
 LEFT = {"shape (out x in)", "stored", "batch", "kernel", "why"}
+
+
+def has_windows(report: dict) -> bool:
+    """Whether the plan is one of convolutions or pools, which runs sample by sample."""
+    return any("kernel_size" in layer for layer in report["layers"])
+
+
+def explain_network(report: dict, step_us: Sequence[float]) -> str:
+    """What plan.explain() says of a plan with convolutions: see explain_layers."""
+    return "\n".join([_head(report), *LEGEND, explain_layers(report, step_us), *_bucket_lines(report)])
 
 
 def explain_report(report: dict) -> str:
@@ -22,13 +35,16 @@ def explain_report(report: dict) -> str:
     rows = [HEADINGS]
     for layer in report["layers"]:
         rows += _rows_of_layer(layer, report["peak_gflops"])
-    head = (
+    return "\n".join([_head(report), *_layout(rows), *_bucket_lines(report)])
+
+
+def _head(report: dict) -> str:
+    return (
         f"{report['inputs']} -> {report['outputs']}, {report['isa']}, threads {report['threads']}, "
         f"tune {report['tune']}{' from the cache' if report['cached'] else ''}, "
         f"compiled in {report['compile_seconds']:.3f} s, "
         f"peak of one core {report['peak_gflops']:.0f} GFLOP/s"
     )
-    return "\n".join([head, *_layout(rows), *_bucket_lines(report)])
 
 
 def _rows_of_layer(layer: dict, peak: float) -> list[tuple[str, ...]]:

@@ -142,6 +142,17 @@ def graph_file(tmp_path):
     return str(path)
 
 
+def test_inspect_explains_the_plan(model_file, capsys):
+    assert cli.main(["inspect", model_file, "--explain", "--threads", "1"]) == 0
+    printed = capsys.readouterr().out
+    assert "all" in printed and "threads 1" in printed and "GFLOP/s" in printed
+    assert cli.main(["inspect", model_file, "--explain", "--threads", "1", "--json"]) == 0
+    plan = json.loads(capsys.readouterr().out)["plan"]
+    assert plan["threads"] == 1 and len(plan["step_seconds"]) == len(plan["layers"]) > 0
+    assert cli.main(["inspect", model_file, "--threads", "1"]) == 2
+    assert "--threads is that of the plan, so it needs --explain" in capsys.readouterr().err
+
+
 def test_inspect_shows_a_graph(graph_file, capsys):
     assert cli.main(["inspect", graph_file, "--json"]) == 0
     report = json.loads(capsys.readouterr().out)

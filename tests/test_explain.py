@@ -1,12 +1,14 @@
-"""plan.explain() of reports that a busy machine leaves: no rate above the peak, no division by zero."""
+"""plan.explain(): of reports that a busy machine leaves no rate above the peak, no division by zero; and what
+it says of convolutional networks."""
 
 import copy
 import re
 
+import numpy as np
 import pytest
 
 import sparsenn as snn
-from sparsenn.explain import explain_report
+from sparsenn.explain import explain_network, explain_report
 
 
 @pytest.fixture(scope="module")
@@ -40,3 +42,79 @@ def test_no_share_is_above_the_peak(report, peak, time_us):
     assert not re.search(r"\b(nan|inf)\b", text)
     if peak == 1e9 and time_us == 16000.0:
         assert shares(text) and set(shares(text)) == {0.0}
+
+
+# ---- convolutional networks
+
+
+@pytest.fixture(scope="module")
+def plan():
+    """Two convolutions with a skip connection, a pool, a linear layer."""
+    rng = np.random.default_rng(0)
+
+    def weight(*shape):
+        return rng.standard_normal(shape, dtype=np.float32)
+
+    x = snn.Input((3, 24, 20))
+    first = snn.ReLU()(snn.Conv2d(weight(16, 3, 5, 3), weight(16), stride=(2, 1), padding=(2, 1))(x))
+    second = snn.Conv2d(weight(16, 16, 3, 3), padding=1)(first)
+    joined = snn.ReLU()(snn.Add()(second, first))
+    flat = snn.Flatten()(snn.MaxPool2d(2, stride=2)(joined))
+    model = snn.Model(inputs=x, outputs=snn.Linear(weight(10, 16 * 6 * 10))(flat))
+    return snn.compile(snn.prune(model, sparsity=0.75, scope="layer"), threads=1, cache=False)
+
+
+def table(text: str) -> list[list[str]]:
+    """The rows of the layers, cut where the headings say."""
+    lines = text.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("layer  op"))
+    end = next(i for i, line in enumerate(lines) if line.startswith("  all"))
+    return [line.split() for line in lines[start + 1 : end + 1]]
+
+
+def test_a_layer_a_line(plan):
+    text = plan.explain()
+    assert max(map(len, text.splitlines())) <= 120
+    first, second, add, pool, linear, total = table(text)
+    assert first[1:8] == ["conv2d", "5x3/2,1", "relu", "16x12x20", "240", "180", "75%"]
+    assert second[1:7] == ["conv2d", "3x3", "16x12x20", "240", "576", "75%"]
+    assert add[1:4] == ["add", "relu", "16x12x20"] and pool[1:4] == ["max_pool2d", "2x2/2", "16x6x10"]
+    assert linear[1:6] == ["linear", "10", "1", "2.4k", "75%"]
+    assert total[:4] == ["all", "3.16k", "75%", f"{1e-6 * (240 * (180 + 576) + 2400):.1f}"]
+
+
+def test_bytes_and_multiply_adds_of_layers(plan):
+    from sparsenn.explain_network import bytes_moved, multiply_adds, packed_bytes
+
+    first, second, add, pool, linear = plan.report()["layers"]
+    assert [multiply_adds(layer) for layer in (first, second, add, pool, linear)] == [
+        240 * 180, 240 * 576, 0, 0, 2400,
+    ]  # fmt: skip
+    planes = 16 * 12 * 20
+    assert bytes_moved(first) == 4 * (3 * 24 * 20 + planes) + packed_bytes(first)
+    assert bytes_moved(add) == 4 * 3 * planes and packed_bytes(add) == 0
+    assert bytes_moved(pool) == 4 * (planes + planes // 4)
+    assert packed_bytes(linear) > 4 * 2400
+
+
+def test_profile_times_every_layer(plan):
+    seconds = plan.profile()
+    assert len(seconds) == len(plan.report()["layers"]) and all(0 <= took < 10 for took in seconds)
+    assert sum(seconds) > 0
+    chain = snn.compile(snn.mlp([30, 20, 10], seed=0), threads=1, tune="off")
+    assert len(chain.profile()) == len(chain.report()["layers"])
+
+
+@pytest.mark.parametrize("us", [0.0, 1e-9, 5e9])
+@pytest.mark.parametrize("peak", [0.0, 1e-6, 1e9])
+def test_times_of_layers_that_say_nothing(plan, us, peak):
+    report = plan.report() | {"peak_gflops": peak}
+    text = explain_network(report, [us] * len(report["layers"]))
+    assert not re.search(r"\b(nan|inf)\b", text) and max(shares(text)) <= 100
+
+
+def test_counts_are_short():
+    from sparsenn.explain_network import _short
+
+    numbers = (0, 999, 1000, 36_864, 999_949, 2_359_296, 12_345_678_901)
+    assert [_short(n) for n in numbers] == ["0", "999", "1k", "36.9k", "1000k", "2.36M", "12346M"]

@@ -173,6 +173,15 @@ cdef class Plan:
         check(snn_plan_report(self.handle, <char *>&text[0], needed, &needed))
         return buffer[: needed - 1].decode("utf-8")
 
+    def profile(self, double[::1] step_us not None):
+        """Fills step_us, as long as the report has layers, with what each takes, in microseconds."""
+        cdef int64_t count = step_us.shape[0]
+        cdef double *us = &step_us[0] if count > 0 else NULL
+        cdef snn_status status
+        with nogil:
+            status = snn_plan_profile(self.handle, us, count)
+        check(status)
+
     @property
     def inputs(self):
         return snn_plan_inputs(self.handle)

@@ -16,13 +16,37 @@ from ._json import json_text
 def add_parser(subparsers) -> None:
     parser = subparsers.add_parser("inspect", help="the layers of a model file: shape, nnz, sparsity, bytes")
     parser.add_argument("file", metavar="FILE", help="a model file, .safetensors")
+    parser.add_argument(
+        "--explain", action="store_true", help="compile it as well, and say what each layer takes and why"
+    )
+    parser.add_argument("--threads", type=int, help="of the plan (default: that of sparsenn info)")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.threads is not None and not args.explain:
+        raise ValueError("--threads is that of the plan, so it needs --explain")
     report = inspect_file(args.file)
-    print(json_text(report) if args.json else format_report(report))
+    plan = compile_file(args.file, args.threads) if args.explain else None
+    if args.json:
+        print(json_text(report if plan is None else {**report, "plan": plan_data(plan)}))
+        return 0
+    print(format_report(report))
+    if plan is not None:
+        print(f"\n{plan.explain()}")
     return 0
+
+
+def compile_file(path: str, threads: int | None):
+    """The plan of a model file."""
+    from .. import compile, load
+
+    return compile(load(path), threads=threads)
+
+
+def plan_data(plan) -> dict:
+    """Its report, and the seconds that each layer takes for one sample on one thread."""
+    return {**plan.report(), "step_seconds": plan.profile()}
 
 
 def inspect_file(path: str | os.PathLike) -> dict:

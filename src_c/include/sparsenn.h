@@ -343,6 +343,10 @@ SNN_API const char *snn_plan_isa(const snn_plan *plan);
  * bytes and sets *needed to the bytes it takes with the NUL. Too small a capacity (0 with a NULL buffer
  * to ask) is not an error: buffer then holds as much as fits. */
 SNN_API snn_status snn_plan_report(const snn_plan *plan, char *buffer, size_t capacity, size_t *needed);
+/* Times every step of the plan, in microseconds, in the order of the report's layers: one sample of arbitrary
+ * values (of a plan without convolutions one tile of its first kind) on one thread, the least of a few runs.
+ * count: of step_us, which must be the number of steps; SNN_ERROR_ARGUMENT tells it. */
+SNN_API snn_status snn_plan_profile(const snn_plan *plan, double *step_us, int64_t count);
 /* The model that the plan computes, made from its packed weights: weights that are zero are not stored, and a
  * bias of zeros is none. Its plans give the same bits. */
 SNN_API snn_status snn_plan_model(const snn_plan *plan, snn_model **model);

@@ -94,6 +94,26 @@ static void put_linear(text *t, const snn_plan *plan, const snn_step *step)
     put(t, "]");
 }
 
+/* Dims of what the step gives, without the batch, and floats of a sample that it reads. */
+static void put_values(text *t, const snn_plan *plan, const snn_step *step)
+{
+    int64_t reads = 0;
+    for (int64_t i = 0; i < step->operand_count; i++)
+        reads += step->operands[i].constant ? 0 : step->operands[i].features;
+    put(t, ", \"reads\": %" PRId64 ", \"dims\": [", reads);
+    const snn_value *value =
+        step->node < 0 ? NULL : &plan->shape->values[plan->shape->nodes[step->node].value];
+    for (int i = 1; value && i < value->rank; i++)
+        put(t, "%s%" PRId64, i > 1 ? ", " : "", value->dims[i]);
+    if (!value)
+        put(t, "%" PRId64, step->outputs);
+    put(t, "]");
+    if (step->window)
+        put(t,
+            ", \"kernel_size\": [%" PRId64 ", %" PRId64 "], \"stride\": [%" PRId64 ", %" PRId64 "]",
+            step->window->kernel_h, step->window->kernel_w, step->window->stride_h, step->window->stride_w);
+}
+
 snn_status snn_plan_report(const snn_plan *plan, char *buffer, size_t capacity, size_t *needed)
 {
     static const char *const tunes[] = {"measure", "model", "off"};
@@ -130,6 +150,7 @@ snn_status snn_plan_report(const snn_plan *plan, char *buffer, size_t capacity, 
             "\"%s\"",
             i ? ", " : "", (long long)step->node, type_name(plan, step), (long long)step->inputs,
             (long long)step->outputs, activation_name(step));
+        put_values(&t, plan, step);
         if (snn_has_weights(step))
             put_linear(&t, plan, step);
         put(&t, "}");

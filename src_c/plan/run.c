@@ -125,6 +125,14 @@ void snn_plan_run_bucket(const snn_plan *plan, snn_workspace *workspace, const f
     run_segments(&r);
 }
 
+void snn_plan_time_steps(const snn_plan *plan, snn_workspace *workspace, const float *x, float *y,
+                         clockid_t clock, double *us)
+{
+    snn_run r = {.plan = plan, .batch = plan->buckets[0].samples, .workspace = workspace};
+    spread(&r, x, y);
+    snn_tile_time(&r, clock, us);
+}
+
 /* ---- public ---- */
 
 static snn_status check_order(const char *name, snn_order order)

@@ -2,6 +2,7 @@
 #include "plan/tile.h"
 
 #include "base/threads.h"
+#include "plan/problem.h"
 #include "plan/step.h"
 
 #include <string.h>
@@ -167,6 +168,20 @@ void snn_tile_run(snn_run *r, int bucket, int64_t first, int thread)
         run_step(r, &t, &plan->steps[i], 0, 1);
     store_tile(r, &t, 0, 1);
     watch_stored(r, &t);
+}
+
+void snn_tile_time(snn_run *r, clockid_t clock, double *us)
+{
+    const snn_plan *plan = r->plan;
+    const tile t = begin_tile(r, 0, 0, 0);
+    if (!t.frame.x)
+        load_tile(r, &t, t.frame.arena, 0, 1);
+    for (int64_t i = 0; i < plan->step_count; i++) {
+        const double start = snn_clock_us(clock);
+        run_step(r, &t, &plan->steps[i], 0, 1);
+        const double took = snn_clock_us(clock) - start;
+        us[i] = took < us[i] ? took : us[i];
+    }
 }
 
 /* ---- one tile by all threads ---- */

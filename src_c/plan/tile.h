@@ -28,6 +28,8 @@ typedef enum snn_before { SNN_NOTHING, SNN_SAME_SEGMENT, SNN_OTHER_SEGMENT } snn
 void snn_tile_run(snn_run *r, int bucket, int64_t first, int thread);
 /* The same by all threads, each taking a part of every step. */
 void snn_tile_run_split(snn_run *r, int bucket, int64_t first, int thread, int threads, snn_before before);
+/* The first tile of the first bucket, by one thread: the least time so far of each step, by a clock -> us. */
+void snn_tile_time(snn_run *r, clockid_t clock, double *us);
 
 /* A bucket's last packing where its step gives the only output, and the rows that each thread computes of it
  * are a run; else NULL. */

@@ -37,15 +37,14 @@ class Runner:
 
     def prepare_network(self, paths, inputs, threads) -> None:
         import sparsenn
+        from sparsenn.explain_network import multiply_adds
 
         model = sparsenn.load(paths["safetensors"])
         x = inputs if len(inputs) > 1 else next(iter(inputs.values()))
         plan = sparsenn.compile(model, threads=threads, batch_sizes=(batch_of(inputs),), cache=False)
         report = plan.report()
         self.peak_gflops = report["peak_gflops"]
-        self.multiply_adds = sum(
-            layer["nnz"] * layer["positions"] for layer in report["layers"] if "nnz" in layer
-        )
+        self.multiply_adds = sum(map(multiply_adds, report["layers"]))
         self.names = [value.name for value in model.output_values]
 
         def run() -> None:
