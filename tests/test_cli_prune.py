@@ -96,6 +96,31 @@ def test_prune_a_model_file(folder, tmp_path, capsys, options):
         assert sum(layer.nnz for layer in hidden) == pytest.approx((1 - wanted) * size, abs=16)
 
 
+def test_prune_channels_of_a_file_with_images(folder, tmp_path, capsys):
+    """The rows of the data are taken as images; without training here, so that the channels alone count."""
+    rng = np.random.default_rng(0)
+    x = snn.Input((1, 8, 8), name="x")
+    h = snn.ReLU()(snn.Conv2d(rng.standard_normal((12, 1, 3, 3)) / 3, rng.standard_normal(12), padding=1)(x))
+    h = snn.ReLU()(snn.Conv2d(rng.standard_normal((8, 12, 3, 3)) / 10, np.zeros(8), stride=2)(h))
+    last = snn.Linear(rng.standard_normal((10, 72)) / 8, np.zeros(10))
+    snn.save(snn.Model(inputs=x, outputs=last(snn.Flatten()(h))), tmp_path / "images.safetensors")
+    out = tmp_path / "small.safetensors"
+    code, text, _ = run(
+        capsys, "prune", tmp_path / "images.safetensors", folder / "digits.npz", "--structure", "channel",
+        "--scope", "layer", "--sparsity", 50, "--steps", 2, "--epochs", 0, *FAST, "--out", out, "--json",
+    )  # fmt: skip
+    report = json.loads(text)
+    widths = [layer.shape[0] for layer in snn.load(out).linear_layers]
+    assert code == 0 and report["network"] == [64, *widths] and widths == [6, 4, 10]
+    assert report["steps"][-1]["sparsity"] == 0.5
+    flat = snn.Input((32,), name="x")
+    snn.save(
+        snn.Model(inputs=flat, outputs=snn.Linear(np.ones((10, 32)))(flat)), tmp_path / "other.safetensors"
+    )
+    code, _, text = run(capsys, "prune", tmp_path / "other.safetensors", folder / "digits.npz", "--out", out)
+    assert code and "--model must take the 64 features of the data, got 32 inputs" in text
+
+
 @pytest.mark.parametrize(
     ("values", "options", "words"),
     [
