@@ -8,8 +8,8 @@ import numpy as np
 class Graph:
     """Nodes and constants; values are named after the layer that gives them."""
 
-    def __init__(self, onnx):
-        self.onnx = onnx
+    def __init__(self, onnx, opset: int):
+        self.onnx, self.opset = onnx, opset
         self.nodes: list = []
         self.constants: list = []
         self.layer = 0  # the index of the one that is being written
@@ -21,6 +21,12 @@ class Graph:
             name += f".{len(self.nodes)}"
         self.nodes.append(self.onnx.helper.make_node(op, inputs, [name], name=name, **attributes))
         return name
+
+    def over_axes(self, op: str, x: str, axes) -> str:
+        """A node that takes its axes as an input from opset 18 on, as an attribute before."""
+        if self.opset < 18:
+            return self.node(op, x, axes=list(axes))
+        return self.node(op, x, self.integers("axes", axes))
 
     def constant(self, name: str, value) -> str:
         """An initialiser float32 -> its name."""

@@ -28,7 +28,9 @@ def to_onnx(model: Model, path: str | os.PathLike | None = None, *, sparse: bool
             for a smaller file; runtimes expand them when they load it, so they run no faster.
     """
     onnx = require("onnx", extra="onnx", caller="to_onnx")
-    graph, nodes = Graph(onnx), {node: index for index, node in enumerate(check_model(model).nodes)}
+    nodes = {node: index for index, node in enumerate(check_model(model).nodes)}
+    opset = max(OPSET, *(layer.onnx_opset for layer in model.layers))
+    graph = Graph(onnx, opset)
     parameters: dict[int, list[str]] = {}  # by the id of a Linear, which may stand at several nodes
 
     def step(node: Node, names: list[str]) -> str:
@@ -61,7 +63,6 @@ def to_onnx(model: Model, path: str | os.PathLike | None = None, *, sparse: bool
         step,
         constant=lambda constant: graph.shared_constant(constant.name, constant.array),
     )
-    opset = max(OPSET, *(layer.onnx_opset for layer in model.layers))
     proto = onnx.helper.make_model(
         onnx.helper.make_graph(
             graph.nodes,

@@ -149,10 +149,10 @@ def avg_pool(data: Data, window: Window, at: At, *, counts: bool, ceil: bool = F
     return _moved(data, step, window, data.sizes[0], at)
 
 
-def global_pool(data: Data, at: At, *, largest: bool = False, axes: Sequence[int] = (2, 3)) -> Data:
-    """One value a channel, (batch, channels, 1, 1); axes (2,): a channel and column, (3,): and row."""
+def global_pool(data: Data, at: At, *, largest: bool = False) -> Data:
+    """One value a channel, (batch, channels, 1, 1)."""
     _images(data, at)
-    window = Window.of([size if axis in axes else 1 for axis, size in enumerate(data.sizes[1:], 2)])
+    window = Window.of(data.sizes[1:])
     return max_pool(data, window, at) if largest else avg_pool(data, window, at, counts=True)
 
 

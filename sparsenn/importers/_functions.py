@@ -1,13 +1,16 @@
-"""Functions of one tensor: activations with limits and slopes, softmax, normalisation."""
+"""Functions of one tensor: activations with limits and slopes, softmax, reductions, normalisation."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
-from ..layers import ELU, ClippedReLU, LeakyReLU, ReLU, Softmax
+from ..layers import ELU, AxisSoftmax, ClippedReLU, LeakyReLU, ReLU, Softmax
+from ..layers.reduce import Reduce
 from ._data import At, Data, learn
+from ._moves import squeezed
 from ._named import batch_norm
 from ._steps import Scale
 
@@ -38,12 +41,30 @@ def elu(data: Data, alpha: float, at: At) -> Data:
 
 
 def softmax(data: Data, axis: int, at: At) -> Data:
-    """Over the features of (batch, features)."""
-    if data.rank != 2:
-        raise at.fail(f"take (batch, features), got {data}")
-    if (axis + 2 if axis < 0 else axis) != 1 - data.axis:
-        raise at.fail_batch(f"be over the features, got axis {axis}")
-    return data.then(Softmax())
+    """Over an axis behind the batch."""
+    place = data.place(axis, at)
+    return data.then(Softmax() if data.rank == 2 else AxisSoftmax(place + 1))
+
+
+def reduced(data: Data, kind: type[Reduce], axes: Sequence[int], keep: bool, at: At) -> Data:
+    """The sum, mean, largest or smallest value along axes, which stay as dimensions of 1 where keep."""
+    places = sorted({data.place(axis, at) for axis in axes})
+    result = data
+    for first, last in runs(places):  # axes of a layer stand next to each other
+        sizes = tuple(1 if first <= place <= last else size for place, size in enumerate(result.sizes))
+        result = result.then(kind(tuple(range(first + 1, last + 2))), sizes=sizes)
+    return result if keep else squeezed(result, axes, at)
+
+
+def runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
+    """The first and the last of each run of sorted numbers that follow each other."""
+    found: list[tuple[int, int]] = []
+    for number in numbers:
+        if found and found[-1][1] == number - 1:
+            found[-1] = (found[-1][0], number)
+        else:
+            found.append((number, number))
+    return found
 
 
 def normalised(data: Data, mean, variance, gain, offset, *, epsilon: float, at: At) -> Data:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..layers import GELU, ReLU, Sigmoid, Softmax, Tanh
+from ..layers import GELU, ReduceMax, ReduceMean, ReduceMin, ReduceSum, ReLU, Sigmoid, Tanh
 from . import _functions
 from ._arithmetic import added, combined, per_sample, plus, product, scaled
 from ._data import Data
@@ -107,15 +107,24 @@ def elu(node: Node) -> Data:
 
 
 def softmax(node: Node) -> Data:
-    """Over the features of a sample; before opset 13 the axis begins the features."""
+    """Along an axis; before opset 13 over all from the axis on."""
     data = node.data()
     axis = node.attributes.get("axis", 1 if node.opset < 13 else -1)
-    if data.rank == 2:
+    last = axis in (-1, data.rank - 1)
+    if node.opset >= 13 or last:
         return _functions.softmax(data, axis, node)
-    if not (node.opset < 13 and axis in (1, 1 - data.rank)):
-        raise node.fail(f"be over all features of a sample, got axis {axis} of {data.rank}")
-    flat = flattened(data, 1, -1, node).then(Softmax())
+    flat = _functions.softmax(flattened(data, axis, -1, node), -1, node)
     return reshaped(flat, data.shape, node)
+
+
+def reduced(node: Node) -> Data:
+    """A sum, mean, largest or smallest value; axes were attributes before opset 13 or 18."""
+    kind = {"ReduceSum": ReduceSum, "ReduceMean": ReduceMean, "ReduceMax": ReduceMax, "ReduceMin": ReduceMin}
+    data, axes = node.data(0), node.integers("axes", 1, since=13 if node.op == "ReduceSum" else 18)
+    if not axes and node.attributes.get("noop_with_empty_axes", 0):
+        return data
+    keep = bool(node.attributes.get("keepdims", 1))
+    return _functions.reduced(data, kind[node.op], axes or range(data.rank), keep, node)
 
 
 def batch_normalization(node: Node) -> Data:
@@ -186,6 +195,7 @@ OPS: dict[tuple[str, str], Callable] = {
     ("", "Erf"): activation(Erf()),
     ("", "Clip"): clip,
     ("", "Softmax"): softmax,
+    **{("", f"Reduce{name}"): reduced for name in ("Sum", "Mean", "Max", "Min")},
     ("", "BatchNormalization"): batch_normalization,
     ("", "Constant"): constant,
     ("", "Dropout"): dropout,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from . import _convolutions
 from ._data import Data
-from ._moves import squeezed
 from ._onnx_values import Node
 
 
@@ -99,18 +98,6 @@ def global_max_pool(node: Node, data: Data, lift: bool) -> Data:
     return _convolutions.global_pool(data, node, largest=True)
 
 
-def reduce_mean(node: Node) -> Data:
-    """Over height and width, or one of them."""
-    data, axes = node.data(), node.integers("axes", 1, since=18)
-    plain = sorted(axis % 4 for axis in axes or ())
-    if data.rank != 4 or not plain or plain[0] < 2:
-        raise node.fail(
-            f"be over height or width of (batch, channels, height, width), got axes {axes} of {data}"
-        )
-    pooled = _convolutions.global_pool(data, node, axes=plain)
-    return pooled if node.attributes.get("keepdims", 1) else squeezed(pooled, plain, node)
-
-
 def pad(node: Node) -> Data:
     """A number around height and width, which the window behind it takes over; attributes before opset 11."""
     data = node.data(0)
@@ -141,5 +128,4 @@ WINDOW_OPS = {
     "AveragePool": average_pool,
     "GlobalAveragePool": global_average_pool,
     "GlobalMaxPool": global_max_pool,
-    "ReduceMean": reduce_mean,
 }

@@ -94,19 +94,6 @@ def gelu(at: Place, input, approximate="none") -> Data:
     return at.data(input).then(GELU())
 
 
-def softmax(at: Place, input, dim=None, _stacklevel=3, dtype=None) -> Data:
-    data = at.data(input)
-    if dtype not in (None, torch.float32, torch.float64):
-        raise at.fail(f"have dtype float32 or float64, got {dtype}")
-    if dim is None:  # what torch does then
-        dim = 0 if data.rank in (0, 1, 3) else 1
-    return _functions.softmax(data, at.integer(dim, "dim"), at)
-
-
-def softmax_of_tensor(at: Place, input, dim, dtype=None) -> Data:
-    return softmax(at, input, dim, dtype=dtype)
-
-
 def batch_norm(
     at: Place,
     input,

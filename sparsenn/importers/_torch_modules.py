@@ -9,6 +9,7 @@ from torch import nn
 from ..layers import ReLU, Sigmoid, SiLU, Tanh
 from ..torch import SparseLinear
 from . import _functions, _moves
+from . import _torch_axes as axes
 from . import _torch_functions as functions
 from . import _torch_windows as windows
 from ._arithmetic import product
@@ -76,7 +77,7 @@ FORWARDS: dict[Callable, Callable] = {
     nn.LeakyReLU.forward: lambda at, m, x: functions.leaky_relu(at, x, m.negative_slope),
     nn.GELU.forward: lambda at, m, x: functions.gelu(at, x, m.approximate),
     nn.ELU.forward: lambda at, m, x: functions.elu(at, x, m.alpha),
-    nn.Softmax.forward: lambda at, m, x: functions.softmax(at, x, m.dim),
+    nn.Softmax.forward: lambda at, m, x: axes.softmax(at, x, m.dim),
     nn.BatchNorm1d.forward: _batch_norm,  # that of BatchNorm2d as well
     **dict.fromkeys((nn.Conv1d.forward, nn.Conv2d.forward), _convolution),
     nn.ZeroPad2d.forward: lambda at, m, x: windows.pad(at, x, m.padding, value=m.value),

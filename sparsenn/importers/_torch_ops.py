@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from ..layers import ReLU, Sigmoid, SiLU, Tanh
+from . import _torch_axes as a
 from . import _torch_functions as f
 from . import _torch_windows as w
 
@@ -33,8 +34,12 @@ FUNCTIONS: dict[object, Callable] = {
     **dict.fromkeys((torch.clamp, torch.clip), f.clamp),
     F.gelu: f.gelu,
     F.elu: f.elu,
-    **dict.fromkeys((F.softmax,), f.softmax),
-    torch.softmax: f.softmax_of_tensor,
+    F.softmax: a.softmax,
+    torch.softmax: a.softmax_of_tensor,
+    torch.mean: a.mean,
+    torch.sum: a.sum_of,
+    torch.amax: a.amax,
+    torch.amin: a.amin,
     F.batch_norm: f.batch_norm,
     **dict.fromkeys((F.conv1d, torch.conv1d), w.conv1d),
     **dict.fromkeys((F.conv2d, torch.conv2d), w.conv2d),
@@ -47,7 +52,6 @@ FUNCTIONS: dict[object, Callable] = {
     F.adaptive_avg_pool1d: w.adaptive_avg_pool1d,
     F.adaptive_avg_pool2d: w.adaptive_avg_pool2d,
     F.pad: w.pad,
-    torch.mean: w.mean,
     F.dropout: f.dropout,
     torch.dropout: f.dropout_of_torch,
     **dict.fromkeys((torch.cat, torch.concat, torch.concatenate), f.cat),
@@ -75,11 +79,12 @@ METHODS: dict[str, Callable] = {
     **{name: getattr(f, name) for name in ("squeeze", "unsqueeze", "chunk", "unbind", "select", "narrow")},
     **{name: f.identity for name in ("contiguous", "detach", "clone")},
     **{name: f.converted for name in ("to", "float", "double", "half", "bfloat16", "cpu", "type_as")},
-    "mean": w.mean,
+    **{name: getattr(a, name) for name in ("mean", "amax", "amin")},
+    "sum": a.sum_of,
     "relu": _relu,
     "tanh": _tanh,
     "sigmoid": _sigmoid,
-    "softmax": f.softmax_of_tensor,
+    "softmax": a.softmax_of_tensor,
     "clip": f.clamp,
     "mm": f.matmul,
     "split": f.split_of_tensor,

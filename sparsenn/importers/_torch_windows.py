@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 
-import torch
-
 from ..layers.window import pair
-from . import _convolutions, _moves
+from . import _convolutions
 from ._data import Data
 from ._torch_place import Place
 
@@ -82,19 +80,6 @@ def adaptive_max_pool2d(at: Place, input, output_size, return_indices=False) -> 
 
 def _both(size) -> list:
     return list(size) if isinstance(size, (list, tuple)) else [size, size]
-
-
-def mean(at: Place, input, dim=None, keepdim=False, *, dtype=None) -> Data:
-    """Over the positions of (batch, channels, height, width) or (batch, channels, length)."""
-    data = at.data(input)
-    axes = sorted(axis % data.rank for axis in at.integers(dim, "dim")) if dim is not None else []
-    if data.rank not in (3, 4) or not axes or min(axes) < 2 or dtype not in (None, torch.float32):
-        raise at.fail(f"be over positions, not over the batch or the channels, got dim={dim} of {data}")
-    if data.rank == 3:
-        pooled = _convolutions.lowered(_convolutions.global_pool(_convolutions.lifted(data, at), at), at)
-    else:
-        pooled = _convolutions.global_pool(data, at, axes=axes)
-    return pooled if keepdim else _moves.squeezed(pooled, axes, at)
 
 
 def _flat(at: Place, value, name: str):

@@ -7,6 +7,7 @@ src_c/ops/NAME.c. A new layer is one of each, an import and a place in a list he
 
 from .add import Add
 from .avg_pool2d import AvgPool2d
+from .axis_softmax import AxisSoftmax
 from .clipped_relu import ClippedReLU
 from .concat import Concat
 from .conv2d import Conv2d
@@ -20,6 +21,10 @@ from .linear import Linear
 from .matrix import Matrix as Matrix
 from .max_pool2d import MaxPool2d
 from .mul import Mul
+from .reduce_max import ReduceMax
+from .reduce_mean import ReduceMean
+from .reduce_min import ReduceMin
+from .reduce_sum import ReduceSum
 from .relu import ReLU
 from .reshape import Reshape
 from .sigmoid import Sigmoid
@@ -34,7 +39,10 @@ _KINDS = (ReLU, ClippedReLU, Tanh, Sigmoid, GELU, ELU, LeakyReLU, SiLU, Softmax)
 
 ACTIVATIONS = {kind.word: kind for kind in _KINDS}  # by the word that mlp(activation=...) takes
 LAYER_TYPES = (Linear, *_KINDS)  # of a chain
-GRAPH_TYPES = (Add, Mul, Concat, Slice, Reshape, Transpose, Conv2d, MaxPool2d, AvgPool2d)  # of a graph alone
+_MOVES = (Concat, Slice, Reshape, Transpose)
+_WINDOWS = (Conv2d, MaxPool2d, AvgPool2d)
+_OVER_AXES = (ReduceSum, ReduceMean, ReduceMax, ReduceMin, AxisSoftmax)
+GRAPH_TYPES = (Add, Mul, *_MOVES, *_WINDOWS, *_OVER_AXES)  # of a graph alone
 
 # What `import sparsenn` offers. Split and Flatten make other layers.
 __all__ = [kind.__name__ for kind in (*LAYER_TYPES, *GRAPH_TYPES, Split, Flatten)]

@@ -25,7 +25,8 @@ typedef enum snn_op_kind {
                            position; an op of kind SNN_KIND_POINTWISE behind it is fused into it */
     SNN_KIND_POOL,      /* a value for what a window holds of a channel */
     SNN_KIND_POINTWISE, /* a value for a value: kernels/activation.inl */
-    SNN_KIND_SOFTMAX,   /* over the features of a position */
+    SNN_KIND_SOFTMAX,   /* over some axes: axes says which */
+    SNN_KIND_REDUCE,    /* some axes become one place each: axes says which; kernels/reduce.inl */
     SNN_KIND_PAIR,      /* two values for a value, broadcast as in numpy: kernels/pair.inl */
     SNN_KIND_MOVE,      /* features in other places: moves says which */
     SNN_KIND_VIEW       /* other dims of the same features */
@@ -45,6 +46,11 @@ typedef struct snn_window {
     int64_t channels, height, width, out_height, out_width;
     int64_t kernel_h, kernel_w, stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w;
 } snn_window;
+
+/* Axes next to each other, as the middle of three: an operand is (outer, count, inner). */
+typedef struct snn_axes {
+    int64_t outer, count, inner;
+} snn_axes;
 
 typedef struct snn_op {
     int type;         /* SNN_OP_... */
@@ -67,6 +73,8 @@ typedef struct snn_op {
                         struct snn_value *result);
     /* kind SNN_KIND_MOVE: all features of the result, in order. Dims are fixed. */
     void (*moves)(const struct snn_node *node, const struct snn_value *const *operands, snn_moves *moves);
+    /* Kinds SNN_KIND_SOFTMAX and SNN_KIND_REDUCE: what they look over. Dims are fixed. */
+    void (*axes)(const struct snn_node *node, const struct snn_value *operand, snn_axes *axes);
     /* An op with a window: which. Dims are fixed. NULL: it has none. */
     void (*window)(const struct snn_node *node, const struct snn_value *operand, snn_window *window);
 } snn_op;

@@ -17,6 +17,15 @@
 /* For each i below count, a constant of at most 4. A loop of count 1 is one that clang does not unroll. */
 #define SNN_EACH(i, count) SNN_UNROLL for (int i = 0; i < 4; i++) if (i < (count))
 
+/* lanes floats, 1 to VF_LANES; lanes that are loaded beyond them are zero. */
+static inline vf SNN_NAME(load_lanes)(const float *p, int lanes) {
+    return lanes == VF_LANES ? vf_load(p) : vf_load_part(p, lanes);
+}
+static inline void SNN_NAME(store_lanes)(float *p, vf v, int lanes) {
+    if (lanes == VF_LANES) vf_store(p, v);
+    else vf_store_part(p, v, lanes);
+}
+
 #include "math.inl"
 #include "activation.inl"
 #include "epilogue.inl"
@@ -26,6 +35,7 @@
 #include "dense_tile.inl"
 #include "dense_column.inl"
 #include "softmax.inl"
+#include "reduce.inl"
 #include "pair.inl"
 #include "watch.inl"
 #include "exact.inl"

@@ -119,8 +119,12 @@ typedef struct snn_isa {
     void (*activate)(const float *x, float *y, int64_t count, const snn_epilogue *epilogue);
     /* y (rows, columns) = a op b, op an SNN_OP_ of kind SNN_KIND_PAIR. */
     void (*pair)(int op, snn_side a, snn_side b, float *y, int64_t rows, int64_t columns);
-    /* softmax over the features of samples of one tile, whose features lie stride apart. */
-    void (*softmax_tile)(const float *x, float *y, int64_t features, int64_t samples, int64_t stride);
+    /* y (columns) of x (count, stride), op an SNN_OP_ of kind SNN_KIND_REDUCE. */
+    void (*reduce)(int op, const float *x, float *y, int64_t count, int64_t stride, int64_t columns);
+    /* y (rows) of x (rows, count). */
+    void (*reduce_rows)(int op, const float *x, float *y, int64_t rows, int64_t count);
+    /* softmax over the features of columns next to each other, whose features lie stride apart. */
+    void (*softmax_tile)(const float *x, float *y, int64_t features, int64_t columns, int64_t stride);
     /* softmax of one sample. */
     void (*softmax_column)(const float *x, float *y, int64_t features);
     /* to (columns, to_stride) = from (rows, from_stride) transposed, its rows filled up with zeros to height

@@ -1,18 +1,20 @@
 /* Softmax over the features of a sample: exp(x - max) / sum. x and y may be the same. */
 
-/* Samples of one tile, (features, stride): samples are the vector axis, a multiple of VF_LANES. */
-static void SNN_NAME(softmax_tile)(const float *x, float *y, int64_t features, int64_t samples,
+/* Columns (features, stride): the samples of a tile, the places behind an axis, or both; they are the vector axis. */
+static void SNN_NAME(softmax_tile)(const float *x, float *y, int64_t features, int64_t columns,
                                    int64_t stride) {
-    for (int64_t s = 0; s < samples; s += VF_LANES) {
-        vf top = vf_load(x + s), sum = vf_zero();
-        for (int64_t k = 1; k < features; k++) top = vf_max(vf_load(x + k * stride + s), top);
+    for (int64_t s = 0; s < columns; s += VF_LANES) {
+        const int left = columns - s < VF_LANES ? (int)(columns - s) : VF_LANES;
+        vf top = SNN_NAME(load_lanes)(x + s, left), sum = vf_zero();
+        for (int64_t k = 1; k < features; k++) top = vf_max(SNN_NAME(load_lanes)(x + k * stride + s, left), top);
         for (int64_t k = 0; k < features; k++) {
-            const vf power = vf_exp(vf_sub(vf_load(x + k * stride + s), top));
-            vf_store(y + k * stride + s, power);
+            const vf power = vf_exp(vf_sub(SNN_NAME(load_lanes)(x + k * stride + s, left), top));
+            SNN_NAME(store_lanes)(y + k * stride + s, power, left);
             sum = vf_add(sum, power);
         }
         for (int64_t k = 0; k < features; k++)
-            vf_store(y + k * stride + s, vf_div(vf_load(y + k * stride + s), sum));
+            SNN_NAME(store_lanes)(y + k * stride + s, vf_div(SNN_NAME(load_lanes)(y + k * stride + s, left), sum),
+                                  left);
     }
 }
 
@@ -22,10 +24,9 @@ static void SNN_NAME(softmax_column)(const float *x, float *y, int64_t features)
     for (int64_t k = 1; k < features; k++) top = x[k] > top ? x[k] : top;
     for (int64_t k = 0; k < features; k += VF_LANES) {
         const int64_t left = features - k;
-        const vf part = left >= VF_LANES ? vf_load(x + k) : vf_load_part(x + k, (int)left);
-        const vf power = vf_exp(vf_sub(part, vf_set1(top)));
-        if (left >= VF_LANES) vf_store(y + k, power);
-        else vf_store_part(y + k, power, (int)left);
+        const int lanes = left < VF_LANES ? (int)left : VF_LANES;
+        const vf power = vf_exp(vf_sub(SNN_NAME(load_lanes)(x + k, lanes), vf_set1(top)));
+        SNN_NAME(store_lanes)(y + k, power, lanes);
     }
     for (int64_t k = 0; k < features; k++) sum += y[k];
     for (int64_t k = 0; k < features; k++) y[k] /= sum;

@@ -14,9 +14,16 @@ static snn_status infer(snn_node *node, const snn_value *const *operands, snn_va
     return SNN_OK;
 }
 
+static void axes(const snn_node *node, const snn_value *operand, snn_axes *axes)
+{
+    (void)node;
+    *axes = (snn_axes){1, operand->dims[1], 1};
+}
+
 const snn_op snn_op_softmax = {
     .type = SNN_OP_SOFTMAX,
     .name = "softmax",
     .kind = SNN_KIND_SOFTMAX,
     .infer = infer,
+    .axes = axes,
 };

@@ -108,6 +108,8 @@ static int set_step(const snn_lowering *l, snn_step *step, const snn_node *node,
     case SNN_STEP_POOL: return snn_lower_window(step, node, values[0]);
     case SNN_STEP_PAIR:
     case SNN_STEP_MOVE: return set_runs(step, node, values, &l->model->values[node->value]);
+    case SNN_STEP_SOFTMAX:
+    case SNN_STEP_REDUCE: snn_op_of(node->type)->axes(node, values[0], &step->axes); return 1;
     case SNN_STEP_ACTIVATE: snn_lower_activation(step, node); return 1;
     default: return 1;
     }
@@ -119,6 +121,7 @@ static snn_step_type type_of(const snn_op *op)
     case SNN_KIND_MATRIX: return op->window ? SNN_STEP_CONVOLUTION : SNN_STEP_LINEAR;
     case SNN_KIND_POOL: return SNN_STEP_POOL;
     case SNN_KIND_SOFTMAX: return SNN_STEP_SOFTMAX;
+    case SNN_KIND_REDUCE: return SNN_STEP_REDUCE;
     case SNN_KIND_PAIR: return SNN_STEP_PAIR;
     case SNN_KIND_MOVE: return SNN_STEP_MOVE;
     default: return SNN_STEP_ACTIVATE;

@@ -4,6 +4,7 @@
 #define SNN_PLAN_H
 
 #include "base/crowd.h"
+#include "graph/op.h"
 #include "kernels/kernel.h"
 #include "pack/pack.h"
 
@@ -25,6 +26,7 @@ typedef enum snn_step_type {
     SNN_STEP_POOL,
     SNN_STEP_ACTIVATE,
     SNN_STEP_SOFTMAX,
+    SNN_STEP_REDUCE,
     SNN_STEP_PAIR,
     SNN_STEP_MOVE
 } snn_step_type;
@@ -64,6 +66,7 @@ typedef struct snn_step {
     struct snn_pair_run *pairs; /* SNN_STEP_PAIR: (run_count) owned */
     struct snn_move *moves;     /* SNN_STEP_MOVE: (run_count) owned */
     int op;                     /* SNN_OP_... */
+    snn_axes axes;              /* SNN_STEP_SOFTMAX, SNN_STEP_REDUCE */
     struct snn_window *window;  /* SNN_STEP_CONVOLUTION, SNN_STEP_POOL: owned */
     int counts_padding;         /* SNN_OP_AVG_POOL2D */
     snn_epilogue epilogue;
@@ -155,8 +158,8 @@ static inline int snn_has_weights(const snn_step *step)
  * dense, is what snn_unpack and snn_isa.exact read. */
 static inline const snn_choice *snn_single_choice(const snn_step *step) { return &step->chosen[0]; }
 
-/* lower.c, by the parts of lower.h: ports, shape and steps of a model, not yet packed. arena.c: where their values lie, and which
- * steps wait. */
+/* lower.c, by the parts of lower.h: ports, shape and steps of a model, not yet packed. arena.c: where their
+ * values lie, and which steps wait. */
 snn_status snn_lower(const snn_model *model, snn_plan *plan);
 snn_status snn_arena_init(snn_plan *plan, int64_t slots);
 void snn_step_free(snn_step *step);

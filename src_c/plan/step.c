@@ -32,24 +32,6 @@ static void activate(const piece *p)
                       &p->step->epilogue);
 }
 
-/* ---- softmax: every feature of some of the samples ---- */
-
-static void softmax(const piece *p, int member, int members)
-{
-    const snn_isa *isa = p->plan->isa;
-    const int64_t samples = p->frame->bucket->samples, features = p->step->outputs;
-    const float *x = snn_frame_operand(p->frame, &p->step->operands[0]);
-    if (p->frame->bucket->layout == SNN_LAYOUT_TILE) {
-        const int64_t vectors = samples / isa->lanes;
-        const int64_t first = vectors * member / members * isa->lanes;
-        const int64_t end = vectors * (member + 1) / members * isa->lanes;
-        isa->softmax_tile(x + first, p->y + first, features, end - first, samples);
-        return;
-    }
-    for (int64_t s = member; s < samples; s += members)
-        isa->softmax_column(x + s * snn_column_stride(features), p->y + s * p->y_stride, features);
-}
-
 /* ---- pairs ---- */
 
 /* Features [first, first + count) of an operand as one side of a pair: rows of a tile, or one row of a
@@ -129,10 +111,9 @@ static void run_move(const piece *p, const snn_move *move)
 
 /* ---- all ---- */
 
-static void run_weightless(const piece *p, int member, int members)
+static void run_weightless(const piece *p)
 {
     switch (p->step->type) {
-    case SNN_STEP_SOFTMAX: softmax(p, member, members); break;
     case SNN_STEP_PAIR:
         for (int64_t i = 0; i < p->step->run_count; i++)
             run_pair(p, &p->step->pairs[i]);
@@ -164,6 +145,10 @@ void snn_step_run(const snn_plan *plan, const snn_step *step, const snn_frame *f
         snn_pool_run(step, snn_frame_operand(frame, &step->operands[0]), frame->scratch, y, member, members);
         return;
     }
+    if (step->type == SNN_STEP_SOFTMAX || step->type == SNN_STEP_REDUCE) {
+        snn_axes_run(plan, step, frame, y, y_stride, member, members);
+        return;
+    }
     const piece p = {plan,
                      step,
                      frame,
@@ -171,5 +156,5 @@ void snn_step_run(const snn_plan *plan, const snn_step *step, const snn_frame *f
                      y_stride,
                      snn_part(step->outputs, member, members),
                      snn_part(step->outputs, member + 1, members)};
-    run_weightless(&p, member, members);
+    run_weightless(&p);
 }

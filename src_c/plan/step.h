@@ -40,6 +40,10 @@ static inline int64_t snn_part(int64_t features, int member, int members)
 void snn_step_run(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y,
                   int64_t y_stride, int member, int members);
 
+/* axes.c: softmaxes and reductions. */
+void snn_axes_run(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y,
+                  int64_t y_stride, int member, int members);
+
 /* window.c: convolutions and pools of one sample: the part of member of the positions, or channels -> y.
  * scratch: (plan->scratch_floats). */
 void snn_convolution_run(const snn_plan *plan, const snn_step *step, const float *x, float *scratch, float *y,

@@ -113,8 +113,8 @@ GRAPHS = {
         "Conv2d AvgPool2d Reshape",
     ),
     "global maximum": (make(node("GlobalMaxPool", "x")), "MaxPool2d"),
-    "reduced": (make(node("ReduceMean", "x", axes=[2, 3], keepdims=0)), "AvgPool2d Reshape"),
-    "reduced, axes as input": (make(node("ReduceMean", "x axes"), opset=18), "AvgPool2d"),
+    "reduced": (make(node("ReduceMean", "x", axes=[2, 3], keepdims=0)), "ReduceMean Reshape"),
+    "reduced, axes as input": (make(node("ReduceMean", "x axes"), opset=18), "ReduceMean"),
     "padding": (make(node("Pad", "x pads", "p"), node("Conv", "p w")), "Conv2d"),
     "padding of axes": (make(node("Pad", "x two zero last", "p"), node("Conv", "p w"), opset=18), "Conv2d"),
     "padding, low": (

@@ -142,9 +142,9 @@ def test_separable_convolutions_and_attention():
 
 
 FUNCTIONS = {
-    "mean": (lambda m, x: m.conv(x).mean((2, 3)), "Conv2d AvgPool2d Reshape"),
-    "mean that keeps": (lambda m, x: torch.mean(m.conv(x), dim=[-1, -2], keepdim=True), "Conv2d AvgPool2d"),
-    "mean of rows": (lambda m, x: m.conv(x).mean(2), "Conv2d AvgPool2d Reshape"),
+    "mean": (lambda m, x: m.conv(x).mean((2, 3)), "Conv2d ReduceMean Reshape"),
+    "mean that keeps": (lambda m, x: torch.mean(m.conv(x), dim=[-1, -2], keepdim=True), "Conv2d ReduceMean"),
+    "mean of rows": (lambda m, x: m.conv(x).mean(2), "Conv2d ReduceMean Reshape"),
     "same": (lambda m, x: F.conv2d(x, m.conv.weight, m.conv.bias, padding="same", dilation=2), "Conv2d"),
     "valid": (lambda m, x: torch.conv2d(x, m.conv.weight, padding="valid", stride=(2, 1)), "Conv2d"),
     "average": (lambda m, x: F.avg_pool2d(x, 3, 2, 1), "AvgPool2d"),

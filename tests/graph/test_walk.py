@@ -65,6 +65,11 @@ LAYERS = [
     (snn.MaxPool2d((2, 3), stride=(1, 2), padding=(1, 1, 0, 1)), [(2, 4, 5)]),
     (snn.AvgPool2d(3, stride=2, padding=1), [(2, 5, 4)]),
     (snn.AvgPool2d((3, 2), padding=(2, 0, 1, 1), count_include_pad=False), [(2, 4, 5)]),
+    (snn.ReduceSum((1, 2)), [(3, 4, 2)]),
+    (snn.ReduceMean(2), [(3, 4, 2)]),
+    (snn.ReduceMax((2, 3)), [(3, 2, 4)]),
+    (snn.ReduceMin(1), [(4, 3)]),
+    (snn.AxisSoftmax(2), [(2, 3, 4)]),
     (snn.Linear(np.arange(12.0).reshape(3, 4) - 5), [(4,)]),
 ]
 
@@ -95,8 +100,9 @@ def test_depends_on_what_changes_it(layer, shapes):
     rng = np.random.default_rng(1)
     masks = [rng.random((*shape, 1)) < 0.4 for shape in shapes]
     z = [rng.standard_normal(mask.shape) for mask in masks]
+    far = -10 if isinstance(layer, snn.ReduceMin) else 10  # so that an extreme moves too
     moved = [
-        np.where(mask, own + 10 + rng.random(own.shape), own) for own, mask in zip(z, masks, strict=True)
+        np.where(mask, own + far + rng.random(own.shape), own) for own, mask in zip(z, masks, strict=True)
     ]
     np.testing.assert_array_equal(layer.depends(*masks), layer.value(*z) != layer.value(*moved))
 

@@ -1,0 +1,20 @@
+"""The smallest value of some axes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .reduce import Extreme
+
+
+@dataclass(frozen=True)
+class ReduceMin(Extreme):
+    """The smallest value along the axes, which stay as dims of 1; they stand next to each other."""
+
+    op, sign = "reduce_min", -1
+
+    def torch_value(self, torch, x):
+        return x.amin(self.axes, keepdim=True)
+
+    def to_onnx(self, graph, x: str) -> str:
+        return graph.over_axes("ReduceMin", x, self.axes)

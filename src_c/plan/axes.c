@@ -1,0 +1,71 @@
+/* Softmaxes and reductions over the middle of an operand (outer, count, inner).
+ *
+ * In the tile layout the samples stand behind inner, and both are columns; in the column layout a sample is
+ * by itself. Threads share blocks: of columns, or of outer places where a row has none beside it. */
+#include "plan/step.h"
+
+enum { BLOCK = 64 }; /* columns or places */
+
+/* What one sample, or a tile as a whole, holds: columns: inner, or that times the samples of the tile. */
+typedef struct part {
+    const snn_isa *isa;
+    const snn_step *step;
+    const float *x;
+    float *y;
+    int64_t columns;
+} part;
+
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* Outer places [first, first + count), whose values lie side by side. */
+static void run_rows(const part *p, int64_t first, int64_t count)
+{
+    const int64_t values = p->step->axes.count;
+    if (p->step->type == SNN_STEP_REDUCE) {
+        p->isa->reduce_rows(p->step->op, p->x + first * values, p->y + first, count, values);
+        return;
+    }
+    for (int64_t o = first; o < first + count; o++)
+        p->isa->softmax_column(p->x + o * values, p->y + o * values, values);
+}
+
+/* Columns [first, first + count) of one outer place. */
+static void run_columns(const part *p, int64_t outer, int64_t first, int64_t count)
+{
+    const int64_t values = p->step->axes.count, from = outer * values * p->columns + first;
+    if (p->step->type == SNN_STEP_REDUCE)
+        p->isa->reduce(p->step->op, p->x + from, p->y + outer * p->columns + first, values, p->columns,
+                       count);
+    else
+        p->isa->softmax_tile(p->x + from, p->y + from, values, count, p->columns);
+}
+
+static void run_part(const part *p, int member, int members)
+{
+    const int64_t outer = p->step->axes.outer;
+    const int rows = p->columns == 1;
+    const int64_t across = ((rows ? outer : p->columns) + BLOCK - 1) / BLOCK;
+    const int64_t blocks = rows ? across : outer * across;
+    for (int64_t b = blocks * member / members; b < blocks * (member + 1) / members; b++) {
+        const int64_t first = b % across * BLOCK;
+        if (rows)
+            run_rows(p, first, least(BLOCK, outer - first));
+        else
+            run_columns(p, b / across, first, least(BLOCK, p->columns - first));
+    }
+}
+
+void snn_axes_run(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y,
+                  int64_t y_stride, int member, int members)
+{
+    const float *x = snn_frame_operand(frame, &step->operands[0]);
+    const int64_t samples = frame->bucket->samples;
+    if (frame->bucket->layout == SNN_LAYOUT_TILE) {
+        run_part(&(part){plan->isa, step, x, y, step->axes.inner * samples}, member, members);
+        return;
+    }
+    for (int64_t s = 0; s < samples; s++) // by another thread first, where there is one block
+        run_part(&(part){plan->isa, step, x + s * snn_column_stride(step->inputs), y + s * y_stride,
+                         step->axes.inner},
+                 (int)((member + s) % members), members);
+}
