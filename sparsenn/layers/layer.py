@@ -104,8 +104,24 @@ class Layer(ABC):
         return self
 
 
-class Activation(Layer):
-    """A layer without weights that keeps the shape of its input."""
+class Pointwise(Layer):
+    """A layer of one operand whose value at a place is of that of the operand there alone."""
+
+    def infer(self, dims: Dims) -> Dims:
+        return dims
+
+    def depends(self, mask: np.ndarray) -> np.ndarray:
+        return mask
+
+    def follow(self, coupling: Coupling, node: Node, labels: np.ndarray) -> np.ndarray:
+        return labels
+
+    def constant(self, node: Node, z: np.ndarray) -> np.ndarray:
+        return np.broadcast_to(self.value(slim(z)), z.shape)
+
+
+class Activation(Pointwise):
+    """A layer without weights that keeps the shape of its input; at each place by itself, or mixed."""
 
     word: ClassVar[str]  # its name in mlp(activation=...)
     steepest: ClassVar[float] = 1.0  # its slope is nowhere larger
@@ -121,20 +137,16 @@ class Activation(Layer):
     def to_onnx(self, graph, x: str) -> str:
         """Writes nodes that compute the same of the value x into an exporters._onnx_graph.Graph."""
 
-    def infer(self, dims: Dims) -> Dims:
-        return dims
-
-    def follow(self, coupling: Coupling, node: Node, labels: np.ndarray) -> np.ndarray:
-        return super().follow(coupling, node, labels) if self.mixes_features else labels
-
-    def constant(self, node: Node, z: np.ndarray) -> np.ndarray:
-        if self.mixes_features:
-            return super().constant(node, z)
-        return np.broadcast_to(self.value(slim(z)), z.shape)
-
     def depends(self, mask: np.ndarray) -> np.ndarray:
         """As its operand; all features of a position together where they are mixed."""
         return np.broadcast_to(mask.any(axis=-2, keepdims=True), mask.shape) if self.mixes_features else mask
+
+    def follow(self, coupling: Coupling, node: Node, labels: np.ndarray) -> np.ndarray:
+        kind = Layer if self.mixes_features else Pointwise
+        return kind.follow(self, coupling, node, labels)
+
+    def constant(self, node: Node, z: np.ndarray) -> np.ndarray:
+        return (Layer if self.mixes_features else Pointwise).constant(self, node, z)
 
     def bound(self, z: np.ndarray, a: np.ndarray, bound: np.ndarray) -> np.ndarray:
         """The steepest slope times the input's, and 8 eps of the value."""

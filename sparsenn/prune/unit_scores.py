@@ -73,8 +73,8 @@ def _refuse(units: Units, layers: list[int]) -> None:
 def unit_scores(model: Model, units: Units, importances: list) -> np.ndarray:
     """Importance of each group (groups + 1,) float64; -inf where it has no effect.
 
-    The mean importance of the weights that come in, plus that of those that go out, each averaged over the
-    rows and columns of the group.
+    The mean importance of the weights that come in, plus that of those that go out: over the rows, or the
+    columns, that a layer has of the group, and then over the layers.
     """
     incoming, outgoing = _Mean(units.count), _Mean(units.count)
     for index, layer in enumerate(model.linear_layers):
@@ -82,25 +82,24 @@ def unit_scores(model: Model, units: Units, importances: list) -> np.ndarray:
             continue
         rows, columns = _sums(layer, importances[index])
         row_parts, unit_parts = layer.parts
-        parts = max(row_parts.max(), unit_parts.max()) + 1
-        wide = np.bincount(unit_parts, minlength=parts) * layer.columns_per_unit
-        high = np.bincount(row_parts, minlength=parts)
-        incoming.add(units.rows[index], rows / np.maximum(wide[row_parts], 1))
-        column_parts = np.repeat(unit_parts, layer.columns_per_unit)
-        outgoing.add(units.column_groups(index, layer), columns / np.maximum(high[column_parts], 1))
+        wide = np.bincount(unit_parts).max() * layer.columns_per_unit  # of the largest group of channels
+        high = np.bincount(row_parts).max()
+        incoming.add(units.rows[index], rows / wide)
+        outgoing.add(units.column_groups(index, layer), columns / high)
     score = incoming.values + outgoing.values
     return np.where(without_effect(model, units), -np.inf, score)
 
 
 class _Mean:
-    """Of what is added for each group."""
+    """Of what the layers have for each group, each layer counting once."""
 
     def __init__(self, count: int):
         self._sum, self._count = np.zeros(count + 1), np.zeros(count + 1)
 
     def add(self, groups: np.ndarray, values: np.ndarray) -> None:
-        self._sum += np.bincount(groups, values, minlength=self._sum.size)
-        self._count += np.bincount(groups, minlength=self._sum.size)
+        counts = np.bincount(groups, minlength=self._sum.size)
+        self._sum += np.bincount(groups, values, minlength=self._sum.size) / np.maximum(counts, 1)
+        self._count += counts > 0
 
     @property
     def values(self) -> np.ndarray:

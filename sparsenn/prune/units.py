@@ -14,6 +14,7 @@ from ..layers import Matrix
 from ..model import Model
 from .csr import stored_positions, stored_values
 
+LARGEST = float(np.finfo(np.float32).max)  # what is folded must be a number in the model, too
 Carried = tuple[np.ndarray | None, np.ndarray]
 
 
@@ -69,6 +70,7 @@ def units_of(model: Model) -> Units:
         labels, values = [pair[0] for pair in operands], [pair[1] for pair in operands]
         if isinstance(layer, Matrix):
             own = layer.known_inputs(values[0])
+            own = np.where(np.abs(own) <= LARGEST, own, np.nan)
             before = known.setdefault(id(layer), own)
             known[id(layer)] = np.where(own == before, own, np.nan)  # at each of its nodes
         return layer.follow(coupling, node, *labels), layer.constant(node, *values)

@@ -10,8 +10,10 @@ from conv_networks import conv, model_of
 from graphs import linear
 
 import sparsenn as snn
+from sparsenn.prune.criteria import find_criterion
 from sparsenn.prune.criteria.random import importance
 from sparsenn.prune.narrow import remove_units
+from sparsenn.prune.unit_scores import unit_scores
 from sparsenn.prune.units import units_of
 
 
@@ -281,6 +283,22 @@ def test_residual_and_depthwise_channels_go_together():
     for before, deep in zip(pruned.linear_layers[3:10:3], pruned.linear_layers[4:11:3], strict=True):
         assert deep.window.kernel == (3, 3) and deep.nnz == 9 * deep.channels
         assert before.shape[0] == deep.channels == deep.shape[0]
+
+
+def test_what_a_group_of_channels_counts():
+    """A channel that a depthwise and a grouped convolution read: a weight counts among its own group's."""
+    make = Maker()
+    x = snn.Input((3, 9, 8), name="x")
+    h = make.conv(make.conv(x, 4, 3), 4, 3, groups=4)
+    model = snn.Model(inputs=x, outputs=make.conv(h, 6, 1, groups=2))
+    first, deep, last = (abs(layer.dense_kernel.astype(np.float64)) for layer in model.linear_layers)
+    units = units_of(model)
+    assert [rows.tolist() for rows in units.rows] == [[1, 2, 3, 4], [1, 2, 3, 4], [0] * 6]
+    score = unit_scores(model, units, find_criterion("magnitude")(model, None))
+    own = deep[range(4), range(4)].mean(axis=(1, 2))
+    incoming = (first.mean(axis=(1, 2, 3)) + own) / 2
+    outgoing = (own + last[:, :, 0, 0].sum(axis=0) / 3) / 2
+    np.testing.assert_allclose(score[1:], incoming + outgoing, rtol=1e-6)
 
 
 def test_what_is_asked_for_by_layer():

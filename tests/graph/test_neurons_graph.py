@@ -218,3 +218,13 @@ def test_residual_layers_share_their_neurons(rng):
     stays = np.sort(np.argsort(score)[2:])
     np.testing.assert_array_equal(pruned.linear_layers[0].weight, first.weight[stays])
     np.testing.assert_array_equal(pruned.linear_layers[-1].weight, last.weight[:, stays])
+
+
+def test_a_constant_that_is_too_large_stays_where_it_is():
+    """Infinite in float32: folded, it would make a bias of it."""
+    hidden, last = linear(3, 2, 0), linear(2, 3, 1)
+    hidden.weight[1], hidden.bias[1] = 0, np.float32(3e38)
+    x = snn.Input((2,), name="x")
+    for factor, left in ((2.0, 3), (1e-30, 2)):
+        model = snn.Model(inputs=x, outputs=last(snn.Mul()(hidden(x), np.float32(factor))))
+        assert snn.drop_dead_neurons(model).linear_layers[0].shape == (left, 2)
