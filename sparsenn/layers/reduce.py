@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import ArgumentError
+from ..graph.coupling import Coupling, slim
 from ..graph.dims import check_axis, check_whole
+from ..graph.node import Node
 from ..graph.value import Dims
 from .layer import Layer
 
@@ -59,6 +61,17 @@ class Reduce(Layer):
 
     def depends(self, mask: np.ndarray) -> np.ndarray:
         return mask.any(axis=self._places, keepdims=True)
+
+    def follow(self, coupling: Coupling, node: Node, labels: np.ndarray) -> np.ndarray:
+        """Along the axes there is one place: of one unit it is that unit; units that meet there stay."""
+        part = slim(labels)
+        if any((part != part.take([0], axis=place)).any() for place in self._places):
+            return super().follow(coupling, node, labels)
+        return labels[tuple(slice(0, 1 if i in self._places else None) for i in range(labels.ndim))]
+
+    def constant(self, node: Node, z: np.ndarray) -> np.ndarray:
+        unknown = any(node.inputs[0].dims[axis] is None for axis in self.axes)
+        return super().constant(node, z) if unknown else self.value(z)
 
 
 @dataclass(frozen=True)

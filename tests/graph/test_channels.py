@@ -216,6 +216,27 @@ def test_any_groups_go_from_random_networks():
     assert removed > 300
 
 
+@pytest.mark.parametrize("kind", [snn.ReduceMean, snn.ReduceMax, snn.ReduceMin, snn.ReduceSum])
+def test_channels_through_reductions(kind):
+    """Over the positions a channel stays a channel; over the channels all are needed."""
+    make = Maker()
+    x = snn.Input((3, 7, 6), name="x")
+    h = make.conv(x, 6, 3)
+    h.producer.layer.weight = h.producer.layer.weight * (np.arange(6) != 2)[:, None]
+    y = make.linear(snn.Flatten()(kind((2, 3))(snn.Sigmoid()(h))), 4)
+    model = snn.Model(inputs=x, outputs=y)
+    dropped = snn.drop_dead_neurons(model)
+    assert shapes(dropped) == [(5, 27), (4, 5)]
+    assert_same(model, dropped)
+    pruned = snn.prune(model, structure="channel", sparsity=0.5)
+    assert shapes(pruned) == [(3, 27), (4, 3)]
+    rows = make.linear(snn.Flatten()(kind(2)(h)), 4)
+    assert shapes(snn.drop_dead_neurons(snn.Model(inputs=x, outputs=rows))) == [(5, 27), (4, 5 * 4)]
+    over = make.linear(snn.Flatten()(kind(1)(h)), 4)
+    obstacle = units_of(snn.Model(inputs=x, outputs=over)).obstacles[0]
+    assert obstacle == f"before a {kind.__name__}"
+
+
 def padded(padding: int, bias: float, activation=snn.Sigmoid) -> snn.Model:
     first = conv(4, 3, 3, 3, seed=0)
     weight = first.weight.copy()
