@@ -48,7 +48,7 @@ def node(op: str, inputs=("h",), outputs=("y",), **attributes) -> onnx.NodeProto
         (then(node("Div", ["h", "h"])), "op 'Div' of node 'last' must divide data by a constant"),
         (then(node("Div", ["c", "h"]), c=np.float32(2)), "must divide data by a constant"),
         (then(node("MatMul", ["h", "h"])), "must have a constant as input 1: two tensors of data"),
-        (then(node("Softmax", axis=0)), "must be over the features, got axis 0"),
+        (then(node("Softmax", axis=0)), "must leave the batch alone, got axis 0"),
         (then(node("Elu", alpha=-1.0)), "must have a finite alpha above 0, got -1"),
         (then(node("Gelu", approximate="tanh")), "must be the exact form"),
         (

@@ -211,7 +211,7 @@ class Branch(nn.Module):
         (nn.Sequential(nn.Linear(3, 3), nn.Mish()), r"1 \(Mish\) is not supported"),
         (nn.GELU(approximate="tanh"), "must be the exact form, got approximate='tanh'"),
         (nn.Sequential(nn.Linear(3, 3), nn.ELU(-0.5)), "must have a finite alpha above 0, got -0.5"),
-        (nn.Sequential(nn.Linear(3, 3), nn.Softmax(dim=0)), "must be over the features, got axis 0"),
+        (nn.Sequential(nn.Linear(3, 3), nn.Softmax(dim=0)), "must leave the batch alone, got axis 0"),
         (nn.Flatten(0), "must keep the batch"),
         (nn.BatchNorm1d(3, track_running_stats=False), "must track running statistics"),
         (Branch(), "must be traceable by torch.fx"),

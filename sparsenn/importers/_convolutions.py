@@ -54,7 +54,7 @@ class Pad:
 
 
 def pad(data: Data, padding: Sequence[int], value: float, at: At) -> Data:
-    _images(data, at)
+    check_images(data, at)
     if len(padding) != 4 or min(padding) < 0:
         raise at.fail(f"have four paddings of at least 0, got {tuple(padding)}")
     top, left, bottom, right = padding
@@ -80,7 +80,7 @@ def lowered(data: Data, at: At) -> Data:
     return squeezed(data, [2], at)
 
 
-def _images(data: Data, at: At) -> None:
+def check_images(data: Data, at: At) -> None:
     if data.axis != 0:
         raise at.fail_batch("have the batch in dimension 0")
     if len(data.sizes) != 3:
@@ -101,7 +101,7 @@ def _moved(data: Data, step: object, window: Window, channels: int, at: At) -> D
 
 
 def convolution(data: Data, weight, bias, window: Window, groups: int, at: At) -> Data:
-    _images(data, at)
+    check_images(data, at)
     if not isinstance(weight, np.ndarray) or weight.ndim != 4 or 0 in weight.shape:
         raise at.fail(f"have a dense weight of four dimensions, got shape {getattr(weight, 'shape', None)}")
     if groups < 1 or weight.shape[0] % groups or weight.shape[1] * groups != data.sizes[0]:
@@ -126,7 +126,7 @@ def _taken_over(data: Data, window: Window, value: float, at: At) -> tuple[Data,
 
 
 def max_pool(data: Data, window: Window, at: At, *, ceil: bool = False) -> Data:
-    _images(data, at)
+    check_images(data, at)
     window = _with_ceil(window, data.sizes[1:]) if ceil else window
     data, window = _taken_over(data, window, -math.inf, at)
     step = MaxPool2d(window.kernel, window.stride, window.padding, window.dilation)
@@ -134,7 +134,7 @@ def max_pool(data: Data, window: Window, at: At, *, ceil: bool = False) -> Data:
 
 
 def avg_pool(data: Data, window: Window, at: At, *, counts: bool, ceil: bool = False) -> Data:
-    _images(data, at)
+    check_images(data, at)
     if ceil and (whole := _with_ceil(window, data.sizes[1:])) != window:
         if counts and any(window.padding):
             raise at.fail("not count its padding where the last window is not whole")
@@ -151,14 +151,14 @@ def avg_pool(data: Data, window: Window, at: At, *, counts: bool, ceil: bool = F
 
 def global_pool(data: Data, at: At, *, largest: bool = False) -> Data:
     """One value a channel, (batch, channels, 1, 1)."""
-    _images(data, at)
+    check_images(data, at)
     window = Window.of(data.sizes[1:])
     return max_pool(data, window, at) if largest else avg_pool(data, window, at, counts=True)
 
 
 def adaptive_pool(data: Data, size: Sequence[int | None], at: At, *, largest: bool = False) -> Data:
     """The mean, or the largest value, of equal parts."""
-    _images(data, at)
+    check_images(data, at)
     parts = [own if part is None else part for own, part in zip(data.sizes[1:], size, strict=True)]
     if any(part < 1 or own % part for own, part in zip(data.sizes[1:], parts, strict=True)):
         raise at.fail(f"cut {data.sizes[1:]} into equal parts, got {tuple(parts)}")

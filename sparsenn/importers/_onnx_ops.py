@@ -12,6 +12,7 @@ from ._arithmetic import added, combined, per_sample, plus, product, scaled
 from ._data import Data
 from ._functions import LARGEST
 from ._moves import flattened, reshaped
+from ._onnx_resize import RESIZE_OPS
 from ._onnx_shapes import SHAPE_OPS
 from ._onnx_values import Node
 from ._onnx_windows import WINDOW_OPS
@@ -203,7 +204,7 @@ OPS: dict[tuple[str, str], Callable] = {
     ("", "Cast"): cast,
     ("", "Sum"): sum_of,
     ("", "Neg"): negative,
-    **{("", name): function for name, function in (SHAPE_OPS | WINDOW_OPS).items()},
+    **{("", name): function for name, function in (SHAPE_OPS | WINDOW_OPS | RESIZE_OPS).items()},
     ("ai.onnx.ml", "ZipMap"): identity,
 }
 ALWAYS = {("", "Constant"), ("", "Identity"), ("", "Dropout"), ("", "Cast"), ("ai.onnx.ml", "ZipMap")}

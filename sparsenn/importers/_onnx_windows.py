@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import _convolutions
 from ._data import Data
 from ._onnx_values import Node
+from ._transposed import transposed_convolution
 
 
 def _window(node: Node, data: Data, kernel: tuple[int, ...], lift: bool):
@@ -72,6 +73,50 @@ def conv(node: Node, data: Data, lift: bool) -> Data:
 
 
 @_on_images
+def conv_transpose(node: Node, data: Data, lift: bool) -> Data:
+    """Pads as they are given, or as the shape of the result or auto_pad asks."""
+    weight, bias = node.constant(1), node.constant(2, optional=True)
+    if weight.ndim != 4 - lift or data.rank != 4 or None in data.sizes:
+        raise node.fail(f"take images of known sizes and a weight for them, got {data} and {weight.shape}")
+
+    def both(name: str, default: int) -> tuple[int, ...]:
+        numbers = node.attributes.get(name, (default,) * (2 - lift))
+        numbers = (default, *numbers) if lift else numbers
+        if len(numbers) != 2:
+            raise node.bad(f"have {name} of {2 - lift} numbers, got {numbers[:8]}")
+        return numbers
+
+    weight = weight[:, :, None] if lift else weight
+    stride, dilation, more = both("strides", 1), both("dilations", 1), both("output_padding", 0)
+    auto, sizes = node.attributes.get("auto_pad", "NOTSET"), data.sizes[1:]
+    if auto not in ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"):
+        raise node.fail(f"have auto_pad NOTSET, VALID, SAME_UPPER or SAME_LOWER, got {auto!r:.40}")
+    wanted = None
+    if "output_shape" in node.attributes:
+        wanted = both("output_shape", 1)
+    elif auto.startswith("SAME"):
+        wanted = tuple(size * step for size, step in zip(sizes, stride, strict=True))
+    if wanted is None:
+        pads = node.attributes.get("pads", (0, 0) * (2 - lift)) if auto == "NOTSET" else (0, 0) * (2 - lift)
+        padding = (0, pads[0], 0, pads[1]) if lift and len(pads) == 2 else pads
+    else:
+        rooms = [
+            (size - 1) * step + (kernel - 1) * far + 1 + behind - made
+            for size, step, kernel, far, behind, made in zip(
+                sizes, stride, weight.shape[2:], dilation, more, wanted, strict=True
+            )
+        ]
+        halves = [room // 2 if auto == "SAME_UPPER" else room - room // 2 for room in rooms]
+        padding = (*halves, *(room - half for room, half in zip(rooms, halves, strict=True)))
+    if len(padding) != 4:
+        raise node.bad("have a pad for each side")
+    return transposed_convolution(
+        data, weight, bias, node, stride=stride, padding=padding, more=more, dilation=dilation,
+        groups=node.attributes.get("group", 1),
+    )  # fmt: skip
+
+
+@_on_images
 def max_pool(node: Node, data: Data, lift: bool) -> Data:
     if any(node.used[1:]):
         raise node.fail("return no indices")
@@ -124,6 +169,7 @@ def pad(node: Node) -> Data:
 WINDOW_OPS = {
     "Pad": pad,
     "Conv": conv,
+    "ConvTranspose": conv_transpose,
     "MaxPool": max_pool,
     "AveragePool": average_pool,
     "GlobalAveragePool": global_average_pool,

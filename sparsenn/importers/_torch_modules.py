@@ -15,6 +15,7 @@ from . import _torch_windows as windows
 from ._arithmetic import product
 from ._data import Data
 from ._torch_place import Place
+from ._torch_resize import interpolate
 
 
 def _sparse_linear(at: Place, module: nn.Module, data: Data) -> Data:
@@ -65,6 +66,16 @@ def _avg_pool(at: Place, m: nn.AvgPool2d, x: Data) -> Data:
     return windows.avg_pool2d(at, x, *parts)
 
 
+def _transposed(function: Callable) -> Callable:
+    def run(at: Place, m, x: Data, output_size=None) -> Data:
+        if output_size is not None:
+            raise at.fail("have no output_size: output_padding says the same")
+        parts = (m.stride, m.padding, m.output_padding, m.groups, m.dilation)
+        return function(at, x, m.weight, m.bias, *parts)
+
+    return run
+
+
 # ReLU6 has the forward of Hardtanh.
 FORWARDS: dict[Callable, Callable] = {
     nn.Linear.forward: lambda at, m, x: functions.linear(at, x, m.weight, m.bias),
@@ -80,6 +91,11 @@ FORWARDS: dict[Callable, Callable] = {
     nn.Softmax.forward: lambda at, m, x: axes.softmax(at, x, m.dim),
     nn.BatchNorm1d.forward: _batch_norm,  # that of BatchNorm2d as well
     **dict.fromkeys((nn.Conv1d.forward, nn.Conv2d.forward), _convolution),
+    nn.ConvTranspose1d.forward: _transposed(windows.conv_transpose1d),
+    nn.ConvTranspose2d.forward: _transposed(windows.conv_transpose2d),
+    nn.Upsample.forward: lambda at, m, x: interpolate(
+        at, x, m.size, m.scale_factor, m.mode, m.align_corners, m.recompute_scale_factor
+    ),
     nn.ZeroPad2d.forward: lambda at, m, x: windows.pad(at, x, m.padding, value=m.value),
     **dict.fromkeys((nn.MaxPool1d.forward, nn.MaxPool2d.forward), _max_pool),
     nn.AdaptiveMaxPool2d.forward: lambda at, m, x: windows.adaptive_max_pool2d(

@@ -12,6 +12,7 @@ from ..layers import ReLU, Sigmoid, SiLU, Tanh
 from . import _torch_axes as a
 from . import _torch_functions as f
 from . import _torch_windows as w
+from ._torch_resize import interpolate
 
 _relu, _tanh, _sigmoid, _silu = (f.activation(layer()) for layer in (ReLU, Tanh, Sigmoid, SiLU))
 
@@ -43,6 +44,8 @@ FUNCTIONS: dict[object, Callable] = {
     F.batch_norm: f.batch_norm,
     **dict.fromkeys((F.conv1d, torch.conv1d), w.conv1d),
     **dict.fromkeys((F.conv2d, torch.conv2d), w.conv2d),
+    **dict.fromkeys((F.conv_transpose1d, torch.conv_transpose1d), w.conv_transpose1d),
+    **dict.fromkeys((F.conv_transpose2d, torch.conv_transpose2d), w.conv_transpose2d),
     **dict.fromkeys((F.max_pool1d, torch.max_pool1d), w.max_pool1d),
     **dict.fromkeys((F.max_pool2d, torch.max_pool2d), w.max_pool2d),
     F.avg_pool1d: w.avg_pool1d,
@@ -52,6 +55,7 @@ FUNCTIONS: dict[object, Callable] = {
     F.adaptive_avg_pool1d: w.adaptive_avg_pool1d,
     F.adaptive_avg_pool2d: w.adaptive_avg_pool2d,
     F.pad: w.pad,
+    F.interpolate: interpolate,
     F.dropout: f.dropout,
     torch.dropout: f.dropout_of_torch,
     **dict.fromkeys((torch.cat, torch.concat, torch.concatenate), f.cat),

@@ -8,6 +8,7 @@ from ..layers.window import pair
 from . import _convolutions
 from ._data import Data
 from ._torch_place import Place
+from ._transposed import transposed_convolution
 
 
 def conv2d(at: Place, input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1) -> Data:
@@ -27,6 +28,33 @@ def _convolve(at: Place, input, weight, bias, stride, padding, dilation, groups)
     window = _convolutions.window_of(at, weight.shape[2:], stride, padding, dilation)
     groups = at.integer(groups, "groups")
     return _convolutions.convolution(at.data(input), weight, at.array(bias, "bias"), window, groups, at)
+
+
+def conv_transpose2d(
+    at: Place, input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1
+) -> Data:
+    return _transpose(at, at.data(input), at.array(weight, "weight"), bias, stride, padding, output_padding,
+                      groups, dilation)  # fmt: skip
+
+
+def _transpose(at: Place, data: Data, weight, bias, stride, padding, more, groups, dilation) -> Data:
+    numbers = {"stride": pair("stride", stride), "dilation": pair("dilation", dilation)}
+    numbers |= {"padding": pair("padding", padding, minimum=0) * 2}
+    numbers |= {"more": pair("output_padding", more, minimum=0), "groups": at.integer(groups, "groups")}
+    return transposed_convolution(data, weight, at.array(bias, "bias"), at, **numbers)
+
+
+def conv_transpose1d(
+    at: Place, input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1
+) -> Data:
+    array = at.array(weight, "weight")
+    if len(array.shape) != 3:
+        raise at.fail(f"have a weight (channels, out, size of the kernel), got shape {array.shape}")
+    parts = ("stride", stride), ("padding", padding), ("padding", output_padding)
+    flat = [_flat(at, value, name) for name, value in parts]
+    data = _convolutions.lifted(at.data(input), at)
+    made = _transpose(at, data, array[:, :, None], bias, *flat, groups, _flat(at, dilation, "dilation"))
+    return _convolutions.lowered(made, at)
 
 
 def pad(at: Place, input, pad, mode="constant", value=None) -> Data:

@@ -22,7 +22,8 @@ def from_onnx(
     input_shapes  shapes (batch, ...) of inputs by name, None for a size that is not fixed; needed only where
                   the file leaves sizes open that the import must know: errors say which
 
-    Supported: Gemm, MatMul with a constant, Add, Sub, Mul, Sum, Neg, Div by a constant, Concat, Split, Slice,
+    Supported: Conv, ConvTranspose, MaxPool, AveragePool, GlobalAveragePool, GlobalMaxPool, nearest Resize and
+    Upsample, Gemm, MatMul with a constant, Add, Sub, Mul, Sum, Neg, Div by a constant, Concat, Split, Slice,
     Gather with constant indices, Reshape, Flatten, Squeeze, Unsqueeze and Transpose, Relu, LeakyRelu, Clip,
     Tanh, Sigmoid, Elu, Gelu (the op and its formula with Erf), SiLU (x Sigmoid(x)), Softmax,
     ReduceSum, ReduceMean, ReduceMax, ReduceMin, BatchNormalization (folded), Identity, Dropout, Cast,

@@ -191,7 +191,7 @@ def test_exported_by_torch(name, opset):
 REFUSED = {
     "reflected": (lambda: nn.Conv2d(3, 4, 3, padding=1, padding_mode="reflect"), "must pad with zeros"),
     "three dimensions": (lambda: nn.Conv3d(3, 4, 3), r"\(Conv3d\) is not supported"),
-    "transposed": (lambda: nn.ConvTranspose2d(3, 4, 3), "ConvTranspose2d. is not supported"),
+    "volumes, transposed": (lambda: nn.ConvTranspose3d(3, 4, 3), "ConvTranspose3d. is not supported"),
     "indices": (lambda: nn.MaxPool2d(2, return_indices=True), "must return no indices"),
     "a mean that is rounded up": (lambda: nn.AvgPool2d(5, 2, 1, ceil_mode=True), "not count its padding"),
     "another divisor": (lambda: nn.AvgPool2d(2, divisor_override=3), "divide by the size of its window"),
@@ -199,7 +199,7 @@ REFUSED = {
     "too small": (lambda: nn.Conv2d(3, 4, 13), "a window that fits.*height 12"),
     "other channels": (lambda: nn.Conv2d(4, 4, 3), "must have a weight for 3 channels"),
     "padding that nothing takes": (lambda: nn.Sequential(nn.ZeroPad2d(1), nn.ReLU()), "before a conv"),
-    "mean over channels": (lambda: Calls(lambda x: x.mean(1)), "over positions, not over the batch"),
+    "mean over samples": (lambda: Calls(lambda x: x.mean(0)), "leave the batch alone, got axis 0"),
 }  # fmt: skip
 
 
