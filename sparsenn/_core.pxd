@@ -250,6 +250,40 @@ cdef extern from "sparsenn.h" nogil:
         float high
         const char *isa
 
+    ctypedef struct snn_conv_shape:
+        int64_t channels
+        int64_t height
+        int64_t width
+        int64_t kernel_h
+        int64_t kernel_w
+        int64_t stride_h
+        int64_t stride_w
+        int64_t pad_top
+        int64_t pad_left
+        int64_t pad_bottom
+        int64_t pad_right
+        int64_t dilation_h
+        int64_t dilation_w
+
+    ctypedef struct snn_conv:
+        pass
+
+    snn_status snn_conv_create(const char *isa, const snn_conv_shape *shape, int64_t rows,
+                               const int64_t *indptr, const int32_t *indices, int threads, snn_conv **conv)
+    void snn_conv_free(snn_conv *conv)
+    int snn_conv_threads(const snn_conv *conv)
+    int64_t snn_conv_out_height(const snn_conv *conv)
+    int64_t snn_conv_out_width(const snn_conv *conv)
+    snn_status snn_conv_set(snn_conv *conv, const float *data)
+    snn_status snn_conv_forward_tiles(snn_conv *conv, const float *bias, snn_tiles x,
+                                      const snn_activation *activation, snn_tiles y)
+    snn_status snn_conv_backward_input_tiles(snn_conv *conv, snn_tiles dy, snn_tiles x,
+                                             const snn_activation *activation, snn_tiles dx)
+    snn_status snn_conv_backward_weight_tiles(snn_conv *conv, snn_tiles dy, snn_tiles x, float *ddata,
+                                              float *dbias)
+    snn_status snn_conv_update(snn_conv *conv, const snn_update *update, float *data, const float *ddata,
+                               float *first, float *second)
+
     int64_t snn_tile_samples()
     int64_t snn_tile_samples_for(const char *isa)
     int snn_sparse_threads(const snn_sparse *sparse)
@@ -291,6 +325,12 @@ cdef class Plan:
 
 cdef class Sparse:
     cdef snn_sparse *handle
+    cdef object lock
+    cdef readonly int64_t rows, cols, nnz
+
+
+cdef class Convolution:
+    cdef snn_conv *handle
     cdef object lock
     cdef readonly int64_t rows, cols, nnz
 

@@ -14,7 +14,7 @@ from .. import _core
 from ..errors import ArgumentError, UnsupportedError
 from ..graph.node import Node
 from ..graph.value import Value
-from ..layers import Activation, Linear, Softmax
+from ..layers import Activation, Conv2d, Linear, Softmax
 from ..model import Model
 from .places import Place
 from .steps import ActivationStep, BlasStep, KernelStep, LayerStep
@@ -36,7 +36,7 @@ class Network:
         isa  the kernel set that every step is to use, whatever the environment says by then
         """
         _check_model(model)
-        beside_sparse = any(layer.sparse for layer in model.linear_layers)
+        beside_sparse = any(layer.sparse or isinstance(layer, Conv2d) for layer in model.linear_layers)
         # Beside BLAS's threads the core's own would only be in the way: see _Maker.
         self.threads, self.isa = threads if beside_sparse else 1, isa
         samples = _core.tile_samples(isa) if beside_sparse else 0
@@ -72,7 +72,7 @@ class Network:
         steps, results = self._route(logits)
         batch = len(features[0])
         for place, given in zip(self._sources, features, strict=True):
-            self.layout.load(given.reshape(batch, -1), place.new_value(*self.layout.shape(batch)))
+            place.load(given, self.layout)
         for step in steps:
             step.forward()
         return [self.layout.take_out(place.value, place.features, batch) for place in results]
@@ -109,12 +109,16 @@ def _check_model(model) -> None:
     if not isinstance(model, Model):
         raise TypeError(f"model must be a Model, got {type(model).__name__}")
     for layer in model.linear_layers:
-        if not isinstance(layer, Linear):
-            raise UnsupportedError(f"training takes Linear layers only, got {layer!r}")
+        if not isinstance(layer, (Linear, Conv2d)):
+            raise UnsupportedError(f"training takes Linear and Conv2d layers only, got {layer!r}")
     if not model.linear_layers:
-        raise ArgumentError("model must hold at least one Linear to train, got none")
-    if len(model.linear_layers) < sum(isinstance(layer, Linear) for layer in model.layers):
-        raise ArgumentError("model must not hold one Linear object twice: it would be updated twice")
+        raise ArgumentError("model must hold at least one Linear or Conv2d to train, got none")
+    counts = Counter(id(node.layer) for node in model.nodes)
+    for layer in model.linear_layers:
+        if counts[id(layer)] > 1:
+            raise ArgumentError(
+                f"model must not hold one {type(layer).__name__} object twice: it would be updated twice"
+            )
     for value in (*model.input_values, *(node.output for node in model.nodes)):
         if None in value.dims[1:]:
             raise UnsupportedError(f"training takes values of fixed dims behind the batch, got {value!r}")
@@ -162,8 +166,9 @@ class _Maker:
 
     def _add(self, index: int, node: Node, fused: set[Node]) -> None:
         layer = node.layer
-        if isinstance(layer, Linear) and (
-            layer.sparse or (self.beside_sparse and layer.weight.size <= _SMALL)
+        if isinstance(layer, Conv2d) or (
+            isinstance(layer, Linear)
+            and (layer.sparse or (self.beside_sparse and layer.weight.size <= _SMALL))
         ):
             follower = self.followers.get(node.output)
             result = self._put(node.output if follower is None else follower.output)

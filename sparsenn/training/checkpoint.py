@@ -19,7 +19,7 @@ from ..bridge import from_bytes, to_bytes
 from ..errors import ArgumentError, FormatError, VersionError
 from ..file_replace import replace_file
 from ..graph.value import Value
-from ..layers import ACTIVATIONS, Linear
+from ..layers import ACTIVATIONS, Linear, Matrix
 from ..model import Model
 from ..paths import as_path, open_regular
 from .archive import pack_arrays, unpack_arrays
@@ -145,7 +145,7 @@ def write_model(model: Model) -> tuple[dict, dict[str, np.ndarray]]:
     layers, arrays = [], {}
     for index, layer in enumerate(model.layers):
         entry: dict = {"type": type(layer).__name__}
-        if isinstance(layer, Linear):
+        if isinstance(layer, Matrix):
             entry |= {"shape": list(layer.shape), "sparse": layer.sparse, "bias": layer.bias is not None}
             if model.is_chain:
                 arrays.update(_arrays_of(layer, index))
@@ -157,7 +157,7 @@ def write_model(model: Model) -> tuple[dict, dict[str, np.ndarray]]:
     return {"layers": layers}, arrays
 
 
-def _arrays_of(layer: Linear, index: int) -> dict[str, np.ndarray]:
+def _arrays_of(layer: Matrix, index: int) -> dict[str, np.ndarray]:
     arrays = {f"{index}.weight": layer.weight}
     if layer.sparse:
         arrays = {
@@ -180,7 +180,7 @@ def read_model(parts: Parts) -> Model:
 
 
 def _read_graph(entries: list[dict], parts: Parts) -> Model:
-    most = max(entry["shape"][1] for entry in entries if entry["type"] == "Linear")
+    most = max(entry["shape"][1] for entry in entries if "shape" in entry)
     if most > parts.most_columns:
         raise FormatError(f"checkpoint's model must have at most {parts.most_columns} columns, got {most}")
     model = from_bytes(parts.take("graph", np.uint8, shape=(None,)))
@@ -206,7 +206,7 @@ def check_same_layers(source: Model, target: Model) -> None:
 
 
 def _structure(model: Model) -> tuple:
-    """All but the values of Linear layers: the layers, what each reads, the constants."""
+    """All but the values of weights: the layers, what each reads, the constants."""
     numbers = {value: number for number, value in enumerate(model.input_values)}
     nodes = []
     for node in model.nodes:
@@ -215,8 +215,9 @@ def _structure(model: Model) -> tuple:
             for operand in node.inputs
         ]
         layer = node.layer
-        linear = isinstance(layer, Linear)
-        nodes.append((("Linear", layer.shape, layer.sparse) if linear else layer, tuple(reads)))
+        if isinstance(layer, Matrix):
+            layer = (type(layer).__name__, layer.shape, layer.sparse, layer.integer_values)
+        nodes.append((layer, tuple(reads)))
         numbers[node.output] = len(numbers)
     ports = tuple((value.name, value.dims) for value in model.input_values)
     return ports, tuple(nodes), tuple((value.name, numbers[value]) for value in model.output_values)

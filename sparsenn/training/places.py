@@ -12,7 +12,8 @@ from .tiles import Buffer, Layout
 class Place:
     """One value: its tiles of the present batch, and the gradient of the loss with respect to it.
 
-    dims      of a sample; features is their product, the rows of a tile
+    dims      of a sample; features is their product, the rows of a tile. Three of them are an image, which
+              lies position after position: (channels, height, width) as (height, width, channels)
     wanted    whether a parameter lies behind it, so that its gradient is needed
     readers   how many nodes read it, and outputs that it is
     value, slope   arrays of tiles (tiles, features + scratch, samples); slope None: nothing has come back yet
@@ -43,6 +44,21 @@ class Place:
     def rows(self) -> np.ndarray:
         """The value without the scratch rows, a view."""
         return self.value[:, : self.features]
+
+    def sample(self, tiles: np.ndarray, tile: int) -> np.ndarray:
+        """One tile of an array of this place as layers take it: a view (dims of a sample ..., samples)."""
+        rows = tiles[tile, : self.features]
+        if len(self.dims) != 3:
+            return rows.reshape(*self.dims, rows.shape[1])
+        channels, height, width = self.dims
+        return rows.reshape(height, width, channels, rows.shape[1]).transpose(2, 0, 1, 3)
+
+    def load(self, given: np.ndarray, layout: Layout) -> None:
+        """Fills the value from given (batch, dims of a sample ...)."""
+        batch = len(given)
+        given = given.transpose(0, 2, 3, 1) if len(self.dims) == 3 else given
+        rows = np.ascontiguousarray(given.reshape(batch, -1))
+        layout.load(rows, self.new_value(*layout.shape(batch)))
 
     def forget(self) -> None:
         """Before a batch goes back: nothing has come yet."""

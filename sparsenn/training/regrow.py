@@ -100,17 +100,12 @@ def _keys(weight) -> np.ndarray:
 def _steepest(step: KernelStep, stored: np.ndarray, count: int) -> np.ndarray:
     """The keys of the count missing weights with the largest |gradient|, ties to the lower key."""
     rows, columns = step.layer.shape
-    dy, x = step.result.slope[:, :rows], step.source.rows
     best_keys, best_sizes = np.empty(0, np.int64), np.empty(0, np.float32)
     block = max(1, _BLOCK // columns)
     for first in range(0, rows, block):
         last = min(rows, first + block)
-        sizes = np.zeros((last - first, columns), np.float32)
-        for tile in range(len(dy)):
-            sizes += dy[tile, first:last] @ x[tile].T
-        np.abs(sizes, out=sizes)
+        flat = np.abs(step.dense_gradient(first, last)).reshape(-1)
         low, high = np.searchsorted(stored, [first * columns, last * columns])
-        flat = sizes.reshape(-1)
         flat[stored[low:high] - first * columns] = -1
         chosen = np.argpartition(-flat, min(count, flat.size) - 1)[:count]
         chosen = chosen[flat[chosen] >= 0]

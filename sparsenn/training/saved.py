@@ -8,7 +8,7 @@ import numpy as np
 
 from ..checks import check_real
 from ..errors import ArgumentError, FormatError
-from ..layers import Linear
+from ..layers import Matrix
 from ..model import Model
 from .checkpoint import Parts, generator_state, reading, whole
 from .history import History
@@ -78,7 +78,7 @@ def read_progress(parts: Parts, model: Model, optimizer: Optimizer) -> Progress:
         )
     sizes = {}
     for index, layer in enumerate(model.layers):
-        if isinstance(layer, Linear):
+        if isinstance(layer, Matrix):
             sizes[f"{index}.weight"] = layer.nnz
             if layer.bias is not None:
                 sizes[f"{index}.bias"] = layer.shape[0]

@@ -10,36 +10,17 @@ from __future__ import annotations
 import numpy as np
 
 from .. import _core
-from ..layers import Activation, Layer, Linear
-from ..weights import core_indices
+from ..layers import Activation, Layer, Linear, Matrix
+from .operators import dense_gradient, make_operator
 from .parameters import Parameter
 from .places import Place
 from .tiles import Buffer, Layout
 
 
-def make_sparse_operator(weight, threads: int, isa: bytes) -> _core.Sparse:
-    """The kernels of one pattern: the one place where training meets the C core.
-
-    weight   (out, in): the pattern of a csr_array, or every weight of an ndarray
-    """
-    return _core.Sparse(*_pattern(weight), weight.shape, threads=threads, isa=isa)
-
-
-def _pattern(weight) -> tuple[np.ndarray, np.ndarray]:
-    """indptr (out + 1,) int64 and indices (nnz,) int32; of an ndarray, every weight."""
-    if not isinstance(weight, np.ndarray):
-        return core_indices(weight)
-    rows, columns = weight.shape
-    indptr = np.arange(0, rows * columns + 1, columns, dtype=np.int64)
-    return indptr, np.tile(np.arange(columns, dtype=np.int32), rows)
-
-
 class LinearStep:
-    """What linear layers share: the parameters, and the check that they are still the model's."""
+    """What layers with a weight share: the parameters, and the check that they are still the model's."""
 
-    def __init__(
-        self, index: int, layer: Linear, source: Place, result: Place, operator: _core.Sparse | None = None
-    ):
+    def __init__(self, index: int, layer: Matrix, source: Place, result: Place, operator=None):
         """index: of the layer's node, for names."""
         self.index, self.layer, self.weight, self.bias = index, layer, layer.weight, layer.bias
         self.source, self.result = source, result
@@ -103,24 +84,25 @@ class BlasStep(LinearStep):
 
 
 class KernelStep(LinearStep):
-    """a = f(W x + b) through the sparse kernels: sparse layers, and small dense ones beside them."""
+    """a = f(W x + b) through the kernels: sparse layers, convolutions, small dense layers beside them."""
 
     def __init__(
         self,
         index: int,
-        layer: Linear,
+        layer: Matrix,
         follower: Activation | None,
         source: Place,
         result: Place,
         layout: Layout,
     ):
         """follower: the activation behind the layer where the kernels can fuse it, else None."""
-        self.operator = make_sparse_operator(layer.weight, layout.threads, layout.isa)
+        self.operator = make_operator(layer, source.dims, layout.threads, layout.isa)
+        self._layout = layout
         super().__init__(index, layer, source, result, self.operator)
         self.activation = follower
         op, attributes = (layer.op, ()) if follower is None else (follower.op, follower.attribute_values)
         self.fused = _core.Activation(op, *attributes)
-        self._z = Buffer(self.outputs, layout) if follower is not None and follower.reads_input else None
+        self._z = Buffer(result.features, layout) if follower is not None and follower.reads_input else None
         if follower is not None:
             result.fused = self.fused
 
@@ -138,7 +120,7 @@ class KernelStep(LinearStep):
     def backward(self) -> None:
         source, result, dy = self.source, self.result, self.result.slope
         if self.activation is not None and not result.sloped:
-            n, y = self.outputs, result.value
+            n, y = result.features, result.value
             z = y if result.z is None else result.z
             dy[:, :n] = self.activation.gradient(z[:, :n], y[:, :n], dy[:, :n])
         bias_gradient = None if self.bias_parameter is None else self.bias_parameter.gradient
@@ -152,6 +134,10 @@ class KernelStep(LinearStep):
         self.operator.backward_input_tiles(dy, source.value, fused, z, dx)
         source.sloped = alone
         source.add(dx)
+
+    def dense_gradient(self, first: int, last: int) -> np.ndarray:
+        """That of rows [first, last) of the weight at every column, stored or not; after backward."""
+        return dense_gradient(self.layer, self.source, self.result, first, last, self._layout)
 
 
 class _PlainStep:
@@ -192,15 +178,15 @@ class LayerStep(_PlainStep):
     def forward(self) -> None:
         like = self._sources[0].value
         self.result.new_value(len(like), like.shape[2])
-        for tile, rows in enumerate(self.result.rows):
-            rows[...] = self.layer.value(*self._arguments(tile)).reshape(rows.shape)
+        for tile in range(len(like)):
+            self.result.sample(self.result.value, tile)[...] = self.layer.value(*self._arguments(tile))
 
     def backward(self) -> None:
         totals = {place: place.begin() for place in self._sources if place.wanted}
         if not totals:
             return
         for tile in range(len(self.result.value)):
-            a, da = (_sample(array, self.result, tile) for array in (self.result.value, self.result.slope))
+            a, da = (self.result.sample(array, tile) for array in (self.result.value, self.result.slope))
             given = self.layer.gradient(*self._arguments(tile), a, da)
             self._collect(tile, given if isinstance(given, tuple) else (given,), totals)
         for place, total in totals.items():
@@ -208,7 +194,7 @@ class LayerStep(_PlainStep):
 
     def _arguments(self, tile: int) -> list[np.ndarray]:
         return [
-            _sample(operand.value, operand, tile) if isinstance(operand, Place) else operand
+            operand.sample(operand.value, tile) if isinstance(operand, Place) else operand
             for operand in self.operands
         ]
 
@@ -216,10 +202,4 @@ class LayerStep(_PlainStep):
         """Adds up what a tile hands back to each place, which may stand at several operands."""
         for place, total in totals.items():
             parts = [part for operand, part in zip(self.operands, given, strict=True) if operand is place]
-            rows = total[tile, : place.features]
-            rows[...] = sum(parts[1:], parts[0]).reshape(rows.shape)
-
-
-def _sample(tiles: np.ndarray, place: Place, tile: int) -> np.ndarray:
-    """One tile of a place as its layer takes it, (dims of a sample ..., samples)."""
-    return tiles[tile, : place.features].reshape(*place.dims, tiles.shape[2])
+            place.sample(total, tile)[...] = sum(parts[1:], parts[0])

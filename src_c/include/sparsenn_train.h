@@ -1,4 +1,5 @@
-/* The products and updates of training on one CSR pattern; a part of sparsenn.h, whose rules hold here too. */
+/* The products and updates of training on one CSR pattern; a part of sparsenn.h, whose rules hold here too.
+ */
 #ifndef SPARSENN_TRAIN_H
 #define SPARSENN_TRAIN_H
 
@@ -87,6 +88,40 @@ SNN_API snn_status snn_sparse_backward_input_tiles(snn_sparse *sparse, snn_tiles
 SNN_API snn_status snn_sparse_backward_weight_tiles(snn_sparse *sparse, snn_tiles dy, snn_tiles x,
                                                     float *ddata, float *dbias);
 
+/* ---- convolutions ------------------------------------------------------------------------------ */
+
+/* What a convolution reads, and its window; padding is of zeros. */
+typedef struct snn_conv_shape {
+    int64_t channels, height, width;
+    int64_t kernel_h, kernel_w, stride_h, stride_w;
+    int64_t pad_top, pad_left, pad_bottom, pad_right;
+    int64_t dilation_h, dilation_w;
+} snn_conv_shape;
+
+/* A CSR weight (rows, channels * kernel_h * kernel_w) as a convolution: the three products of a training step
+ * on tiles, whose features are the values of an image, position after position (height, width, channels).
+ * What windows hold is read in place, or by a window a thread, so that memory is that of the values. */
+typedef struct snn_conv snn_conv;
+
+/* isa, indptr, indices and threads as in snn_sparse_create_for. */
+SNN_API snn_status snn_conv_create(const char *isa, const snn_conv_shape *shape, int64_t rows,
+                                   const int64_t *indptr, const int32_t *indices, int threads,
+                                   snn_conv **conv);
+/* Frees. NULL is allowed. */
+SNN_API void snn_conv_free(snn_conv *conv);
+SNN_API int snn_conv_threads(const snn_conv *conv);
+/* Height and width of what comes out; 0 for NULL. */
+SNN_API int64_t snn_conv_out_height(const snn_conv *conv);
+SNN_API int64_t snn_conv_out_width(const snn_conv *conv);
+/* As snn_sparse_set, and the products of the same names; Y (out height, out width, rows) a tile. */
+SNN_API snn_status snn_conv_set(snn_conv *conv, const float *data);
+SNN_API snn_status snn_conv_forward_tiles(snn_conv *conv, const float *bias, snn_tiles x,
+                                          const snn_activation *activation, snn_tiles y);
+SNN_API snn_status snn_conv_backward_input_tiles(snn_conv *conv, snn_tiles dy, snn_tiles x,
+                                                 const snn_activation *activation, snn_tiles dx);
+SNN_API snn_status snn_conv_backward_weight_tiles(snn_conv *conv, snn_tiles dy, snn_tiles x, float *ddata,
+                                                  float *dbias);
+
 /* ---- optimizers -------------------------------------------------------------------------------- */
 
 typedef enum snn_optimizer {
@@ -124,6 +159,8 @@ SNN_API snn_status snn_update_values(const snn_update *update, float *values, co
 /* The same on the weights of a pattern, data (nnz), with both packings refreshed in the same pass. */
 SNN_API snn_status snn_sparse_update(snn_sparse *sparse, const snn_update *update, float *data,
                                      const float *ddata, float *first, float *second);
+SNN_API snn_status snn_conv_update(snn_conv *conv, const snn_update *update, float *data, const float *ddata,
+                                   float *first, float *second);
 
 #ifdef __cplusplus
 }

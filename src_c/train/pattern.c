@@ -18,9 +18,9 @@ const snn_kernel *snn_training_kernel(const snn_isa *isa)
     return NULL;
 }
 
-/* A weight's name as a float: the bits of its number. Packing copies floats, so that the number arrives
- * whole; 0.0f, which packing fills up with, names none. */
-static float name_of(int64_t p)
+/* The bits of the number. Packing copies floats, so that it arrives whole; 0.0f, which packing fills up with,
+ * names none. */
+float snn_name_of(int64_t p)
 {
     const int32_t number = (int32_t)(p + 1);
     float name;
@@ -33,6 +33,17 @@ static int64_t number_of(const float *name)
     int32_t number;
     memcpy(&number, name, sizeof number);
     return (int64_t)number - 1;
+}
+
+void snn_take_names(snn_packing *packing, int32_t *position)
+{
+    float *weights = packing->memory;
+    for (int64_t e = 0; e < packing->entries; e++) {
+        const int64_t p = number_of(weights + e);
+        if (p >= 0)
+            position[p] = (int32_t)e;
+        weights[e] = 0.0f;
+    }
 }
 
 /* The transpose's pattern, its weights named by their place in the original. */
@@ -52,7 +63,7 @@ static int transpose(const snn_csr *csr, int64_t *indptr, int32_t *indices, floa
         for (int64_t p = csr->indptr[row]; p < csr->indptr[row + 1]; p++) {
             const int64_t at = next[csr->indices[p]]++;
             indices[at] = (int32_t)row;
-            names[at] = name_of(p);
+            names[at] = snn_name_of(p);
         }
     }
     snn_free(next);
@@ -77,12 +88,7 @@ static int make_direction(snn_direction *d, const snn_csr *named, const snn_isa 
     if (!d->packing)
         return 0;
     d->weights = d->packing->memory;
-    for (int64_t e = 0; e < d->packing->entries; e++) {
-        const int64_t p = number_of(d->weights + e);
-        if (p >= 0)
-            d->position[p] = (int32_t)e;
-        d->weights[e] = 0.0f;
-    }
+    snn_take_names(d->packing, d->position);
     return d->packing->entries <= INT32_MAX;
 }
 
@@ -102,7 +108,7 @@ static int make_both(snn_sparse *s, const int32_t *indices)
     int made = names && indptr && rows;
     if (made) {
         for (int64_t p = 0; p < s->nnz; p++)
-            names[p] = name_of(p);
+            names[p] = snn_name_of(p);
         const snn_csr pattern = {s->rows, s->cols, s->indptr, indices, names};
         const snn_csr transposed = {s->cols, s->rows, indptr, rows, names};
         made = make_direction(&s->forward, &pattern, s->isa, s->threads) &&

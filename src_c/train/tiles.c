@@ -19,12 +19,7 @@ int64_t snn_tile_samples_for(const char *isa_name)
 
 int64_t snn_tile_samples(void) { return snn_tile_samples_for(NULL); }
 
-static float *tile_of(snn_tiles tiles, int64_t index, int64_t samples)
-{
-    return tiles.values + index * tiles.stride * samples;
-}
-
-static snn_status check_tiles(const char *name, snn_tiles tiles, int64_t count, int64_t features, int spare)
+snn_status snn_check_tiles(const char *name, snn_tiles tiles, int64_t count, int64_t features, int spare)
 {
     if (tiles.count != count)
         return snn_fail(SNN_ERROR_ARGUMENT, "%s must hold %lld tiles, got %lld", name, (long long)count,
@@ -55,7 +50,7 @@ static void load(void *argument, int thread, int threads)
         const int64_t samples = l->batch - first < width ? l->batch - first : width;
         const int64_t from = l->features * part / threads, to = l->features * (part + 1) / threads;
         SNN_PAUSE();
-        float *tile = tile_of(l->tiles, t, width) + from * width;
+        float *tile = snn_tile_of(l->tiles, t, width) + from * width;
         l->isa->transpose(l->x + first * l->features + from, l->features, tile, width, samples, to - from,
                           width);
     }
@@ -73,7 +68,7 @@ snn_status snn_tiles_load_for(const char *isa_name, const float *x, int64_t batc
                         "x (batch, features) and threads must be in range, got (%lld, %lld) and %d",
                         (long long)batch, (long long)features, threads);
     const int64_t width = 4 * l.isa->lanes;
-    status = check_tiles("tiles", tiles, (batch + width - 1) / width, features, 0);
+    status = snn_check_tiles("tiles", tiles, (batch + width - 1) / width, features, 0);
     if (status)
         return status;
     snn_parallel(threads ? threads : snn_threads_default(), load, &l);
@@ -96,35 +91,37 @@ typedef struct product {
     const snn_tiles *made; /* input gradient: the activation's output; NULL: forward */
 } product;
 
-/* What follows the kernel, on the rows of y that it has just written. */
+void snn_follow(const snn_isa *isa, const snn_activation *a, const float *made, const float *z, float *y,
+                int64_t count)
+{
+    const snn_epilogue e = {NULL, a->type, a->low, a->high};
+    if (made)
+        isa->slope(made, z, y, count, &e);
+    else if (z)
+        isa->activate(z, y, count, &e);
+}
+
+/* On the rows of y that the kernel has just written. */
 static void finish(const product *p, int64_t t, int share)
 {
     const snn_direction *d = p->direction;
     const int64_t width = d->kernel->samples, first = d->bounds[share] * width;
     const int64_t count = (d->bounds[share + 1] - d->bounds[share]) * width;
-    const snn_epilogue e = {NULL, p->activation.type, p->activation.low, p->activation.high};
-    const float *z = p->activation.z.values ? tile_of(p->activation.z, t, width) + first : NULL;
-    float *y = tile_of(p->to, t, width) + first;
-    if (p->made)
-        p->sparse->isa->slope(tile_of(*p->made, t, width) + first, z, y, count, &e);
-    else if (z)
-        p->sparse->isa->activate(z, y, count, &e);
+    const float *z = p->activation.z.values ? snn_tile_of(p->activation.z, t, width) + first : NULL;
+    const float *made = p->made ? snn_tile_of(*p->made, t, width) + first : NULL;
+    snn_follow(p->sparse->isa, &p->activation, made, z, snn_tile_of(p->to, t, width) + first, count);
 }
 
-/* The rows of a share of W times a tile. Where a row is NaN all are computed once more by the weights that
- * are not 0 alone: the kernel multiplies what it reads beside them by 0. */
-static void run_share(const product *p, int share, const float *x, float *y)
+void snn_run_share(const snn_isa *isa, const snn_kernel *kernel, const void *packed, const float *x, float *y,
+                   int64_t first, int64_t end, const snn_epilogue *epilogue)
 {
-    const snn_direction *d = p->direction;
-    const snn_isa *isa = p->sparse->isa;
-    const int width = d->kernel->samples;
-    const void *packed = snn_share(d->packing, share);
-    float *rows = y + d->bounds[share] * width;
-    const int64_t values = (d->bounds[share + 1] - d->bounds[share]) * width;
-    d->kernel->run(packed, x, y, 0, &p->epilogue);
+    const int width = kernel->samples;
+    float *rows = y + first * width;
+    const int64_t values = (end - first) * width;
+    kernel->run(packed, x, y, 0, epilogue);
     if (isa->has_nan(rows, values)) {
-        isa->exact(d->kernel, packed, x, y, p->epilogue.bias, width);
-        isa->activate(rows, rows, values, &p->epilogue);
+        isa->exact(kernel, packed, x, y, epilogue->bias, width);
+        isa->activate(rows, rows, values, epilogue);
     }
 }
 
@@ -140,7 +137,8 @@ static void multiply(void *argument, int thread, int threads)
         const int64_t t = i / shares;
         const int share = (int)(i % shares);
         SNN_PAUSE();
-        run_share(p, share, tile_of(p->from, t, width), tile_of(to, t, width));
+        snn_run_share(p->sparse->isa, d->kernel, snn_share(d->packing, share), snn_tile_of(p->from, t, width),
+                      snn_tile_of(to, t, width), d->bounds[share], d->bounds[share + 1], &p->epilogue);
         SNN_PAUSE();
         if (active)
             finish(p, t, share);
@@ -149,14 +147,14 @@ static void multiply(void *argument, int thread, int threads)
 
 static const snn_activation none = {.type = SNN_NODE_LINEAR};
 
-static snn_status check_activation(const snn_activation *a, int64_t count, int64_t features, int spare)
+snn_status snn_check_activation(const snn_activation *a, int64_t count, int64_t features, int spare)
 {
     const snn_op *op = snn_op_of(a->type);
     if (!op || op->kind == SNN_KIND_SOFTMAX)
         return snn_fail(SNN_ERROR_ARGUMENT, "activation must work on one value at a time, got type %d",
                         (int)a->type);
     if (op->reads_input || a->z.values)
-        return check_tiles("activation z", a->z, count, features, spare);
+        return snn_check_tiles("activation z", a->z, count, features, spare);
     return SNN_OK;
 }
 
@@ -167,11 +165,11 @@ snn_status snn_sparse_forward_tiles(snn_sparse *sparse, const float *bias, snn_t
         return snn_fail(SNN_ERROR_ARGUMENT, "sparse must not be NULL");
     const snn_activation *a = activation ? activation : &none;
     const snn_direction *d = &sparse->forward;
-    snn_status status = check_tiles("x", x, x.count, d->cols, 0);
+    snn_status status = snn_check_tiles("x", x, x.count, d->cols, 0);
     if (!status)
-        status = check_tiles("y", y, x.count, d->rows, sparse->threads);
+        status = snn_check_tiles("y", y, x.count, d->rows, sparse->threads);
     if (!status)
-        status = check_activation(a, x.count, d->rows, sparse->threads);
+        status = snn_check_activation(a, x.count, d->rows, sparse->threads);
     if (status)
         return status;
     for (int64_t r = 0; r < d->rows; r++)
@@ -191,13 +189,13 @@ snn_status snn_sparse_backward_input_tiles(snn_sparse *sparse, snn_tiles dy, snn
         return snn_fail(SNN_ERROR_ARGUMENT, "sparse must not be NULL");
     const snn_activation *a = activation ? activation : &none;
     const snn_direction *d = &sparse->backward;
-    snn_status status = check_tiles("dy", dy, dy.count, d->cols, 0);
+    snn_status status = snn_check_tiles("dy", dy, dy.count, d->cols, 0);
     if (!status)
-        status = check_tiles("dx", dx, dy.count, d->rows, sparse->threads);
+        status = snn_check_tiles("dx", dx, dy.count, d->rows, sparse->threads);
     if (!status && a->type != SNN_NODE_LINEAR)
-        status = check_tiles("x", x, dy.count, d->rows, 0);
+        status = snn_check_tiles("x", x, dy.count, d->rows, 0);
     if (!status)
-        status = check_activation(a, dy.count, d->rows, 0);
+        status = snn_check_activation(a, dy.count, d->rows, 0);
     if (status)
         return status;
     product p = {.sparse = sparse, .direction = d, .from = dy, .to = dx, .activation = *a, .made = &x};
@@ -228,7 +226,7 @@ static void accumulate(void *argument, int thread, int threads)
         float *spare = s->gradient + (size_t)share * (size_t)s->isa->lanes; // as many behind each share
         for (int64_t t = 0; t < g->dy.count; t++) {
             SNN_PAUSE();
-            s->isa->sampled(packed, tile_of(g->x, t, width), tile_of(g->dy, t, width), spare + before,
+            s->isa->sampled(packed, snn_tile_of(g->x, t, width), snn_tile_of(g->dy, t, width), spare + before,
                             s->dbias, t == 0);
         }
         for (int64_t p = s->indptr[d->bounds[share]]; p < s->indptr[d->bounds[share + 1]]; p++)
@@ -243,9 +241,9 @@ snn_status snn_sparse_backward_weight_tiles(snn_sparse *sparse, snn_tiles dy, sn
         return snn_fail(SNN_ERROR_ARGUMENT, "sparse must not be NULL");
     if (!ddata && sparse->nnz)
         return snn_fail(SNN_ERROR_ARGUMENT, "ddata must not be NULL");
-    snn_status status = check_tiles("dy", dy, dy.count, sparse->rows, sparse->threads);
+    snn_status status = snn_check_tiles("dy", dy, dy.count, sparse->rows, sparse->threads);
     if (!status)
-        status = check_tiles("x", x, dy.count, sparse->cols, 0);
+        status = snn_check_tiles("x", x, dy.count, sparse->cols, 0);
     if (status)
         return status;
     gradient g = {sparse, dy, x, ddata};

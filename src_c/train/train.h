@@ -32,7 +32,47 @@ struct snn_sparse {
  * isa->sampled_rows, one-byte indices. */
 const snn_kernel *snn_training_kernel(const snn_isa *isa);
 
-/* Copies weights [first, last) of the CSR matrix into both packings. */
-void snn_sparse_scatter(snn_sparse *sparse, const float *data, int64_t first, int64_t last);
+/* pattern.c: a weight's number p as a float, which packing carries along: never that of a zero that fills up.
+ */
+float snn_name_of(int64_t p);
+/* Takes the names out of a packing's weights, which become zeros: position[p] is where weight p stands. */
+void snn_take_names(snn_packing *packing, int32_t *position);
+
+/* ---- tiles.c: what products share ---- */
+
+/* Samples of a tile of features, width each, begin at features times width. */
+static inline float *snn_tile_of(snn_tiles tiles, int64_t index, int64_t width)
+{
+    return tiles.values + index * tiles.stride * width;
+}
+/* Whether tiles are count tiles of features and spare rows, and whether an activation can follow. */
+snn_status snn_check_tiles(const char *name, snn_tiles tiles, int64_t count, int64_t features, int spare);
+snn_status snn_check_activation(const snn_activation *a, int64_t count, int64_t features, int spare);
+/* The packed share times x -> y, whose rows [first, end) it writes. Where one is NaN all are computed once
+ * more by the weights that are not 0 alone: the kernel multiplies what it reads beside them by 0. */
+void snn_run_share(const snn_isa *isa, const snn_kernel *kernel, const void *packed, const float *x, float *y,
+                   int64_t first, int64_t end, const snn_epilogue *epilogue);
+/* What follows the kernel on count values of y: the activation of z, or with made, its output, its slope. */
+void snn_follow(const snn_isa *isa, const snn_activation *a, const float *made, const float *z, float *y,
+                int64_t count);
+
+/* ---- update.c ---- */
+
+/* Copies weights [first, last) of the CSR matrix into the packings of an owner. */
+typedef void (*snn_scatter)(const void *owner, const float *data, int64_t first, int64_t last);
+void snn_sparse_scatter(const void *sparse, const float *data, int64_t first, int64_t last);
+
+/* A pattern that an optimizer moves. */
+typedef struct snn_moved {
+    const snn_isa *isa;
+    int threads;
+    int64_t nnz;
+    snn_scatter scatter;
+    const void *owner;
+} snn_moved;
+
+snn_status snn_moved_set(const snn_moved *moved, const float *data);
+snn_status snn_moved_update(const snn_moved *moved, const snn_update *options, float *data,
+                            const float *ddata, float *first, float *second);
 
 #endif

@@ -7,8 +7,9 @@
 /* Weights a round: their values, gradient and state stay in L1 until the packings have them. */
 enum { CHUNK = 1024 };
 
-void snn_sparse_scatter(snn_sparse *sparse, const float *data, int64_t first, int64_t last)
+void snn_sparse_scatter(const void *owner, const float *data, int64_t first, int64_t last)
 {
+    const snn_sparse *sparse = owner;
     const int32_t *forward = sparse->forward.position, *backward = sparse->backward.position;
     float *rows = sparse->forward.weights, *columns = sparse->backward.weights;
     for (int64_t p = first; p < last; p++) {
@@ -18,7 +19,7 @@ void snn_sparse_scatter(snn_sparse *sparse, const float *data, int64_t first, in
 }
 
 typedef struct update {
-    snn_sparse *sparse; /* NULL: a dense parameter */
+    const snn_moved *moved; /* NULL: a dense parameter */
     const snn_isa *isa;
     const snn_update *options;
     float *values;
@@ -37,8 +38,8 @@ static void update_part(void *argument, int thread, int threads)
         if (u->options)
             u->isa->update(u->options, u->values + i, u->gradient + i, u->first ? u->first + i : NULL,
                            u->second ? u->second + i : NULL, count);
-        if (u->sparse)
-            snn_sparse_scatter(u->sparse, u->values, i, i + count);
+        if (u->moved)
+            u->moved->scatter(u->moved->owner, u->values, i, i + count);
     }
 }
 
@@ -76,27 +77,44 @@ snn_status snn_update_values(const snn_update *options, float *values, const flo
     return SNN_OK;
 }
 
+snn_status snn_moved_update(const snn_moved *moved, const snn_update *options, float *data,
+                            const float *ddata, float *first, float *second)
+{
+    update u = {moved, moved->isa, options, data, ddata, first, second, moved->nnz};
+    const snn_status status = check_update(&u);
+    if (status)
+        return status;
+    snn_parallel(moved->nnz < 16 * CHUNK ? 1 : moved->threads, update_part, &u);
+    return SNN_OK;
+}
+
+snn_status snn_moved_set(const snn_moved *moved, const float *data)
+{
+    if (!data && moved->nnz)
+        return snn_fail(SNN_ERROR_ARGUMENT, "data must not be NULL");
+    update u = {.moved = moved, .isa = moved->isa, .values = (float *)(uintptr_t)data, .count = moved->nnz};
+    snn_parallel(moved->nnz < 16 * CHUNK ? 1 : moved->threads, update_part, &u);
+    return SNN_OK;
+}
+
+static snn_moved moved_of(const snn_sparse *s)
+{
+    return (snn_moved){s->isa, s->threads, s->nnz, snn_sparse_scatter, s};
+}
+
 snn_status snn_sparse_update(snn_sparse *sparse, const snn_update *options, float *data, const float *ddata,
                              float *first, float *second)
 {
     if (!sparse)
         return snn_fail(SNN_ERROR_ARGUMENT, "sparse must not be NULL");
-    update u = {sparse, sparse->isa, options, data, ddata, first, second, sparse->nnz};
-    const snn_status status = check_update(&u);
-    if (status)
-        return status;
-    snn_parallel(sparse->nnz < 16 * CHUNK ? 1 : sparse->threads, update_part, &u);
-    return SNN_OK;
+    const snn_moved moved = moved_of(sparse);
+    return snn_moved_update(&moved, options, data, ddata, first, second);
 }
 
 snn_status snn_sparse_set(snn_sparse *sparse, const float *data)
 {
     if (!sparse)
         return snn_fail(SNN_ERROR_ARGUMENT, "sparse must not be NULL");
-    if (!data && sparse->nnz)
-        return snn_fail(SNN_ERROR_ARGUMENT, "data must not be NULL");
-    update u = {
-        .sparse = sparse, .isa = sparse->isa, .values = (float *)(uintptr_t)data, .count = sparse->nnz};
-    snn_parallel(sparse->nnz < 16 * CHUNK ? 1 : sparse->threads, update_part, &u);
-    return SNN_OK;
+    const snn_moved moved = moved_of(sparse);
+    return snn_moved_set(&moved, data);
 }

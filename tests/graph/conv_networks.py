@@ -7,10 +7,19 @@ import numpy as np
 import sparsenn as snn
 
 
-def conv(outputs: int, inputs: int, *size: int, seed: int = 0, sparsity: float = 0.0, bias=True, **options):
-    """A Conv2d of those filters; in CSR where it has a sparsity."""
+def conv(
+    outputs: int,
+    inputs: int,
+    *size: int,
+    seed: int = 0,
+    sparsity: float = 0.0,
+    bias=True,
+    scale=1.0,
+    **options,
+):
+    """A Conv2d of those filters, their weights as large as scale; in CSR where it has a sparsity."""
     rng = np.random.default_rng(seed)
-    weight = rng.standard_normal((outputs, inputs, *size), dtype=np.float32)
+    weight = rng.standard_normal((outputs, inputs, *size), dtype=np.float32) * np.float32(scale)
     layer = snn.Conv2d(weight, rng.standard_normal(outputs) if bias else None, **options)
     if not sparsity:
         return layer
