@@ -6,7 +6,7 @@
 
 REFUSED says by patterns of names which are refused by design, and with what message: those must raise it.
 Weights are inputs in most of these networks. All inputs but the first become initializers, with the data of
-the test; of an op in SEVERAL, which takes several tensors, all inputs of floats stay.
+the test; of an op in SEVERAL, which takes several tensors, all inputs of floats of one rank stay.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 's
 from onnx import numpy_helper  # noqa: E402
 from onnx.backend.test.case import node as onnx_cases  # noqa: E402
 
-SEVERAL = frozenset({"Concat", "Add", "Sub", "Mul", "Div", "Sum", "Max", "Min", "Mean", "Where", "Pow"})
+SEVERAL = frozenset({"Concat", "Add", "Sub", "Mul", "Div", "Sum", "Max", "Min", "Mean", "Where", "PRelu"})
 
 
 def name_of(case) -> str:
     return case.name.removeprefix("test_")
 
 
-def node_cases(*ops: str) -> list:
-    """The package's cases whose graph is one node of one of these ops."""
+def node_cases(*ops: str, expanded: bool = False) -> list:
+    """The package's cases whose graph is one node of one of these ops; expanded: and their formulas."""
     files = {name.replace("_", ""): name for _, name, _ in pkgutil.iter_modules(onnx_cases.__path__)}
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # of the formulas of those tests
@@ -47,13 +47,20 @@ def node_cases(*ops: str) -> list:
     ]
     missing = set(ops) - {case.model.graph.node[0].op_type for case in found}
     assert not missing, f"no node tests of {missing}"
-    return found
+    names = {case.name for case in found}
+    formulas = [c for c in onnx_cases._NodeTestCases if c.name.partition("_expanded")[0] in names - {c.name}]
+    return found + (formulas if expanded else [])
 
 
-def check_node(case, refused: dict[str, str]) -> None:
-    """The model of the case gives what the case says, or is refused with the message that refused says."""
+def check_node(case, refused: dict[str, str], *, by_value: bool = False) -> None:
+    """The model of the case gives what the case says, or is refused with the message that refused says.
+
+    by_value: inputs that are vectors may have a batch of one in front
+    """
     inputs, outputs = case.data_sets[0]
     proto, given = _with_initializers(case.model, inputs)
+    if by_value and all(array.ndim == 1 for array in given.values()):
+        _add_batch(proto)
     message = next((text for name, text in refused.items() if fnmatch.fnmatch(name_of(case), name)), None)
     if message is not None:
         with pytest.raises(snn.SparsennError, match=message):
@@ -96,6 +103,16 @@ def _samples_first(array: np.ndarray, sizes: tuple, turned: bool) -> np.ndarray:
     return array.reshape(-1, *sizes)
 
 
+def _add_batch(proto) -> None:
+    """A batch of one in front of the vectors that go in and come out."""
+    for value in (*proto.graph.input, *proto.graph.output):
+        dims = value.type.tensor_type.shape.dim
+        sizes = [dim.dim_value for dim in dims]
+        del dims[:]
+        for size in (1, *sizes):
+            dims.add().dim_value = size
+
+
 def _with_initializers(model, inputs: list):
     """A copy of the model in which only data is an input, and the data by name."""
     made = onnx.ModelProto()
@@ -106,7 +123,11 @@ def _with_initializers(model, inputs: list):
     del graph.input[:]
     given = {}
     for value, array in zip(values, inputs, strict=True):
-        data = not given or (several and isinstance(array, np.ndarray) and array.dtype.kind == "f")
+        data = not given or (
+            several
+            and isinstance(array, np.ndarray)
+            and (array.dtype.kind, array.ndim) == ("f", np.ndim(inputs[0]))
+        )
         if data:
             graph.input.append(value)
             given[value.name] = array

@@ -25,6 +25,7 @@ class OpCases:
     kinks: tuple[float, ...] = ()  # of layers[0]
     refused: tuple = ()  # (attributes, what the error says)
     mixes_features: bool = False
+    absolute: float = 0.0  # error of a kernel beside the relative one, where the definition itself cancels
 
     def slope(self, z: np.ndarray, h: float = 1e-6) -> np.ndarray:
         """The derivative of layers[0], for ops that work value by value."""

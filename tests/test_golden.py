@@ -43,6 +43,10 @@ def wanted(name: str) -> list:
             *(snn.Tanh(), snn.Sigmoid(), snn.GELU(), snn.Softmax()),
         ],
         "activations-1.1": [snn.Linear(dense(3, 2)), snn.ELU(), snn.ELU(alpha=0.25), snn.Linear(dense(2, 3))],
+        "activations-1.3": [
+            *(snn.Linear(dense(3, 2)), snn.HardSigmoid(0.25, -0.5), snn.HardSwish()),
+            *(snn.Softplus(), snn.Mish(), snn.Linear(dense(2, 3))),
+        ],
         "values": [
             snn.Linear(VALUES.reshape(2, 4), VALUES[:2]),
             snn.Linear(csr(8, 2, np.arange(9), [0, 1] * 4, VALUES)),
@@ -81,6 +85,19 @@ def wanted_images() -> snn.Model:
     h = snn.Conv2d(dense(4, 3).reshape(4, 3, 1, 1))(h)
     mean = snn.AvgPool2d(2, padding=1, count_include_pad=False)(h)
     return snn.Model(inputs=x, outputs={"maps": h, "means": mean})
+
+
+def wanted_functions() -> snn.Model:
+    """The model of graph-2.2-functions: functions and pairs, and an activation of 1.3."""
+    x = snn.Input((2, 3), name="x")
+    size = snn.Add()(snn.Abs()(x), 0.5)
+    quotient = snn.Div()(snn.Log()(size), snn.Sqrt()(size))
+    power = snn.Exp()(snn.Sub()(1.0, size))
+    least = snn.Min()(quotient, power)
+    slopes = numbers(2).reshape(2, 1)
+    return snn.Model(
+        inputs=x, outputs={"y": snn.PReLU()(snn.Max()(least, x), slopes), "mish": snn.Mish()(power)}
+    )
 
 
 def assert_same_bits(got, expected):
@@ -123,11 +140,14 @@ def test_golden_file_loads(path, tmp_path):
 def test_all_golden_files_are_there():
     assert {path.stem for path in GOLDEN.glob("*.safetensors")} >= {
         *("dense", "csr", "wide", "activations", "activations-1.1", "values", "other_writer"),
-        *("graph-2.0", "graph-2.1"),
+        *("activations-1.3", "graph-2.0", "graph-2.1", "graph-2.2-functions"),
     }
 
 
-@pytest.mark.parametrize("name, make", [("graph-2.0", wanted_graph), ("graph-2.1", wanted_images)])
+@pytest.mark.parametrize(
+    "name, make",
+    [("graph-2.0", wanted_graph), ("graph-2.1", wanted_images), ("graph-2.2-functions", wanted_functions)],
+)
 def test_a_golden_graph_loads(name, make, tmp_path):
     """Its layers, edges, names and dims, as print shows them, what it computes, and its bytes when saved."""
     golden, expected = snn.load(GOLDEN / f"{name}.safetensors"), make()

@@ -34,9 +34,12 @@ def random_network(rng: np.random.Generator):
     )
     parts: list = [layers.Flatten()] if len(shape) == 2 else []
     for _ in range(rng.integers(1, 4)):
-        name = ("relu", "relu6", "tanh", "sigmoid", "gelu", "elu", "linear", "softmax")[rng.integers(8)]
+        name = rng.choice(
+            ("relu", "relu6", "tanh", "sigmoid", "gelu", "elu", "linear", "softmax")
+            + ("hard_sigmoid", "hard_silu", "softplus", "mish")
+        )
         parts.append(
-            layers.Dense(int(rng.integers(1, 20)), activation=name, use_bias=bool(rng.random() < 0.7))
+            layers.Dense(int(rng.integers(1, 20)), activation=str(name), use_bias=bool(rng.random() < 0.7))
         )
         others = (
             *(
@@ -48,6 +51,7 @@ def random_network(rng: np.random.Generator):
             ),
             *(
                 lambda: layers.ELU(alpha=0.5),
+                lambda: layers.PReLU(alpha_initializer=keras.initializers.Constant(0.3)),
                 lambda: layers.Activation("tanh"),
                 lambda: layers.BatchNormalization(scale=bool(rng.random() < 0.7)),
             ),
@@ -61,6 +65,8 @@ def random_network(rng: np.random.Generator):
             last = part(last)
         model = keras.Model(first, last)
     for part in model.layers:
+        if isinstance(part, layers.PReLU):
+            continue
         part.set_weights(
             [rng.uniform(0.2, 1.5, w.shape) for w in part.get_weights()]
         )  # variances are positive
@@ -105,6 +111,12 @@ def test_what_is_not_supported():
         (
             keras.Sequential([keras.Input((4,)), layers.Dense(3, activation="selu")]),
             "must have one of the activations",
+        ),
+        (
+            keras.Sequential(
+                [keras.Input((4,)), layers.Dense(3), layers.PReLU(alpha_initializer="random_normal")]
+            ),
+            "PReLU 'p_re_lu.*' must have one slope for all features, got several",
         ),
         (
             keras.Sequential([keras.Input((4, 3)), layers.LSTM(3)]),

@@ -36,7 +36,9 @@ REFUSED = {
     "unsqueeze_axis_0": "must have the batch first",
     **dict.fromkeys(("identity_sequence", "identity_opt"), "must be a tensor"),
     "clip_default_*inbounds_expanded": "must have shape|must hold floats",
-    "training_dropout*": "must be in inference mode",
+    **dict.fromkeys(
+        ("training_dropout", "training_dropout_mask", "training_dropout_default*"), "in inference mode"
+    ),
     "dropout_default_old": "got 1 dimensions",
     "gemm_default_matrix_bias": "must do the same to every sample",
     **dict.fromkeys(("matmul_1d_*",), "got 1 dimensions"),

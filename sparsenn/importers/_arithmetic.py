@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..layers import Add, Mul
+from ..layers import Add, Div, Max, Min, Mul, Pair, ReLU, Sub
 from ._data import At, Data, check_size, learn
 from ._moves import unsqueezed
-from ._steps import Affine, Scale
+from ._steps import Affine, Against, Scale
 from ._wires import Wire
 
 ONE, ZERO = np.ones(1), np.zeros(1)
+PAIRS = {"Add": Add(), "Sub": Sub(), "Mul": Mul(), "Div": Div(), "Min": Min(), "Max": Max()}
 
 
 def product(data: Data, weight, bias, at: At, *, axis: int = 0, result_axis: int = 0) -> Data:
@@ -43,21 +44,22 @@ def scaled(data: Data, factor: float, at: At) -> Data:
 
 
 def added(left: Data, right: Data, at: At) -> Data:
-    return _pair(Add(), left, right, at)
+    return paired(Add(), left, right, at)
 
 
 def multiplied(left: Data, right: Data, at: At) -> Data:
-    return _pair(Mul(), left, right, at)
+    return paired(Mul(), left, right, at)
+
+
+def against(layer: Pair, data: Data, values: np.ndarray, at: At, *, first: bool = False) -> Data:
+    """layer of data and a constant that is broadcast against it; first: the constant comes first."""
+    return data.then(Against(layer, per_sample(values, data, at), first, at.name))
 
 
 def combined(op: str, left, right, at: At) -> Data:
-    """Add, Sub, Mul or Div of two tensors, at least one of them Data, the other an ndarray."""
+    """One of PAIRS of two tensors, at least one of them Data, the other an ndarray."""
     if isinstance(left, Data) and isinstance(right, Data):
-        if op == "Div":
-            raise at.fail("divide data by a constant")
-        if op == "Mul":
-            return multiplied(left, right, at)
-        return added(left, right if op == "Add" else scaled(right, -1, at), at)
+        return paired(PAIRS[op], left, right, at)
     data, values = (left, right) if isinstance(left, Data) else (right, left)
     if not isinstance(data, Data):
         raise at.fail("have data, got two constants")
@@ -69,8 +71,10 @@ def combined(op: str, left, right, at: At) -> Data:
         return plus(data, -_real(values), at) if data is left else plus(data, values, at, scale=-1)
     if op == "Mul":
         return times(data, values, at)
-    if data is right:
-        raise at.fail("divide data by a constant, not a constant by data")
+    if op == "Max" and values.size == 1 and not values.any() and values.ndim <= data.rank:
+        return data.then(ReLU())
+    if op in ("Min", "Max") or data is right:
+        return against(PAIRS[op], data, values, at, first=data is right)
     with np.errstate(divide="ignore", over="ignore"):
         return times(data, 1 / _real(values), at)
 
@@ -102,7 +106,7 @@ def per_sample(values: np.ndarray, data: Data, at: At) -> np.ndarray:
     return sample
 
 
-def _pair(layer, left: Data, right: Data, at: At) -> Data:
+def paired(layer: Pair, left: Data, right: Data, at: At) -> Data:
     """Two tensors, value by value, as numpy broadcasts."""
     if left.rank < right.rank:
         left = _raised(left, right.rank, at)

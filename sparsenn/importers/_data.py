@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 from ..errors import ArgumentError, SparsennError, UnsupportedError
-from ..layers import Activation, Add, Mul
-from ._steps import Scale
+from ..layers import Activation, Function, Pair
+from ._steps import Against, Scale
 from ._wires import Erf, Sizes, Wire
 
 LARGEST = 1 << 31  # a sample has fewer values
@@ -110,7 +110,7 @@ def learn(data: Data, size: int) -> None:
     while wire.sizes == (None,):
         if wire.step is None:
             raise LearnedSizeError(wire, size)
-        if not isinstance(wire.step, (Scale, Erf, Activation, Add, Mul)):
+        if not isinstance(wire.step, (Scale, Against, Erf, Activation, Function, Pair)):
             return
         wire = next((operand for operand in wire.operands if operand.sizes == (None,)), wire.operands[0])
 

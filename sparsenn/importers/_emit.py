@@ -7,13 +7,13 @@ from collections import Counter
 
 import numpy as np
 
-from ..errors import ArgumentError, UnsupportedError
+from ..errors import UnsupportedError
 from ..graph.value import Input, Value
-from ..layers import Activation, Add, Mul, Reshape
+from ..layers import Activation, Add, Mul, Reshape, Sub
 from ..model import Model
 from ._convolutions import Convolution, Pad, folded
 from ._patterns import recognised
-from ._steps import Affine, Scale, as_identity, build_model, linear, merge_scales
+from ._steps import Affine, Scale, as_constant, as_identity, build_model, linear, merge_scales
 from ._wires import Erf, Wire, in_order
 
 # Features of an output that is an input as it came, and values that a constant is spread over.
@@ -161,13 +161,11 @@ def _identity(array) -> tuple:
 
 
 def _scaled(scale: Scale, value: Value) -> Value:
+    if (scale.scale == -1).all() and np.any(scale.shift):
+        return Sub()(as_constant(scale.shift, scale.name), value)
     for layer, part, neutral in ((Mul(), scale.scale, 1), (Add(), scale.shift, 0)):
         if not (part == neutral).all():
-            with np.errstate(over="ignore", invalid="ignore"):
-                constant = np.asarray(part, np.float32)
-            if not np.isfinite(constant).all():
-                raise ArgumentError(f"{scale.name}: its constant must be finite as float32")
-            value = layer(value, constant)
+            value = layer(value, as_constant(part, scale.name))
     return value
 
 

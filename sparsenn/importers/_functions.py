@@ -7,8 +7,24 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..layers import ELU, AxisSoftmax, ClippedReLU, LeakyReLU, ReLU, Softmax
+from ..layers import (
+    ELU,
+    GELU,
+    Abs,
+    AxisSoftmax,
+    ClippedReLU,
+    Div,
+    HardSigmoid,
+    LeakyReLU,
+    Max,
+    PReLU,
+    ReLU,
+    Softmax,
+    Softplus,
+    Tanh,
+)
 from ..layers.reduce import Reduce
+from ._arithmetic import added, against, multiplied, paired, plus, scaled
 from ._data import At, Data, learn
 from ._moves import squeezed
 from ._named import batch_norm
@@ -38,6 +54,81 @@ def elu(data: Data, alpha: float, at: At) -> Data:
     if not 0 < alpha < math.inf:
         raise at.fail(f"have a finite alpha above 0, got {alpha:g}")
     return data.then(ELU(alpha=float(alpha)))
+
+
+def celu(data: Data, alpha: float, at: At) -> Data:
+    """x for x > 0, else alpha (exp(x / alpha) - 1)."""
+    if not 0 < alpha < math.inf:
+        raise at.fail(f"have a finite alpha above 0, got {alpha:g}")
+    return scaled(scaled(data, 1 / alpha, at).then(ELU()), alpha, at)
+
+
+def selu(data: Data, alpha: float, gamma: float, at: At) -> Data:
+    """gamma times an ELU. Source: Klambauer et al. 2017, arXiv:1706.02515."""
+    return scaled(elu(data, alpha, at), gamma, at)
+
+
+def hard_sigmoid(data: Data, alpha: float, beta: float, at: At) -> Data:
+    if not 0 < alpha < math.inf or not math.isfinite(beta):
+        raise at.fail(f"have a finite alpha above 0 and a finite beta, got {alpha:g} and {beta:g}")
+    return data.then(HardSigmoid(float(alpha), float(beta)))
+
+
+def softplus(data: Data, beta: float, threshold: float, at: At) -> Data:
+    """log(1 + exp(beta x)) / beta, or x where beta x is above the threshold, which must change nothing."""
+    if not (0 < beta < math.inf and threshold >= 15):
+        raise at.fail(
+            f"have a finite beta above 0 and a threshold of at least 15, got {beta:g} and {threshold:g}"
+        )
+    return scaled(scaled(data, beta, at).then(Softplus()), 1 / beta, at)
+
+
+def log_sigmoid(data: Data, at: At) -> Data:
+    return scaled(scaled(data, -1, at).then(Softplus()), -1, at)
+
+
+def softsign(data: Data, at: At) -> Data:
+    """x / (1 + |x|)."""
+    return paired(Div(), data, plus(data.then(Abs()), np.ones(1), at), at)
+
+
+def threshold(data: Data, limit: float, value: float, at: At) -> Data:
+    """x above the limit, else the value: where that is the limit, the larger of both."""
+    if limit != value or not math.isfinite(limit):
+        raise at.fail(f"have a value that is its threshold, got {value:g} and {limit:g}")
+    return data.then(ReLU()) if limit == 0 else against(Max(), data, np.array([float(limit)]), at)
+
+
+def prelu(data: Data, slopes: Data | np.ndarray, at: At) -> Data:
+    """x for x > 0, else a slope times x; the slopes are broadcast against data."""
+    if isinstance(slopes, Data):
+        return paired(PReLU(), data, slopes, at)
+    if slopes.dtype.kind != "f":
+        raise at.bad(f"have slopes that are floats, got {slopes.dtype}")
+    if slopes.size == 1:
+        return leaky_relu(data, float(slopes.reshape(())), at)
+    return against(PReLU(), data, slopes, at)
+
+
+def prelu_of_channels(data: Data, slopes: np.ndarray, at: At) -> Data:
+    """One slope, or one a channel, which is the dimension after the batch."""
+    if data.axis != 0:
+        raise at.fail_batch("have the batch in dimension 0")
+    if slopes.ndim != 1:
+        raise at.bad(f"have a vector of slopes, got shape {slopes.shape}")
+    return prelu(data, slopes.reshape(-1, *(1 for _ in data.sizes[1:])), at)
+
+
+def gelu(data: Data, approximate: str, at: At) -> Data:
+    """The exact form, or x/2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))."""
+    if approximate == "none":
+        return data.then(GELU())
+    if approximate != "tanh":
+        raise at.fail(f"be exact or approximated by tanh, got {approximate!r}")
+    cube = multiplied(multiplied(data, data, at), data, at)
+    inner = added(data, scaled(cube, 0.044715, at), at)
+    gate = plus(scaled(inner, math.sqrt(2 / math.pi), at).then(Tanh()), np.ones(1), at)
+    return multiplied(scaled(data, 0.5, at), gate, at)
 
 
 def softmax(data: Data, axis: int, at: At) -> Data:

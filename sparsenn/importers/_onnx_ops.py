@@ -6,18 +6,17 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..layers import GELU, ReduceMax, ReduceMean, ReduceMin, ReduceSum, ReLU, Sigmoid, Tanh
+from ..layers import ReduceMax, ReduceMean, ReduceMin, ReduceSum
 from . import _functions
-from ._arithmetic import added, combined, per_sample, plus, product, scaled
+from ._arithmetic import added, per_sample, product, scaled
 from ._data import Data
-from ._functions import LARGEST
 from ._moves import flattened, reshaped
+from ._onnx_pointwise import POINTWISE_OPS
 from ._onnx_resize import RESIZE_OPS
 from ._onnx_shapes import SHAPE_OPS
 from ._onnx_values import Node
 from ._onnx_windows import WINDOW_OPS
 from ._steps import Scale
-from ._wires import Erf
 
 
 def gemm(node: Node) -> Data:
@@ -54,57 +53,6 @@ def matmul(node: Node) -> Data:
     if isinstance(node.input(0), Data):
         return product(node.data(0), node.weight(1).T, None, node)
     return product(node.data(1), node.weight(0), None, node, axis=1, result_axis=1)
-
-
-def arithmetic(node: Node) -> Data:
-    """Add, Sub, Mul and Div of data and a constant; all but Div also of data and data."""
-    operands = [
-        value if isinstance(value, Data) else node.constant(index)
-        for index, value in enumerate((node.input(0), node.input(1)))
-    ]
-    return combined(node.op, *operands, node)
-
-
-def sum_of(node: Node) -> Data:
-    """All inputs added up."""
-    parts = [value for value in node.inputs if isinstance(value, Data)]
-    result = parts[0]
-    for part in parts[1:]:
-        result = added(result, part, node)
-    for index, value in enumerate(node.inputs):
-        if not isinstance(value, Data):
-            result = plus(result, node.constant(index), node)
-    return result
-
-
-def negative(node: Node) -> Data:
-    return scaled(node.data(), -1, node)
-
-
-def clip(node: Node) -> Data:
-    """min(max(x, low), high); the limits were attributes before opset 11."""
-    data = node.data()
-    if node.opset < 11:
-        limits = (
-            node.attributes.get(name, default) for name, default in (("min", -LARGEST), ("max", LARGEST))
-        )
-    else:
-        limits = (node.number(1), node.number(2))
-    return _functions.clipped(data, *limits, node)
-
-
-def leaky_relu(node: Node) -> Data:
-    return _functions.leaky_relu(node.data(), node.attributes.get("alpha", 0.01), node)
-
-
-def gelu(node: Node) -> Data:
-    if node.attributes.get("approximate", "none") != "none":
-        raise node.fail("be the exact form, got an approximation")
-    return node.data().then(GELU())
-
-
-def elu(node: Node) -> Data:
-    return _functions.elu(node.data(), node.attributes.get("alpha", 1.0), node)
 
 
 def softmax(node: Node) -> Data:
@@ -159,7 +107,8 @@ def constant(node: Node):
 
 
 def dropout(node: Node):
-    if node.number(2) or any(node.used[1:]):
+    drops = node.number(2) and node.number(1) != 0
+    if drops or any(node.used[1:]):
         raise node.fail("be in inference mode")
     return identity(node)
 
@@ -179,22 +128,15 @@ def cast(node: Node):
     return value
 
 
-def activation(layer: object) -> Callable:
-    return lambda node: node.data().then(layer)
+def cast_like(node: Node):
+    """To the type of data, which is computed in float32."""
+    value = identity(node)
+    return value if isinstance(value, Data) else node.constant(0).astype(np.float32)
 
 
 OPS: dict[tuple[str, str], Callable] = {
     ("", "Gemm"): gemm,
     ("", "MatMul"): matmul,
-    **{("", name): arithmetic for name in ("Add", "Sub", "Mul", "Div")},
-    ("", "Relu"): activation(ReLU()),
-    ("", "Tanh"): activation(Tanh()),
-    ("", "Sigmoid"): activation(Sigmoid()),
-    ("", "LeakyRelu"): leaky_relu,
-    ("", "Gelu"): gelu,
-    ("", "Elu"): elu,
-    ("", "Erf"): activation(Erf()),
-    ("", "Clip"): clip,
     ("", "Softmax"): softmax,
     **{("", f"Reduce{name}"): reduced for name in ("Sum", "Mean", "Max", "Min")},
     ("", "BatchNormalization"): batch_normalization,
@@ -202,9 +144,8 @@ OPS: dict[tuple[str, str], Callable] = {
     ("", "Dropout"): dropout,
     ("", "Identity"): identity,
     ("", "Cast"): cast,
-    ("", "Sum"): sum_of,
-    ("", "Neg"): negative,
-    **{("", name): function for name, function in (SHAPE_OPS | WINDOW_OPS | RESIZE_OPS).items()},
+    ("", "CastLike"): cast_like,
+    **{("", name): f for name, f in (POINTWISE_OPS | SHAPE_OPS | WINDOW_OPS | RESIZE_OPS).items()},
     ("ai.onnx.ml", "ZipMap"): identity,
 }
 ALWAYS = {("", "Constant"), ("", "Identity"), ("", "Dropout"), ("", "Cast"), ("ai.onnx.ml", "ZipMap")}

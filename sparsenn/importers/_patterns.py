@@ -1,15 +1,15 @@
-"""Formulas of several steps that are one layer: SiLU, GELU, scaled copies of one tensor."""
+"""Formulas of several steps that are one layer: gates (_gates.py), PReLU, scaled copies of one tensor."""
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from ..layers import GELU, Concat, Mul, Sigmoid, SiLU
-from ._steps import Affine, Scale
-from ._wires import Erf, Wire, rewrite
+from ..layers import Add, ClippedReLU, Concat, Exp, LeakyReLU, Log, Mul, PReLU, ReLU, Softplus, Sub
+from ._gates import gated, hard_sigmoid, line, unscaled
+from ._steps import Affine, Against, Scale
+from ._wires import Wire, rewrite
 
+LARGEST = float(np.finfo(np.float32).max)
 MOST_COPIED = 4096  # features that copies of a few make: they become a dense weight
 
 
@@ -21,51 +21,51 @@ def recognised(wires: list[Wire]) -> list[Wire]:
 def _rule(wire: Wire) -> Wire:
     if isinstance(wire.step, Mul):
         left, right = wire.operands
-        return _gate(wire, left, right) or _gate(wire, right, left) or wire
+        return gated(wire, left, right) or gated(wire, right, left) or wire
+    if isinstance(wire.step, (Add, Sub)):
+        return _two_slopes(wire, *wire.operands) or wire
+    if isinstance(wire.step, Scale):
+        return hard_sigmoid(wire) or unscaled(wire) or wire
+    if isinstance(wire.step, Log):
+        return _softplus(wire) or wire
     if isinstance(wire.step, Concat):
         return _copies(wire) or wire
     return wire
 
 
-def _gate(wire: Wire, x: Wire, gate: Wire) -> Wire | None:
-    """x sigmoid(x), or c x (erf(x / sqrt 2) + 1), which is a GELU with a factor of 2 c."""
-    if isinstance(gate.step, Sigmoid) and gate.operands[0] is x:
-        return Wire(SiLU(), (x,), wire.sizes)
-    terms, argument = _erf_terms(gate)
-    if argument is None:
+def _softplus(wire: Wire) -> Wire | None:
+    """log(exp(x) + 1)."""
+    power, factor, shift = line(wire.operands[0])
+    if not isinstance(power.step, Exp) or (factor, shift) != (1, 1):
         return None
-    multiples = _multiples(x)
-    for start, factor in _multiples(argument).items():
-        if start not in multiples or not math.isclose(factor, math.sqrt(0.5), rel_tol=1e-5):
-            continue
-        made = Wire(GELU(), (start,), wire.sizes)
-        scale = 2 * multiples[start] * terms
-        if math.isclose(scale, 1, rel_tol=1e-6):
-            return made
-        return Wire(Scale(np.array([scale]), np.zeros(1), "GELU"), (made,), wire.sizes)
-    return None
+    return Wire(Softplus(), power.operands, wire.sizes)
 
 
-def _multiples(wire: Wire) -> dict[Wire, float]:
-    """Wires that this one is a multiple of, and the factors: itself, and those that it scales."""
-    factor = 1.0
-    found = {wire: factor}
-    while isinstance(wire.step, Scale) and wire.step.scale.size == 1 and not np.any(wire.step.shift):
-        factor, wire = factor * float(wire.step.scale.item()), wire.operands[0]
-        found[wire] = factor
-    return found
-
-
-def _erf_terms(wire: Wire) -> tuple[float, Wire | None]:
-    """t and y of t (erf(y) + 1); 0 and None for anything else."""
-    scale, shift = 1.0, 0.0
-    while isinstance(wire.step, Scale) and wire.step.scale.size == wire.step.shift.size == 1:
-        shift += scale * float(wire.step.shift.item())
-        scale *= float(wire.step.scale.item())
-        wire = wire.operands[0]
-    if not isinstance(wire.step, Erf) or not math.isclose(scale, shift, rel_tol=1e-6):
-        return 0.0, None
-    return scale, wire.operands[0]
+def _two_slopes(wire: Wire, left: Wire, right: Wire) -> Wire | None:
+    """relu(x) + c min(x, 0), or relu(x) + c relu(-x), which is another way to write it."""
+    if isinstance(wire.step, Add) and not isinstance(left.step, ReLU):
+        left, right = right, left
+    slopes = np.ones(1)
+    if isinstance(right.step, Scale) and not np.any(right.step.shift):
+        slopes, right = right.step.scale, right.operands[0]
+    if not isinstance(left.step, ReLU) or left.sizes != right.sizes:
+        return None
+    start = left.operands[0]
+    if isinstance(right.step, ClippedReLU) and right.step.high == 0 and right.step.low <= -LARGEST:
+        below = right.operands[0]
+    elif isinstance(right.step, ReLU):
+        below, turned, offset = line(right.operands[0])
+        slopes = -slopes
+        if (turned, offset) != (-1, 0):
+            return None
+    else:
+        return None
+    if below is not start:
+        return None
+    slopes = -slopes if isinstance(wire.step, Sub) else slopes
+    if slopes.size == 1:
+        return Wire(LeakyReLU(float(slopes.item())), (start,), wire.sizes)
+    return Wire(Against(PReLU(), slopes, False, "PReLU"), (start,), wire.sizes)
 
 
 def _copies(wire: Wire) -> Wire | None:

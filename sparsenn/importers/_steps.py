@@ -1,6 +1,6 @@
 """What every importer makes: a list of steps, and the Model that they become.
 
-    Affine (weight, bias)   Scale (a normalisation: scale, shift)   ReLU() and other layers
+    Affine (weight, bias)   Scale (a normalisation: scale, shift)   Against (layer, constant)   ReLU() ...
 
 Arithmetic on weights is done in float64 and rounded to float32 once; a weight that needs none keeps its bits.
 """
@@ -14,7 +14,8 @@ import numpy as np
 import scipy.sparse
 
 from ..errors import ArgumentError, UnsupportedError
-from ..layers import Linear, Matrix
+from ..graph.value import Value
+from ..layers import Linear, Matrix, Pair
 from ..model import Model
 
 # Share of zeros from which a weight is stored as CSR: about where the sparse kernels overtake the dense one.
@@ -41,6 +42,29 @@ class Scale:
     @property
     def is_identity(self) -> bool:
         return bool((self.scale == 1).all() and not np.any(self.shift))
+
+
+@dataclass(frozen=True)
+class Against:
+    """A layer of two values of which one is a constant: its first operand, or its second."""
+
+    layer: Pair
+    constant: np.ndarray
+    first: bool
+    name: str
+
+    def __call__(self, value: Value) -> Value:
+        constant = as_constant(self.constant, self.name)
+        return self.layer(*((constant, value) if self.first else (value, constant)))
+
+
+def as_constant(values: np.ndarray, name: str) -> np.ndarray:
+    """values as float32, finite."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        constant = np.asarray(values, np.float32)
+    if not np.isfinite(constant).all():
+        raise ArgumentError(f"{name}: its constant must be finite as float32")
+    return constant
 
 
 def build_model(steps: Iterable, *, width: int | None = None) -> Model:

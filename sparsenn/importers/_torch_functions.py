@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import torch
 
-from ..layers import GELU
 from . import _functions, _moves
-from ._arithmetic import combined, product, scaled
+from ._arithmetic import product, scaled
 from ._data import Data
 from ._torch_place import Place
+from ._torch_pointwise import add
 
 SUPPORTED = (
-    "Linear, ReLU, ReLU6, LeakyReLU, Hardtanh, clamp, Tanh, Sigmoid, GELU, SiLU, ELU, Softmax over the "
-    "features, Conv1d and 2d, BatchNorm1d and 2d, MaxPool, AvgPool, AdaptiveAvgPool, Dropout, Identity, add, "
-    "sub, mul, div, neg, matmul, cat, stack, chunk, split, indexing, view, reshape, Flatten, Unflatten, "
-    "permute, transpose, squeeze, unsqueeze"
+    "Linear, ReLU, ReLU6, LeakyReLU, PReLU, Hardtanh, clamp, Threshold, Tanh, Sigmoid, Hardsigmoid, "
+    "LogSigmoid, GELU, SiLU, Hardswish, Mish, Softplus, Softsign, ELU, CELU, SELU, Softmax over the "
+    "features, Conv1d and 2d, BatchNorm1d and 2d, MaxPool, AvgPool, AdaptiveAvgPool, Dropout, Identity, "
+    "add, sub, mul, div, neg, abs, exp, log, sqrt, rsqrt, square, pow, reciprocal, minimum, maximum, "
+    "matmul, cat, stack, chunk, split, indexing, view, reshape, Flatten, Unflatten, permute, transpose, "
+    "squeeze, unsqueeze"
 )
-
-
-def activation(layer: object):
-    return lambda at, input, inplace=False: at.data(input).then(layer)
 
 
 def linear(at: Place, input, weight, bias=None) -> Data:
@@ -36,62 +34,6 @@ def matmul(at: Place, input, other) -> Data:
 def addmm(at: Place, input, mat1, mat2, *, beta=1, alpha=1) -> Data:
     result = scaled(matmul(at, mat1, mat2), at.number(alpha, "alpha"), at)
     return add(at, result, input, alpha=beta)
-
-
-def add(at: Place, input, other, *, alpha=1) -> Data:
-    return _with_factor("Add", at, input, other, at.number(alpha, "alpha"))
-
-
-def sub(at: Place, input, other, *, alpha=1) -> Data:
-    return _with_factor("Sub", at, input, other, at.number(alpha, "alpha"))
-
-
-def mul(at: Place, input, other) -> Data:
-    return combined("Mul", at.operand(input), at.operand(other), at)
-
-
-def div(at: Place, input, other, *, rounding_mode=None) -> Data:
-    if rounding_mode is not None:
-        raise at.fail(f"not round, got rounding_mode={rounding_mode!r}")
-    return combined("Div", at.operand(input), at.operand(other), at)
-
-
-def neg(at: Place, input) -> Data:
-    return scaled(at.data(input), -1, at)
-
-
-def _with_factor(op: str, at: Place, input, other, factor: float) -> Data:
-    other = at.operand(other)
-    if factor != 1:
-        other = scaled(other, factor, at) if isinstance(other, Data) else other * factor
-    return combined(op, at.operand(input), other, at)
-
-
-def clamp(at: Place, input, min=None, max=None, inplace=False) -> Data:
-    limits = [None if limit is None else at.number(limit, "limit") for limit in (min, max)]
-    return _functions.clipped(at.data(input), *limits, at)
-
-
-def hardtanh(at: Place, input, min_val=-1.0, max_val=1.0, inplace=False) -> Data:
-    return clamp(at, input, min_val, max_val)
-
-
-def relu6(at: Place, input, inplace=False) -> Data:
-    return clamp(at, input, 0.0, 6.0)
-
-
-def leaky_relu(at: Place, input, negative_slope=0.01, inplace=False) -> Data:
-    return _functions.leaky_relu(at.data(input), at.number(negative_slope, "slope"), at)
-
-
-def elu(at: Place, input, alpha=1.0, inplace=False) -> Data:
-    return _functions.elu(at.data(input), at.number(alpha, "alpha"), at)
-
-
-def gelu(at: Place, input, approximate="none") -> Data:
-    if approximate != "none":
-        raise at.fail(f"be the exact form, got approximate={approximate!r}")
-    return at.data(input).then(GELU())
 
 
 def batch_norm(

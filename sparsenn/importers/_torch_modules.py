@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 from torch import nn
 
-from ..layers import ReLU, Sigmoid, SiLU, Tanh
+from ..layers import HardSwish, Mish, ReLU, Sigmoid, SiLU, Tanh
 from ..torch import SparseLinear
 from . import _functions, _moves
 from . import _torch_axes as axes
 from . import _torch_functions as functions
+from . import _torch_pointwise as pointwise
 from . import _torch_windows as windows
 from ._arithmetic import product
 from ._data import Data
@@ -84,10 +85,20 @@ FORWARDS: dict[Callable, Callable] = {
     nn.Tanh.forward: _always(Tanh()),
     nn.Sigmoid.forward: _always(Sigmoid()),
     nn.SiLU.forward: _always(SiLU()),
-    nn.Hardtanh.forward: lambda at, m, x: functions.clamp(at, x, m.min_val, m.max_val),
-    nn.LeakyReLU.forward: lambda at, m, x: functions.leaky_relu(at, x, m.negative_slope),
-    nn.GELU.forward: lambda at, m, x: functions.gelu(at, x, m.approximate),
-    nn.ELU.forward: lambda at, m, x: functions.elu(at, x, m.alpha),
+    nn.Hardswish.forward: _always(HardSwish()),
+    nn.Mish.forward: _always(Mish()),
+    nn.Hardsigmoid.forward: lambda at, m, x: pointwise.hardsigmoid(at, x),
+    nn.Softplus.forward: lambda at, m, x: pointwise.softplus(at, x, m.beta, m.threshold),
+    nn.LogSigmoid.forward: lambda at, m, x: pointwise.logsigmoid(at, x),
+    nn.Softsign.forward: lambda at, m, x: pointwise.softsign(at, x),
+    nn.Hardtanh.forward: lambda at, m, x: pointwise.clamp(at, x, m.min_val, m.max_val),
+    nn.Threshold.forward: lambda at, m, x: pointwise.threshold(at, x, m.threshold, m.value),
+    nn.LeakyReLU.forward: lambda at, m, x: pointwise.leaky_relu(at, x, m.negative_slope),
+    nn.PReLU.forward: lambda at, m, x: pointwise.prelu(at, x, m.weight),
+    nn.GELU.forward: lambda at, m, x: pointwise.gelu(at, x, m.approximate),
+    nn.ELU.forward: lambda at, m, x: pointwise.elu(at, x, m.alpha),
+    nn.CELU.forward: lambda at, m, x: pointwise.celu(at, x, m.alpha),
+    nn.SELU.forward: lambda at, m, x: pointwise.selu(at, x),
     nn.Softmax.forward: lambda at, m, x: axes.softmax(at, x, m.dim),
     nn.BatchNorm1d.forward: _batch_norm,  # that of BatchNorm2d as well
     **dict.fromkeys((nn.Conv1d.forward, nn.Conv2d.forward), _convolution),

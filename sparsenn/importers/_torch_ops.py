@@ -8,33 +8,51 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from ..layers import ReLU, Sigmoid, SiLU, Tanh
+from ..layers import Abs, Exp, HardSwish, Log, Mish, ReLU, Sigmoid, SiLU, Sqrt, Tanh
 from . import _torch_axes as a
 from . import _torch_functions as f
+from . import _torch_pointwise as p
 from . import _torch_windows as w
 from ._torch_resize import interpolate
 
-_relu, _tanh, _sigmoid, _silu = (f.activation(layer()) for layer in (ReLU, Tanh, Sigmoid, SiLU))
+_relu, _tanh, _sigmoid, _silu = (p.activation(layer()) for layer in (ReLU, Tanh, Sigmoid, SiLU))
+_abs, _exp, _log, _sqrt = (p.activation(layer()) for layer in (Abs, Exp, Log, Sqrt))
 
 FUNCTIONS: dict[object, Callable] = {
     F.linear: f.linear,
     **dict.fromkeys((torch.matmul, torch.mm, operator.matmul), f.matmul),
     torch.addmm: f.addmm,
-    **dict.fromkeys((torch.add, operator.add, operator.iadd), f.add),
-    **dict.fromkeys((torch.sub, operator.sub, operator.isub), f.sub),
-    **dict.fromkeys((torch.mul, torch.multiply, operator.mul, operator.imul), f.mul),
-    **dict.fromkeys((torch.div, torch.true_divide, operator.truediv, operator.itruediv), f.div),
-    **dict.fromkeys((torch.neg, torch.negative, operator.neg), f.neg),
+    **dict.fromkeys((torch.add, operator.add, operator.iadd), p.add),
+    **dict.fromkeys((torch.sub, operator.sub, operator.isub), p.sub),
+    **dict.fromkeys((torch.mul, torch.multiply, operator.mul, operator.imul), p.mul),
+    **dict.fromkeys((torch.div, torch.true_divide, operator.truediv, operator.itruediv), p.div),
+    **dict.fromkeys((torch.neg, torch.negative, operator.neg), p.neg),
+    **dict.fromkeys((torch.abs, torch.absolute, operator.abs), _abs),
+    **dict.fromkeys((torch.pow, operator.pow, operator.ipow), p.power),
+    **{torch.exp: _exp, torch.log: _log, torch.sqrt: _sqrt, torch.rsqrt: p.rsqrt, torch.square: p.square},
+    torch.reciprocal: p.reciprocal,
+    **dict.fromkeys((torch.minimum, torch.min), p.minimum),
+    **dict.fromkeys((torch.maximum, torch.max), p.maximum),
     **dict.fromkeys((F.relu, torch.relu), _relu),
     **dict.fromkeys((F.tanh, torch.tanh), _tanh),
     **dict.fromkeys((F.sigmoid, torch.sigmoid), _sigmoid),
     F.silu: _silu,
-    F.relu6: f.relu6,
-    F.leaky_relu: f.leaky_relu,
-    F.hardtanh: f.hardtanh,
-    **dict.fromkeys((torch.clamp, torch.clip), f.clamp),
-    F.gelu: f.gelu,
-    F.elu: f.elu,
+    F.hardswish: p.activation(HardSwish()),
+    F.mish: p.activation(Mish()),
+    F.hardsigmoid: p.hardsigmoid,
+    F.softplus: p.softplus,
+    F.logsigmoid: p.logsigmoid,
+    F.softsign: p.softsign,
+    F.relu6: p.relu6,
+    F.leaky_relu: p.leaky_relu,
+    **dict.fromkeys((F.prelu, torch.prelu), p.prelu),
+    **dict.fromkeys((F.threshold, torch.threshold), p.threshold),
+    F.hardtanh: p.hardtanh,
+    **dict.fromkeys((torch.clamp, torch.clip), p.clamp),
+    F.gelu: p.gelu,
+    F.elu: p.elu,
+    **dict.fromkeys((F.celu, torch.celu), p.celu),
+    **dict.fromkeys((F.selu, torch.selu), p.selu),
     F.softmax: a.softmax,
     torch.softmax: a.softmax_of_tensor,
     torch.mean: a.mean,
@@ -78,7 +96,18 @@ FUNCTIONS: dict[object, Callable] = {
     torch.clone: f.identity,
 }
 METHODS: dict[str, Callable] = {
-    **{name: getattr(f, name) for name in ("add", "sub", "mul", "div", "neg", "matmul", "clamp")},
+    **{name: getattr(p, name) for name in ("add", "sub", "mul", "div", "neg", "clamp", "minimum", "maximum")},
+    **{name: getattr(p, name) for name in ("rsqrt", "square", "reciprocal")},
+    **{
+        "abs": _abs,
+        "exp": _exp,
+        "log": _log,
+        "sqrt": _sqrt,
+        "pow": p.power,
+        "min": p.minimum,
+        "max": p.maximum,
+    },
+    "matmul": f.matmul,
     **{name: getattr(f, name) for name in ("view", "flatten", "unflatten", "permute", "transpose", "t")},
     **{name: getattr(f, name) for name in ("squeeze", "unsqueeze", "chunk", "unbind", "select", "narrow")},
     **{name: f.identity for name in ("contiguous", "detach", "clone")},
@@ -89,7 +118,7 @@ METHODS: dict[str, Callable] = {
     "tanh": _tanh,
     "sigmoid": _sigmoid,
     "softmax": a.softmax_of_tensor,
-    "clip": f.clamp,
+    "clip": p.clamp,
     "mm": f.matmul,
     "split": f.split_of_tensor,
     "reshape": f.view,
@@ -97,6 +126,6 @@ METHODS: dict[str, Callable] = {
     "swapaxes": f.transpose,
 }
 # What changes its first operand: methods whose names end with "_" do too.
-IN_PLACE = frozenset({operator.iadd, operator.isub, operator.imul, operator.itruediv})
+IN_PLACE = frozenset({operator.iadd, operator.isub, operator.imul, operator.itruediv, operator.ipow})
 # What reads the number of samples.
 READS_BATCH = frozenset({"view", "reshape", "size", torch.reshape, getattr, "unflatten", torch.unflatten})

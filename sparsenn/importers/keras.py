@@ -10,7 +10,21 @@ import numpy as np
 
 from ..errors import ArgumentError, UnsupportedError
 from ..graph.dims import features_of
-from ..layers import ELU, GELU, ClippedReLU, LeakyReLU, ReLU, Sigmoid, SiLU, Softmax, Tanh
+from ..layers import (
+    ELU,
+    GELU,
+    ClippedReLU,
+    HardSigmoid,
+    HardSwish,
+    LeakyReLU,
+    Mish,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Tanh,
+)
 from ..model import Model
 from ..require import require
 from ._agreement import EPS, agrees, disagreement, samples
@@ -27,6 +41,10 @@ ACTIVATIONS: dict[str, Callable] = {
     "gelu": GELU,
     "silu": SiLU,
     "elu": ELU,
+    "hard_sigmoid": HardSigmoid,
+    "hard_silu": HardSwish,
+    "softplus": Softplus,
+    "mish": Mish,
     "softmax": Softmax,
 }
 SHORT = ("float16", "bfloat16")
@@ -36,13 +54,14 @@ LARGEST = float(np.finfo(np.float32).max)
 def from_keras(model) -> Model:
     """The network of a built keras.Model, as it works in inference, on whichever backend.
 
-    Dense, Activation (relu, relu6, tanh, sigmoid, gelu, silu, elu, softmax, linear), ReLU, LeakyReLU, ELU,
-    BatchNormalization (folded), Softmax over the features, Flatten; Conv2D, DepthwiseConv2D, SeparableConv2D,
-    MaxPooling2D, AveragePooling2D, global pooling, ZeroPadding2D before them; Add, Subtract, Multiply,
-    Average, Concatenate; and Dropout, which is dropped as is everything that acts in training alone. Images
-    stay (batch, height, width, channels) at both ends, and have their channels first in between.
-    UnsupportedError names the first layer that is not supported, or that has a call of its own, is quantized,
-    or is called with training=True. At last the model is called and compared with the result.
+    Dense, Activation (relu, relu6, tanh, sigmoid, gelu, silu, elu, hard_sigmoid, hard_silu, softplus, mish,
+    softmax, linear), ReLU, LeakyReLU, PReLU of one slope, ELU, BatchNormalization (folded), Softmax over the
+    features, Flatten; Conv2D, DepthwiseConv2D, SeparableConv2D, MaxPooling2D, AveragePooling2D, global
+    pooling, ZeroPadding2D before them; Add, Subtract, Multiply, Average, Concatenate; and Dropout, which is
+    dropped as is everything that acts in training alone. Images stay (batch, height, width, channels) at both
+    ends, and have their channels first in between. UnsupportedError names the first layer that is not
+    supported, or that has a call of its own, is quantized, or is called with training=True. At last the model
+    is called and compared with the result.
     """
     keras = require("keras", extra="keras", caller="from_keras")
     if not isinstance(model, keras.Model):
@@ -156,6 +175,8 @@ def _convert(keras, layer) -> list:
         return _relu(layer, where)
     if isinstance(layer, layers.LeakyReLU):
         return [LeakyReLU(float(layer.negative_slope))]
+    if isinstance(layer, layers.PReLU):
+        return [_prelu(layer, where)]
     if isinstance(layer, layers.ELU):
         return _elu(layer, where)
     if isinstance(layer, layers.Softmax):
@@ -168,7 +189,7 @@ def _convert(keras, layer) -> list:
         return []
     raise UnsupportedError(
         f"{where} is not supported; supported are Dense, Activation ({', '.join(ACTIVATIONS)}, linear), "
-        "ReLU, LeakyReLU, ELU, Softmax, BatchNormalization, Flatten, Dropout, "
+        "ReLU, LeakyReLU, PReLU, ELU, Softmax, BatchNormalization, Flatten, Dropout, "
         f"{', '.join((*IMAGES, *MERGES))}"
     )
 
@@ -210,6 +231,13 @@ def _relu(layer, where: str) -> list:
         return [LeakyReLU(float(layer.negative_slope))]
     high = LARGEST if layer.max_value is None else float(layer.max_value)
     return [ReLU()] if high >= LARGEST else [ClippedReLU(low=0.0, high=high)]
+
+
+def _prelu(layer, where: str) -> LeakyReLU:
+    slopes = _array(layer.alpha)
+    if slopes.size == 0 or (slopes != slopes.reshape(-1)[0]).any():
+        raise UnsupportedError(f"{where} must have one slope for all features, got several")
+    return LeakyReLU(float(slopes.reshape(-1)[0]))
 
 
 def _elu(layer, where: str) -> list:

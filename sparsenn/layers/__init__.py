@@ -5,22 +5,34 @@ rounding error and how it is written to other frameworks. What the core knows of
 src_c/ops/NAME.c. A new layer is one of each, an import and a place in a list here.
 """
 
+from .abs import Abs
 from .add import Add
 from .avg_pool2d import AvgPool2d
 from .axis_softmax import AxisSoftmax
 from .clipped_relu import ClippedReLU
 from .concat import Concat
 from .conv2d import Conv2d
+from .div import Div
 from .elu import ELU
+from .exp import Exp
 from .flatten import Flatten
+from .function import Function as Function
 from .gelu import GELU
+from .hard_sigmoid import HardSigmoid
+from .hard_swish import HardSwish
 from .layer import Activation as Activation
 from .layer import Layer as Layer
 from .leaky_relu import LeakyReLU
 from .linear import Linear
+from .log import Log
 from .matrix import Matrix as Matrix
+from .max import Max
 from .max_pool2d import MaxPool2d
+from .min import Min
+from .mish import Mish
 from .mul import Mul
+from .pair import Pair as Pair
+from .prelu import PReLU
 from .reduce_max import ReduceMax
 from .reduce_mean import ReduceMean
 from .reduce_min import ReduceMin
@@ -31,18 +43,26 @@ from .sigmoid import Sigmoid
 from .silu import SiLU
 from .slice import Slice
 from .softmax import Softmax
+from .softplus import Softplus
 from .split import Split
+from .sqrt import Sqrt
+from .sub import Sub
 from .tanh import Tanh
 from .transpose import Transpose
 
-_KINDS = (ReLU, ClippedReLU, Tanh, Sigmoid, GELU, ELU, LeakyReLU, SiLU, Softmax)
+_KINDS = (
+    *(ReLU, ClippedReLU, Tanh, Sigmoid, GELU, ELU, LeakyReLU, SiLU, Softmax),
+    *(HardSigmoid, HardSwish, Softplus, Mish),
+)
 
 ACTIVATIONS = {kind.word: kind for kind in _KINDS}  # by the word that mlp(activation=...) takes
 LAYER_TYPES = (Linear, *_KINDS)  # of a chain
 _MOVES = (Concat, Slice, Reshape, Transpose)
 _WINDOWS = (Conv2d, MaxPool2d, AvgPool2d)
 _OVER_AXES = (ReduceSum, ReduceMean, ReduceMax, ReduceMin, AxisSoftmax)
-GRAPH_TYPES = (Add, Mul, *_MOVES, *_WINDOWS, *_OVER_AXES)  # of a graph alone
+_PAIRS = (Add, Mul, Sub, Div, Min, Max, PReLU)
+_FUNCTIONS = (Abs, Exp, Log, Sqrt)
+GRAPH_TYPES = (*_PAIRS, *_FUNCTIONS, *_MOVES, *_WINDOWS, *_OVER_AXES)  # of a graph alone
 
 # What `import sparsenn` offers. Split and Flatten make other layers.
 __all__ = [kind.__name__ for kind in (*LAYER_TYPES, *GRAPH_TYPES, Split, Flatten)]

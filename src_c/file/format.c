@@ -16,9 +16,8 @@ int snn_format_minor(int major)
 {
     int newest = 0;
     for (int type = 0; type < SNN_OP_COUNT; type++) {
-        const snn_op *op = snn_op_of(type);
-        if (op->is_graph == (major == SNN_FORMAT_GRAPH) && op->minor > newest)
-            newest = op->minor;
+        const int minor = snn_op_minor(snn_op_of(type), major == SNN_FORMAT_GRAPH);
+        newest = minor > newest ? minor : newest;
     }
     return newest;
 }

@@ -99,12 +99,13 @@ static snn_status set_attributes(int64_t index, const snn_op *op, const snn_raw_
 
 static snn_status check_version(int64_t index, const snn_op *op, const snn_layout *layout)
 {
-    const int major = op->is_graph ? SNN_FORMAT_GRAPH : SNN_FORMAT_CHAIN;
-    if (layout->major > major || (layout->major == major && layout->minor >= op->minor))
+    const int major = op->is_graph ? SNN_FORMAT_GRAPH : layout->major;
+    const int minor = snn_op_minor(op, major == SNN_FORMAT_GRAPH);
+    if (layout->major == major && layout->minor >= minor)
         return SNN_OK;
     return snn_fail(SNN_ERROR_FORMAT,
                     "node %" PRId64 ": type \"%s\" came with version %d.%d, the file is of version %d.%d",
-                    index, op->name, major, op->minor, layout->major, layout->minor);
+                    index, op->name, major, minor, layout->major, layout->minor);
 }
 
 /* Whether the widths are in range; those of a chain follow the node before (previous outputs; 0 for the first

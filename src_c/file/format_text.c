@@ -213,13 +213,12 @@ static void add_quoted(snn_text *header, const char *key, const snn_model *model
 /* The oldest minor version that has all of the model's nodes: older readers can read what they know. */
 static int oldest_minor(const snn_model *model)
 {
-    int minor = 0;
+    int oldest = 0;
     for (int64_t i = 0; i < model->count; i++) {
-        const snn_op *op = snn_op_of(model->nodes[i].type);
-        if (op->is_graph == model->is_graph && op->minor > minor)
-            minor = op->minor;
+        const int minor = snn_op_minor(snn_op_of(model->nodes[i].type), model->is_graph);
+        oldest = minor > oldest ? minor : oldest;
     }
-    return minor;
+    return oldest;
 }
 
 static void add_metadata(snn_text *header, const snn_model *model)

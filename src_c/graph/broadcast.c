@@ -9,8 +9,10 @@ static int64_t dim_at(const snn_value *value, int rank, int axis)
     return own < 1 ? 1 : value->dims[own];
 }
 
-snn_status snn_broadcast_dims(const char *op, const snn_value *a, const snn_value *b, snn_value *result)
+snn_status snn_broadcast_infer(snn_node *node, const snn_value *const *operands, snn_value *result)
 {
+    const snn_value *a = operands[0], *b = operands[1];
+    const char *op = snn_op_of(node->type)->name;
     // The batch of an operand of fewer dims would meet another axis than the batch.
     if (a->rank != b->rank && !(a->constant && a->rank < b->rank) && !(b->constant && b->rank < a->rank))
         return snn_fail(SNN_ERROR_ARGUMENT, "%s: operands must have as many dims, got %s and %s", op,

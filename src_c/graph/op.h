@@ -57,7 +57,8 @@ typedef struct snn_op {
     const char *name; /* in files and reports */
     snn_op_kind kind;
     int minor;                                  /* the minor version of the file format that brought it */
-    int is_graph;                               /* in graphs alone: format 2.minor */
+    int graph_minor; /* of an op that chains have too: the minor version of graphs that brought it */
+    int is_graph;    /* in graphs alone: format 2.minor */
     int least_operands, most_operands;          /* 0: one */
     int integer_count;                          /* whole numbers, all of them required */
     const char *integers[SNN_MAX_INTEGERS];     /* their names, in the order of snn_node.integers */
@@ -83,6 +84,12 @@ typedef struct snn_op {
 const snn_op *snn_op_of(int type);
 /* The op of that name; NULL where there is none. */
 const snn_op *snn_op_find(const char *name);
+
+/* The minor version that brought an op to the files of graphs, or of chains; 0 where they never have it. */
+static inline int snn_op_minor(const snn_op *op, int graph)
+{
+    return op->is_graph ? (graph ? op->minor : 0) : (graph ? op->graph_minor : op->minor);
+}
 
 /* SNN_OK when the attributes are in the op's range. */
 static inline snn_status snn_op_check(const snn_op *op, const float *attributes)

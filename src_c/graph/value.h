@@ -21,8 +21,8 @@ snn_dims_text snn_dims_show(const snn_value *value);
 /* An axis behind the batch, counted from the batch as 0, or from the end when negative, made plain. */
 snn_status snn_axis_check(const char *op, const snn_value *value, int64_t *axis);
 
-/* Broadcasting as in numpy, the batch apart. Dims of the result of two operands; those behind the batch. */
-snn_status snn_broadcast_dims(const char *op, const snn_value *a, const snn_value *b, snn_value *result);
+/* Broadcasting as in numpy, the batch apart: snn_op.infer of two operands. */
+snn_status snn_broadcast_infer(snn_node *node, const snn_value *const *operands, snn_value *result);
 /* Runs of the result, in order: features [to, to + count) come from a's from a on, and b's from b on, each
  * a_step (0 or 1) and b_step apart. Dims are fixed. */
 typedef struct snn_pair_run {

@@ -2,8 +2,6 @@
 #ifndef SNN_TRAIN_WORDS_H
 #define SNN_TRAIN_WORDS_H
 
-static inline vf vf_sqrt(vf v) { return _mm512_sqrt_ps(v); }
-
 static inline vf vf_quad(vf a, vf b, vf c, vf d)
 {
     const vf ab = vf_add(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b)); // a02 b02 a13 b13

@@ -43,6 +43,15 @@ static inline vf vf_select_lt(vf a, vf b, vf x, vf y)
     return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
 }
 
+static inline vf vf_or_nan(vf v, vf a) { return _mm256_or_ps(v, _mm256_cmp_ps(a, a, _CMP_UNORD_Q)); }
+static inline vf vf_sqrt(vf v) { return _mm256_sqrt_ps(v); }
+
+static inline vf vf_exponent(vf v)
+{
+    const __m256i biased = _mm256_srli_epi32(_mm256_castps_si256(v), 23);
+    return _mm256_cvtepi32_ps(_mm256_sub_epi32(biased, _mm256_set1_epi32(127)));
+}
+
 static inline vf vf_copysign(vf magnitude, vf sign)
 {
     const vf mask = _mm256_set1_ps(-0.0f);

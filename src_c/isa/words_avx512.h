@@ -42,6 +42,14 @@ static inline vf vf_select_lt(vf a, vf b, vf x, vf y)
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), y, x);
 }
 
+static inline vf vf_or_nan(vf v, vf a)
+{
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q), v, a);
+}
+
+static inline vf vf_sqrt(vf v) { return _mm512_sqrt_ps(v); }
+static inline vf vf_exponent(vf v) { return _mm512_getexp_ps(v); }
+
 static inline vf vf_copysign(vf magnitude, vf sign)
 {
     const vf mask = _mm512_set1_ps(-0.0f);

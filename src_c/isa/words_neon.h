@@ -41,6 +41,14 @@ static inline vf vf_pow2(vf n)
     return vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127)), 23));
 }
 
+static inline vf vf_or_nan(vf v, vf a) { return vbslq_f32(vceqq_f32(a, a), v, a); }
+static inline vf vf_sqrt(vf v) { return vsqrtq_f32(v); }
+
+static inline vf vf_exponent(vf v)
+{
+    return vcvtq_f32_s32(vsubq_s32(vshrq_n_s32(vreinterpretq_s32_f32(v), 23), vdupq_n_s32(127)));
+}
+
 static inline vf vf_copysign(vf magnitude, vf sign)
 {
     return vbslq_f32(vdupq_n_u32(0x80000000u), sign, magnitude);

@@ -69,6 +69,22 @@ static inline vf vf_round(vf v)
  * Adding 1.5 * 2^23 + 127 leaves the biased exponent in the lowest bits of the significand. */
 static inline vf vf_pow2(vf n) { return (vf)((vi)(n + vf_set1(12582912.0f + 127.0f)) << 23); }
 
+/* v, or NaN in the lanes where a is NaN. */
+static inline vf vf_or_nan(vf v, vf a)
+{
+    const vi known = a == a;
+    return (vf)((known & (vi)v) | (~known & (vi)a));
+}
+
+/* The square root, correctly rounded; NaN below 0. */
+static inline vf vf_sqrt(vf v)
+{
+    return (vf){__builtin_sqrtf(v[0]), __builtin_sqrtf(v[1]), __builtin_sqrtf(v[2]), __builtin_sqrtf(v[3])};
+}
+
+/* The largest n for which 2^n <= v, of a v from 2^-126 on that is finite; any value elsewhere. */
+static inline vf vf_exponent(vf v) { return __builtin_convertvector(((vi)v >> 23) - 127, vf); }
+
 /* The sum of all lanes, in an order fixed for each ISA. */
 static inline float vf_sum(vf v) { return (v[0] + v[2]) + (v[1] + v[3]); }
 

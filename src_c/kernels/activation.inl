@@ -7,7 +7,8 @@
 /* Few instructions: inlined into every kernel. */
 #define SNN_SHORT_ACTIVATIONS(ACTIVATION) \
     ACTIVATION(RELU, relu)                \
-    ACTIVATION(CLIP, clip)
+    ACTIVATION(CLIP, clip)                \
+    ACTIVATION(HARD_SIGMOID, hard_sigmoid)
 /* The others, most with an exponential: out of line, so that they do not swell every kernel. */
 #define SNN_LONG_ACTIVATIONS(ACTIVATION) \
     ACTIVATION(TANH, tanh)               \
@@ -15,7 +16,16 @@
     ACTIVATION(GELU, gelu)               \
     ACTIVATION(ELU, elu)                 \
     ACTIVATION(LEAKY_RELU, leaky_relu)   \
-    ACTIVATION(SILU, silu)
+    ACTIVATION(SILU, silu)               \
+    ACTIVATION(HARD_SWISH, hard_swish)   \
+    ACTIVATION(SOFTPLUS, softplus)       \
+    ACTIVATION(MISH, mish)
+/* Functions of graphs alone: they have no slope here, training takes that of the layer. */
+#define SNN_FUNCTIONS(FUNCTION) \
+    FUNCTION(ABS, abs)          \
+    FUNCTION(EXP, exp)          \
+    FUNCTION(LOG, log)          \
+    FUNCTION(SQRT, sqrt)
 
 #define SNN_UNUSED __attribute__((unused))
 #define SNN_VALUE(name) static inline vf vf_value_##name(vf x, SNN_UNUSED const snn_epilogue *e)
@@ -67,3 +77,38 @@ SNN_SLOPE(silu) {  // s (1 + z (1 - s)), s the logistic function
     const vf at = vf_load(z), s = vf_sigmoid(at), one = vf_set1(1.0f);
     return vf_mul(dy, vf_mul(s, vf_fma(at, vf_sub(one, s), one)));
 }
+
+SNN_VALUE(hard_sigmoid) {
+    const vf line = vf_fma(vf_set1(e->low), x, vf_set1(e->high));
+    return vf_min(vf_set1(1.0f), vf_max(vf_zero(), line));
+}
+SNN_SLOPE(hard_sigmoid) {
+    const vf inside = vf_select_lt(y, vf_set1(1.0f), vf_mul(dy, vf_set1(e->low)), vf_zero());
+    return vf_select_lt(vf_zero(), y, inside, vf_zero());
+}
+
+/* x (x + 3) / 6 in between, where x + 3 loses nothing; 6 times the rounded 1/6 is 1. */
+SNN_VALUE(hard_swish) {
+    const vf gate = vf_min(vf_set1(6.0f), vf_max(vf_zero(), vf_add(x, vf_set1(3.0f))));
+    return vf_mul(vf_max(vf_set1(-3.0f), x), vf_mul(gate, vf_set1(0x1.555556p-3f)));
+}
+SNN_SLOPE(hard_swish) {  // (2 z + 3) / 6 in between
+    const vf at = vf_load(z), third = vf_set1(0x1.555556p-2f);
+    const vf inside = vf_mul(dy, vf_fma(at, third, vf_set1(0.5f)));
+    return vf_select_lt(vf_set1(-3.0f), at, vf_select_lt(at, vf_set1(3.0f), inside, dy), vf_zero());
+}
+
+SNN_VALUE(softplus) { return vf_softplus(x); }
+SNN_SLOPE(softplus) { return vf_mul(dy, vf_sigmoid(vf_load(z))); }
+
+SNN_VALUE(mish) { return vf_mish(x); }
+SNN_SLOPE(mish) {  // w + z (1 - w^2) s: w = tanh(softplus(z)), s the logistic function
+    const vf at = vf_load(z), one = vf_set1(1.0f), w = vf_tanh(vf_softplus(at));
+    const vf bend = vf_mul(vf_mul(vf_sub(one, w), vf_add(one, w)), vf_sigmoid(at));
+    return vf_mul(dy, vf_fma(at, bend, w));
+}
+
+SNN_VALUE(abs) { return vf_abs(x); }
+SNN_VALUE(exp) { return vf_exp(x); }
+SNN_VALUE(log) { return vf_log(x); }
+SNN_VALUE(sqrt) { return vf_sqrt(x); }

@@ -27,6 +27,7 @@ static inline void SNN_NAME(store_lanes)(float *p, vf v, int lanes) {
 }
 
 #include "math.inl"
+#include "logarithm.inl"
 #include "activation.inl"
 #include "epilogue.inl"
 #include "csr_tile.inl"

@@ -6,6 +6,7 @@
 static __attribute__((noinline)) vf SNN_NAME(activate_long)(vf v, const snn_epilogue *e) {
     switch (e->activation) {
         SNN_LONG_ACTIVATIONS(SNN_CASE)
+        SNN_FUNCTIONS(SNN_CASE)
         default: return v;
     }
 }

@@ -1,8 +1,20 @@
-/* Two values for a value: snn_isa.pair. */
+/* Two values for a value: snn_isa.pair. NaN of either stays NaN. */
 
 #define SNN_PAIRS(PAIR) \
     PAIR(ADD, add)      \
-    PAIR(MUL, mul)
+    PAIR(MUL, mul)      \
+    PAIR(SUB, sub)      \
+    PAIR(DIV, div)      \
+    PAIR(MIN, smaller)  \
+    PAIR(MAX, larger)   \
+    PAIR(PRELU, prelu)
+
+/* Of vf_min's and vf_max's operands a NaN in the second one survives. */
+static inline vf vf_smaller(vf a, vf b) { return vf_or_nan(vf_min(a, b), a); }
+static inline vf vf_larger(vf a, vf b) { return vf_or_nan(vf_max(a, b), a); }
+
+/* b is the slope below 0: what is not read there does not matter. */
+static inline vf vf_prelu(vf a, vf b) { return vf_select_lt(vf_zero(), a, a, vf_mul(b, a)); }
 
 /* A side of lanes floats: a single one for all of them, or so many. */
 static inline __attribute__((always_inline)) vf SNN_NAME(pair_side)(const int one, const float *at, int64_t s) {

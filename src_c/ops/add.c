@@ -2,12 +2,6 @@
 #include "graph/op.h"
 #include "graph/value.h"
 
-static snn_status infer(snn_node *node, const snn_value *const *operands, snn_value *result)
-{
-    (void)node;
-    return snn_broadcast_dims("add", operands[0], operands[1], result);
-}
-
 const snn_op snn_op_add = {
     .type = SNN_OP_ADD,
     .name = "add",
@@ -15,5 +9,5 @@ const snn_op snn_op_add = {
     .is_graph = 1,
     .least_operands = 2,
     .most_operands = 2,
-    .infer = infer,
+    .infer = snn_broadcast_infer,
 };

@@ -52,7 +52,7 @@ static void add_layer(snn_model *model, int64_t rows, int64_t cols, int dense)
 
 static void add_op(snn_model *model, int op)
 {
-    static const float attributes[3][2] = {{0, 0}, {0.25f, 0}, {-0.5f, 0.75f}};
+    static const float attributes[3][2] = {{0, 0}, {0.25f, 0}, {0.25f, 0.75f}};
     const float *a = attributes[snn_op_of(op)->attribute_count];
     CHECK_OK(snn_model_add_activation(model, (snn_node_type)op, a[0], a[1]));
 }

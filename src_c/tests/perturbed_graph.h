@@ -52,9 +52,9 @@ static void try_linear(random_model *m)
 
 static void try_activation(random_model *m)
 {
-    static const char *const ops[] = {"relu", "tanh", "silu", "gelu", "softmax"};
+    static const char *const ops[] = {"relu", "tanh", "silu", "gelu", "softmax", "mish", "abs"};
     const int64_t x = random_value(m);
-    try_node(m, &(snn_node_spec){.op = ops[chance(5)], .operands = &x, .operand_count = 1});
+    try_node(m, &(snn_node_spec){.op = ops[chance(7)], .operands = &x, .operand_count = 1});
 }
 
 /* A constant that can be broadcast with a value: one feature, or as many as the last dim, or all. */
@@ -82,7 +82,8 @@ static void try_pair(random_model *m)
         operands[1] = add_constant(m, &m->model->values[operands[0]]);
     const int swapped = chance(2);
     const int64_t ordered[2] = {operands[swapped], operands[!swapped]};
-    try_node(m, &(snn_node_spec){.op = chance(2) ? "add" : "mul", .operands = ordered, .operand_count = 2});
+    static const char *const ops[] = {"add", "mul", "sub", "min", "max", "prelu"};
+    try_node(m, &(snn_node_spec){.op = ops[chance(6)], .operands = ordered, .operand_count = 2});
 }
 
 static void try_concat(random_model *m)

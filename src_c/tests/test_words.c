@@ -92,6 +92,8 @@ static void check_arithmetic(const float *a, const float *b, const float *c, con
     EXPECT(vf_round(va), rintf(a[i]));
     EXPECT(vf_select_lt(va, vb, vc, vd), a[i] < b[i] ? c[i] : d[i]);
     EXPECT(vf_copysign(va, vb), copysignf(a[i], b[i]));
+    EXPECT(vf_or_nan(va, vb), isnan(b[i]) ? b[i] : a[i]);
+    EXPECT(vf_sqrt(va), sqrtf(a[i]));
 }
 
 static void check_weights(const float *w, const float *x, const float *acc)
@@ -150,6 +152,21 @@ static void check_pow2(void)
     }
 }
 
+/* The largest and the smallest float of every exponent. */
+static void check_exponent(void)
+{
+    float n[VF_LANES], power[VF_LANES], below[VF_LANES];
+    for (int first = -126; first <= 127; first++) {
+        for (int i = 0; i < VF_LANES; i++) {
+            n[i] = (float)(first + i > 127 ? 127 : first + i);
+            power[i] = ldexpf(1.0f, (int)n[i]);
+            below[i] = ldexpf(0x1.fffffep0f, (int)n[i]);
+        }
+        EXPECT(vf_exponent(vf_load(power)), n[i]);
+        EXPECT(vf_exponent(vf_load(below)), n[i]);
+    }
+}
+
 /* Integers, so that the order does not matter; every lane counts once. */
 static void check_sum(void)
 {
@@ -196,6 +213,7 @@ int main(int argc, char **argv)
     }
     check_every_index();
     check_pow2();
+    check_exponent();
     check_sum();
     check_nan();
     printf("%d failures\n", failures);

@@ -150,7 +150,7 @@ static const snn_activation none = {.type = SNN_NODE_LINEAR};
 snn_status snn_check_activation(const snn_activation *a, int64_t count, int64_t features, int spare)
 {
     const snn_op *op = snn_op_of(a->type);
-    if (!op || op->kind == SNN_KIND_SOFTMAX)
+    if (!op || op->is_graph || (op->kind != SNN_KIND_POINTWISE && op->type != SNN_OP_LINEAR))
         return snn_fail(SNN_ERROR_ARGUMENT, "activation must work on one value at a time, got type %d",
                         (int)a->type);
     if (op->reads_input || a->z.values)

@@ -173,6 +173,27 @@ def images() -> Case:
     return Case("images", model, exact)
 
 
+def functions() -> Case:
+    """Every function and pair that is defined for some values alone, on such values."""
+    first, second, last = linear(6, 5, 11), linear(6, 5, 12, sparsity=0.5), linear(3, 6, 13)
+    slopes = np.random.default_rng(14).standard_normal(6).astype(np.float32)
+    x = snn.Input((5,), name="x")
+    size = snn.Abs()(first(x))
+    quotient = snn.Div()(snn.Log()(snn.Add()(size, 0.5)), snn.Sqrt()(snn.Add()(size, 1.0)))
+    power = snn.Exp()(snn.Sub()(0.5, size))
+    larger = snn.Max()(snn.Min()(quotient, power), snn.Sub()(second(x), quotient))
+    model = snn.Model(inputs=x, outputs=last(snn.PReLU()(larger, slopes)))
+
+    def exact(given):
+        size = abs(apply(first, given["x"]))
+        quotient = np.log(size + 0.5) / np.sqrt(size + 1)
+        smaller = np.minimum(quotient, np.exp(0.5 - size))
+        larger = np.maximum(smaller, apply(second, given["x"]) - quotient)
+        return {"y": apply(last, np.where(larger > 0, larger, larger * slopes.astype(np.float64)))}
+
+    return Case("functions", model, exact)
+
+
 def joined(seed=0, activation=snn.Tanh):
     """Two branches and a residual connection; one input of 6, one output of 3."""
     a, b, c, d = (linear(*size, seed + i) for i, size in enumerate([(5, 6), (4, 6), (6, 9), (3, 6)]))
@@ -206,7 +227,7 @@ def only_values(model, inputs):
     return list(got.values()) if isinstance(got, dict) else [got]
 
 
-CASES = [make() for make in (residual, several, shared, constants, moved, spread, images)]
+CASES = [make() for make in (residual, several, shared, constants, moved, spread, images, functions)]
 MODELS = {case.name: case.model for case in CASES} | {
     "joined": joined(),
     "perceptron": perceptron(),

@@ -89,7 +89,7 @@ def chunks(m, x):
 
 FLAT = {
     "residual": (lambda m, x: F.relu(m.a(x)) + x, "Linear ReLU Add"),
-    "difference": (lambda m, x: x - m.a(x), "Linear Add"),
+    "difference": (lambda m, x: x - m.a(x), "Linear Sub"),
     "two from one": (lambda m, x: m.a(x) * m.b(x), "Linear Linear Mul"),
     "a gate": (lambda m, x: torch.sigmoid(m.a(x)) * x, "Linear Sigmoid Mul"),
     "SiLU": (lambda m, x: (h := m.a(x)) * h.sigmoid(), "Linear SiLU"),
@@ -212,7 +212,6 @@ def test_a_block_as_people_write_them():
 
 REFUSED = {
     "two tensors multiplied": (lambda m, x: m.a(x) @ m.b(x).T, "matrix|parameter"),
-    "a quotient of two": (lambda m, x: m.a(x) / x, "divide data by a constant"),
     "samples mixed": (lambda m, x: m.a(x).view(-1, 3), "must keep the 6 features"),
     "samples joined": (lambda m, x: torch.cat([x, m.a(x)]), "leave the batch alone"),
     "a part of the samples": (lambda m, x: m.a(x)[:2], "take whole batches"),

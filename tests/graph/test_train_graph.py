@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from graphs import linear, perceptron, residual, shared
+from graphs import functions, linear, perceptron, residual, shared
 from test_checkpoint_bad import rewrite, set_in
 
 import sparsenn as snn
@@ -112,6 +112,17 @@ def test_gradients_are_the_finite_differences(make, sparsity, batch, rng):
         for slope, exact in zip(got, wanted, strict=True):
             assert abs(exact).max() > 1e-3
             np.testing.assert_allclose(slope, exact, atol=3e-5 * max(1, abs(exact).max()), rtol=1e-3)
+
+
+@pytest.mark.parametrize("batch", (3, 70))
+def test_gradients_of_functions_and_pairs(batch, rng):
+    model = functions().model
+    inputs = make_inputs(model, batch, rng)
+    targets, losses = make_targets(model, batch, rng)
+    got = gradients(model, inputs, targets, losses, threads=2)
+    for slope, exact in zip(got, finite_differences(model, inputs, targets), strict=True):
+        assert abs(exact).max() > 1e-3
+        np.testing.assert_allclose(slope, exact, atol=3e-5 * max(1, abs(exact).max()), rtol=1e-3)
 
 
 def test_a_value_that_several_read_sums_what_comes_back(rng):

@@ -37,17 +37,22 @@ def test_float32_is_within_the_bound(case, scale):
 
 def test_the_bound_holds_for_operands_that_are_off_by_theirs():
     rng = np.random.default_rng(0)
-    for layer in (snn.Add(), snn.Mul()):
+    for layer in (snn.Add(), snn.Mul(), snn.Sub(), snn.Div(), snn.Min(), snn.Max(), snn.PReLU()):
         x, y = rng.standard_normal((2, 5, 400))
         x_bound, y_bound = 10.0 ** rng.uniform(-8, 0, (2, 5, 400))
+        if isinstance(layer, snn.Div):
+            y_bound *= abs(y) / 2
         a = layer.value(x, y)
         bound = layer.bound(x, y, a, x_bound, y_bound)
         for _ in range(20):
             e, f = rng.choice([-1, 1], (2, 5, 400))
             got = layer.value((x + e * x_bound).astype(np.float32), (y + f * y_bound).astype(np.float32))
             rounded = 1e-7 * (abs(x) + abs(y) + 2) * (1 + abs(x) + abs(y))  # of the operands as float32
+            if isinstance(layer, snn.Div):
+                rounded *= 4 * (1 + 1 / abs(y)) ** 2
             assert (abs(got - a) <= bound + rounded).all()
-        assert (bound >= (x_bound if isinstance(layer, snn.Add) else abs(y) * x_bound)).all()
+        if isinstance(layer, (snn.Add, snn.Mul)):
+            assert (bound >= (x_bound if isinstance(layer, snn.Add) else abs(y) * x_bound)).all()
 
 
 LAYERS = [
@@ -55,6 +60,15 @@ LAYERS = [
     (snn.Add(), [(4, 1), (1, 3)]),
     (snn.Mul(), [(4, 3), (4, 3)]),
     (snn.Mul(), [(1, 3), (4, 1)]),
+    (snn.Sub(), [(4, 1), (1, 3)]),
+    (snn.Div(), [(4, 3), (1, 3)]),
+    (snn.Min(), [(4, 1), (4, 3)]),
+    (snn.Max(), [(4, 3), (4, 3)]),
+    (snn.PReLU(), [(4, 3), (4, 1)]),
+    (snn.Abs(), [(4, 3)]),
+    (snn.Exp(), [(4, 3)]),
+    (snn.Log(), [(4, 3)]),
+    (snn.Sqrt(), [(2, 4, 3)]),
     (snn.Concat(axis=2), [(4, 3), (4, 2), (4, 1)]),
     (snn.Concat(axis=1), [(2, 3)]),
     (snn.Slice(axis=1, start=1, end=6, step=2), [(7, 2)]),
@@ -78,10 +92,16 @@ def test_every_layer_of_graphs_is_here():
     assert {type(layer) for layer, _ in LAYERS} >= set(GRAPH_TYPES)
 
 
+def drawn(rng, layer, shapes):
+    """Values at which the layer is defined."""
+    z = [rng.standard_normal(shape) for shape in shapes]
+    return [abs(own) + 0.5 for own in z] if isinstance(layer, (snn.Log, snn.Sqrt, snn.Div)) else z
+
+
 @pytest.mark.parametrize("layer, shapes", LAYERS, ids=lambda value: repr(value))
 def test_gradients_are_slopes(layer, shapes):
     rng = np.random.default_rng(0)
-    z = [rng.standard_normal((*shape, 2)) for shape in shapes]
+    z = drawn(rng, layer, [(*shape, 2) for shape in shapes])
     a = layer.value(*z)
     da = rng.standard_normal(a.shape)
     got = layer.gradient(*z, a, da)
@@ -99,12 +119,16 @@ def test_gradients_are_slopes(layer, shapes):
 def test_depends_on_what_changes_it(layer, shapes):
     rng = np.random.default_rng(1)
     masks = [rng.random((*shape, 1)) < 0.4 for shape in shapes]
-    z = [rng.standard_normal(mask.shape) for mask in masks]
+    z = drawn(rng, layer, [mask.shape for mask in masks])
     far = -10 if isinstance(layer, snn.ReduceMin) else 10  # so that an extreme moves too
     moved = [
         np.where(mask, own + far + rng.random(own.shape), own) for own, mask in zip(z, masks, strict=True)
     ]
-    np.testing.assert_array_equal(layer.depends(*masks), layer.value(*z) != layer.value(*moved))
+    changed = layer.value(*z) != layer.value(*moved)
+    if isinstance(layer, (snn.Min, snn.Max, snn.PReLU)):  # the other operand may be what counts
+        assert (layer.depends(*masks) >= changed).all() and changed.any() and not layer.depends(*masks).all()
+    else:
+        np.testing.assert_array_equal(layer.depends(*masks), changed)
 
 
 def test_dynamic_dims_are_known_when_it_runs():

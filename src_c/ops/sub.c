@@ -1,0 +1,14 @@
+/* a - b, value by value, broadcast as in numpy. */
+#include "graph/op.h"
+#include "graph/value.h"
+
+const snn_op snn_op_sub = {
+    .type = SNN_OP_SUB,
+    .name = "sub",
+    .kind = SNN_KIND_PAIR,
+    .minor = 2,
+    .is_graph = 1,
+    .least_operands = 2,
+    .most_operands = 2,
+    .infer = snn_broadcast_infer,
+};
