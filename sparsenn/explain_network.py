@@ -75,12 +75,14 @@ def _total(layers: list[dict], us: float, peak: float) -> list[str]:
 
 
 def _op(layer: dict) -> str:
-    """conv2d 3x3/2 relu: the op, its window, its stride where that is not 1, and the activation behind it."""
+    """conv2d 3x3/2 add relu: the op, its window, its stride where that is not 1, and what is fused behind it."""
     parts = [layer["type"]]
     if "kernel_size" in layer:
         high, wide = layer["stride"]
         step = "" if (high, wide) == (1, 1) else f"/{high}" if high == wide else f"/{high},{wide}"
         parts.append("x".join(map(str, layer["kernel_size"])) + step)
+    if layer.get("adds"):
+        parts.append("add")
     if layer["activation"] != "none":
         parts = [layer["activation"]] if layer["type"] == "activation" else [*parts, layer["activation"]]
     return " ".join(parts)

@@ -47,32 +47,48 @@ static inline int64_t SNN_NAME(lines_ahead)(const snn_csr_block *block, int R, i
     return floats / 16 / block->group_count + 1;
 }
 
-/* R is 2, 4 or 8. */
-static inline __attribute__((always_inline)) void SNN_NAME(csr_tile)(const int R, const int V, const int I,
-                                                                     const void *packed, const float *restrict tile,
-                                                                     float *restrict y, const snn_epilogue *e) {
+/* Lines of y, and of what is added, for a panel two ahead: planes lie too far apart for the processor to guess. */
+static inline __attribute__((always_inline)) void SNN_NAME(fetch_planes)(const snn_planes *p, const int32_t *rows,
+                                                                         const int R, const int nb) {
+    SNN_UNROLL for (int r = 0; r < R; r++) {
+        const int64_t row = rows[r];
+        for (int i = 0; i < nb; i += 16) {
+            __builtin_prefetch(p->y + row * p->y_stride + i, 1, 3);
+            if (p->addend) __builtin_prefetch(p->addend + row * p->addend_stride + i, 0, 3);
+        }
+    }
+}
+
+/* R is 2, 4 or 8. whole: all blocks, y a tile; else one block, y in planes (kernel.h). */
+static inline __attribute__((always_inline)) void SNN_NAME(csr_tile)(const int R, const int V, const int I, const int whole,
+                                                                     const void *packed, const snn_planes *p,
+                                                                     const snn_epilogue *e) {
     const snn_csr_tile *share = packed;
     const int nb = V * VF_LANES;
-    for (int64_t b = 0; b < share->block_count; b++) {
+    const int64_t y_stride = whole ? nb : p->y_stride;
+    const int64_t end = whole || share->block_count == 0 ? share->block_count : p->block + 1;  // 0 without rows
+    float *restrict y = p->y, *restrict sums = p->sums;
+    for (int64_t b = whole ? 0 : p->block; b < end; b++) {
         const snn_csr_block *block = &share->blocks[b];
-        const float *x = tile + block->first_column * nb;  // x (block columns, nb)
+        const float *restrict x = whole ? p->x + block->first_column * nb : p->x;  // x (block columns, nb)
         const int32_t *rows = block->rows;
         const uint8_t *indices = block->indices;
         const float *weights = block->weights;
         const int first = b == 0, last = b == share->block_count - 1;
         uint64_t next = vx_load8(indices), next_upper = I == 2 ? vx_load8(indices + 8) : 0;
         // With more samples threads rarely split rows.
-        const float *ahead = nb <= 16 && !last ? tile + block[1].first_column * nb : NULL;
+        const float *ahead = whole && nb <= 16 && !last ? p->x + block[1].first_column * nb : NULL;
         const int64_t lines = ahead ? SNN_NAME(lines_ahead)(block, R, ahead - x) : 0;
         for (int64_t g = 0; g < block->group_count; g++) {
             for (int64_t l = 0; l < lines; l++, ahead += 16) __builtin_prefetch(ahead, 0, 2);
             const uint32_t entries = block->groups[g].steps * (uint32_t)R;
             for (uint32_t panel = 0; panel < block->groups[g].panels; panel++) {
+                if (!whole && last) SNN_NAME(fetch_planes)(p, rows + 2 * R, R, nb);
                 vf acc[8][8];
                 SNN_UNROLL for (int r = 0; r < R; r++) {
                     const uint64_t row = SNN_NAME(panel_row)(rows, r, R);
                     SNN_EACH(v, V) acc[r][v] =
-                        first ? vf_set1(e->bias[row]) : vf_load(y + row * (uint64_t)nb + v * VF_LANES);
+                        first ? vf_set1(e->bias[row]) : vf_load((whole ? y : sums) + row * (uint64_t)nb + v * VF_LANES);
                 }
                 uint32_t left = entries;
 #if VF_LANES == 16
@@ -126,7 +142,12 @@ static inline __attribute__((always_inline)) void SNN_NAME(csr_tile)(const int R
                     }
                 }
                 SNN_UNROLL for (int r = 0; r < R; r++) {
-                    float *to = y + SNN_NAME(panel_row)(rows, r, R) * (uint64_t)nb;
+                    const uint64_t row = SNN_NAME(panel_row)(rows, r, R);
+                    float *to = whole || last ? y + row * (uint64_t)y_stride : sums + row * (uint64_t)nb;
+                    if (!whole && last && p->addend) {
+                        const float *addend = p->addend + row * (uint64_t)p->addend_stride;
+                        SNN_EACH(v, V) acc[r][v] = vf_add(acc[r][v], vf_load(addend + v * VF_LANES));
+                    }
                     SNN_EACH(v, V) vf_store(
                         to + v * VF_LANES, last ? vf_activate(acc[r][v], e) : acc[r][v]);
                 }

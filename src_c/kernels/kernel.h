@@ -37,7 +37,7 @@ typedef struct snn_csr_block {
     int64_t first_column;
     int64_t group_count;
     const snn_csr_group *groups;
-    const int32_t *rows; /* R a panel: row of y; rows past the end of W are scratch */
+    const int32_t *rows; /* R a panel: row of y; rows past the end of W are scratch; two more panels readable */
     /* R * steps a panel. One byte: column - first_column; two bytes: that times the bytes of a row of x, in
      * units of 8 bytes. 24 readable bytes follow. */
     const uint8_t *indices;
@@ -75,6 +75,8 @@ typedef struct snn_csr_column {
 /* ---- dense, both layouts ----
  * W in panels of SNN_DENSE_ROWS rows, [panel][k][row], the last one filled up with zeros. */
 #define SNN_DENSE_ROWS 16
+/* Columns that a tile kernel of so many samples takes together, its blocks: their part of x stays in L1. */
+#define SNN_DENSE_BLOCK(samples) (24576 / ((samples) * (int64_t)sizeof(float)))
 typedef struct snn_dense {
     int64_t first_row, row_count;
     int64_t columns;
@@ -90,6 +92,19 @@ typedef enum snn_layout { SNN_LAYOUT_TILE, SNN_LAYOUT_COLUMN } snn_layout;
 typedef void (*snn_linear_fn)(const void *packed, const float *x, float *y, int64_t row_stride,
                               const snn_epilogue *epilogue);
 
+/* One block of a product: of columns, so that their part of x stays in L1. The sums of a tile lie side by side
+ * until the last block, which writes y in planes, rows that lie apart, as those of an image do. */
+typedef struct snn_planes {
+    int64_t block;  /* block 0 begins with the bias; the last adds addend and ends with the activation */
+    const float *x; /* (columns of the block, samples) */
+    float *sums;    /* (rows, samples) */
+    float *y;       /* of row 0 */
+    int64_t y_stride;
+    const float *addend; /* of row 0; NULL: none */
+    int64_t addend_stride;
+} snn_planes;
+typedef void (*snn_planes_fn)(const void *packed, const snn_planes *planes, const snn_epilogue *epilogue);
+
 typedef struct snn_kernel {
     const char *name; /* "csr_tile_4x2" */
     snn_format format;
@@ -100,6 +115,7 @@ typedef struct snn_kernel {
     int index_bytes; /* CSR: bytes of an index; 0 when dense */
     int window;      /* CSR, column layout: features of a window; 0 elsewhere */
     snn_linear_fn run;
+    snn_planes_fn planes; /* tile layout alone; the same bits */
 } snn_kernel;
 
 /* One operand of a pair: rows of floats, step apart, or of a single float for all of a row. */

@@ -23,14 +23,18 @@
         weights += R;                                                                           \
     } while (0)
 
-static inline __attribute__((always_inline)) void SNN_NAME(panel_tile)(const int R, const int V, const void *packed,
-                                                                       const float *restrict tile,
-                                                                       float *restrict y, const snn_epilogue *e) {
+/* whole: all blocks, y a tile; else one block, y in planes (kernel.h). */
+static inline __attribute__((always_inline)) void SNN_NAME(panel_tile)(const int R, const int V, const int whole,
+                                                                       const void *packed, const snn_planes *p,
+                                                                       const snn_epilogue *e) {
     const snn_csr_tile *share = packed;
     const int nb = V * VF_LANES;
-    for (int64_t b = 0; b < share->block_count; b++) {
+    const int64_t y_stride = whole ? nb : p->y_stride;
+    const int64_t end = whole || share->block_count == 0 ? share->block_count : p->block + 1;  // 0 without rows
+    float *restrict y = p->y, *restrict sums = p->sums;
+    for (int64_t b = whole ? 0 : p->block; b < end; b++) {
         const snn_csr_block *block = &share->blocks[b];
-        const float *x = tile + block->first_column * nb;  // x (block columns, nb)
+        const float *restrict x = whole ? p->x + block->first_column * nb : p->x;  // x (block columns, nb)
         const int32_t *rows = block->rows;
         const uint8_t *indices = block->indices;
         const float *weights = block->weights;
@@ -40,7 +44,7 @@ static inline __attribute__((always_inline)) void SNN_NAME(panel_tile)(const int
             for (uint32_t panel = 0; panel < block->groups[g].panels; panel++) {
                 vf acc[16][4];
                 SNN_UNROLL for (int r = 0; r < R; r++) {
-                    const float *from = y + (int64_t)rows[r] * nb;
+                    const float *from = (whole ? y : sums) + rows[r] * (int64_t)nb;
                     SNN_EACH(v, V) acc[r][v] = first ? vf_set1(e->bias[rows[r]]) : vf_load(from + v * VF_LANES);
                 }
                 uint32_t left = steps;
@@ -56,7 +60,11 @@ static inline __attribute__((always_inline)) void SNN_NAME(panel_tile)(const int
                 indices += left;
                 for (; left > 0; left--) SNN_PANEL_STEP();
                 SNN_UNROLL for (int r = 0; r < R; r++) {
-                    float *to = y + (int64_t)rows[r] * nb;
+                    float *to = whole || last ? y + rows[r] * y_stride : sums + rows[r] * (int64_t)nb;
+                    if (!whole && last && p->addend) {
+                        const float *addend = p->addend + rows[r] * p->addend_stride;
+                        SNN_EACH(v, V) acc[r][v] = vf_add(acc[r][v], vf_load(addend + v * VF_LANES));
+                    }
                     SNN_EACH(v, V) vf_store(to + v * VF_LANES, last ? vf_activate(acc[r][v], e) : acc[r][v]);
                 }
                 rows += R;

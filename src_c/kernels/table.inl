@@ -3,7 +3,12 @@
     static void SNN_NAME(op##_##suffix)(const void *packed, const float *x, float *y, int64_t row_stride, \
                                          const snn_epilogue *e) {                                         \
         (void)row_stride;                                                                                 \
-        SNN_NAME(op)(__VA_ARGS__, packed, x, y, e);                                                       \
+        const snn_planes tile = {.x = x, .y = y};                                                         \
+        SNN_NAME(op)(__VA_ARGS__, 1, packed, &tile, e);                                                   \
+    }                                                                                                     \
+    static void SNN_NAME(op##_##suffix##_planes)(const void *packed, const snn_planes *planes,            \
+                                                 const snn_epilogue *e) {                                 \
+        SNN_NAME(op)(__VA_ARGS__, 0, packed, planes, e);                                                  \
     }
 #define SNN_COLUMN_KERNEL(op, N, ...)                                                                     \
     static void SNN_NAME(op##_##N)(const void *packed, const float *x, float *y, int64_t row_stride,      \
@@ -24,16 +29,18 @@
 
 #define SNN_CSR_TILE(R, V, I)                                                                          \
     {"csr_tile_" #R "x" #V "i" #I, SNN_FORMAT_CSR, SNN_LAYOUT_TILE, R, V * VF_LANES, I, 0,             \
-     SNN_NAME(csr_tile_##R##x##V##i##I)},
+     SNN_NAME(csr_tile_##R##x##V##i##I), SNN_NAME(csr_tile_##R##x##V##i##I##_planes)},
 #define SNN_PANEL_TILE(R, V)                                                                           \
-    {"panel_tile_" #R "x" #V, SNN_FORMAT_PANEL, SNN_LAYOUT_TILE, R, V * VF_LANES, 1, 0, SNN_NAME(panel_tile_##R##x##V)},
+    {"panel_tile_" #R "x" #V, SNN_FORMAT_PANEL, SNN_LAYOUT_TILE, R, V * VF_LANES, 1, 0,                \
+     SNN_NAME(panel_tile_##R##x##V), SNN_NAME(panel_tile_##R##x##V##_planes)},
 #define SNN_DENSE_TILE(R, V)                                                                           \
-    {"dense_tile_" #R "x" #V, SNN_FORMAT_DENSE, SNN_LAYOUT_TILE, R, V * VF_LANES, 0, 0, SNN_NAME(dense_tile_##R##x##V)},
+    {"dense_tile_" #R "x" #V, SNN_FORMAT_DENSE, SNN_LAYOUT_TILE, R, V * VF_LANES, 0, 0,                \
+     SNN_NAME(dense_tile_##R##x##V), SNN_NAME(dense_tile_##R##x##V##_planes)},
 #define SNN_CSR_COLUMN(N, P, W, H)                                                                     \
     {"csr_column_" #N "w" #W "h" #H, SNN_FORMAT_CSR, SNN_LAYOUT_COLUMN, W, N, 1, H ? VF_BLOCK / 2 : VF_BLOCK, \
-     SNN_NAME(csr_column_##N##w##W##h##H)},
+     SNN_NAME(csr_column_##N##w##W##h##H), NULL},
 #define SNN_DENSE_COLUMN(N) \
-    {"dense_column_" #N, SNN_FORMAT_DENSE, SNN_LAYOUT_COLUMN, SNN_DENSE_ROWS, N, 0, 0, SNN_NAME(dense_column_##N)},
+    {"dense_column_" #N, SNN_FORMAT_DENSE, SNN_LAYOUT_COLUMN, SNN_DENSE_ROWS, N, 0, 0, SNN_NAME(dense_column_##N), NULL},
 static const snn_kernel SNN_NAME(kernels)[] = {
 #include "kernels.def"
 };

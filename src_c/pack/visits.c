@@ -126,11 +126,11 @@ static int lay_out(const snn_visits *visits, const int64_t *start, int64_t rows,
     for (int64_t k = 0; k < keys; k++)
         measure(visits->list + start[k], start[k + 1] - start[k], count, NULL, &total);
     // One allocation, zeroed: weights, blocks, groups, rows, indices. Reading runs past the end of weights by
-    // up to 16 floats (into the blocks) and of indices by 24 bytes.
+    // up to 16 floats (into the blocks), of rows by two panels and of indices by 24 bytes.
     const size_t weight_bytes = ((total.steps * (size_t)height + 16) * sizeof(float) + 7) / 8 * 8;
     const size_t block_bytes = (size_t)keys * sizeof(snn_csr_block);
     const size_t group_bytes = total.groups * sizeof(snn_csr_group);
-    const size_t row_bytes = total.panels * (size_t)height * sizeof(int32_t);
+    const size_t row_bytes = (total.panels + 2) * (size_t)height * sizeof(int32_t);
     packing->bytes =
         weight_bytes + block_bytes + group_bytes + row_bytes + total.steps * (size_t)index_bytes + 24;
     packing->entries = (int64_t)(total.steps * (size_t)height);

@@ -10,21 +10,21 @@
 
 /* A slot from the step that fills it (-1: an input) to the last that reads it. */
 typedef struct slot {
-    int64_t number, rows, first, last, row;
+    int64_t number, rows, first, last, row; /* rows: with those to spare */
 } slot;
 
 static void find_lives(const snn_plan *plan, slot *slots)
 {
     for (int64_t i = 0; i < plan->in_count; i++) {
         const snn_place *place = &plan->ports_in[i].place;
-        slots[place->row] = (slot){.rows = place->features, .first = -1, .last = -1};
+        slots[place->row] = (slot){.rows = snn_place_rows(plan, place), .first = -1, .last = -1};
     }
     for (int64_t i = 0; i < plan->step_count; i++) {
         const snn_step *step = &plan->steps[i];
         for (int64_t k = 0; k < step->operand_count; k++)
             if (!step->operands[k].constant)
                 slots[step->operands[k].row].last = i;
-        slots[step->result.row] = (slot){.rows = step->outputs, .first = i, .last = i};
+        slots[step->result.row] = (slot){.rows = snn_place_rows(plan, &step->result), .first = i, .last = i};
     }
     for (int64_t i = 0; i < plan->out_count; i++)
         slots[plan->ports_out[i].place.row].last = plan->step_count;
@@ -121,12 +121,11 @@ snn_status snn_arena_init(snn_plan *plan, int64_t count)
     const int ready = slots && placed && rows;
     if (ready) {
         find_lives(plan, slots);
-        for (int64_t i = 0; i < count; i++) {
+        for (int64_t i = 0; i < count; i++)
             slots[i].number = i;
-            slots[i].rows = snn_place_rows(plan, &(snn_place){.features = slots[i].rows});
-        }
         qsort(slots, (size_t)count, sizeof *slots, by_rows);
-        plan->arena_rows = lay_out(slots, count, placed);
+        // A convolution also reads what it adds for rows that fill up a panel.
+        plan->arena_rows = lay_out(slots, count, placed) + snn_column_stride(plan->most_spare);
         for (int64_t i = 0; i < count; i++)
             rows[slots[i].number] = slots[i].row;
         set_rows(plan, rows);

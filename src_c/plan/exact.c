@@ -1,6 +1,7 @@
 /* Samples whose outputs have a NaN, run again by the weights that are not 0 alone (kernels/exact.inl): what
  * is NaN then is so by the weights that read it. All of such a sample's outputs are written, and every NaN as
  * the same one, so their bits are the same in every batch and tuning. */
+#include "plan/convolution.h"
 #include "plan/step.h"
 #include "plan/tile.h"
 
@@ -50,6 +51,15 @@ static void multiply(const snn_plan *plan, const snn_step *step, const float *x,
     }
 }
 
+/* A convolution and what is added to it, but for the activation. */
+static void convolve(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y)
+{
+    const snn_convolution c = snn_frame_convolution(plan, step, frame, y);
+    snn_convolution_exact(&c);
+    if (c.addend)
+        plan->isa->scaled_add(1.0f, c.addend, y, step->outputs);
+}
+
 static void run_step(const snn_plan *plan, const snn_step *step, const snn_frame *frame)
 {
     const snn_isa *isa = plan->isa;
@@ -59,11 +69,10 @@ static void run_step(const snn_plan *plan, const snn_step *step, const snn_frame
         return;
     }
     if (plan->by_sample) {
-        const float *x = snn_frame_operand(frame, &step->operands[0]);
         if (step->type == SNN_STEP_CONVOLUTION)
-            snn_convolution_exact(plan, step, x, frame->scratch, y);
+            convolve(plan, step, frame, y);
         else
-            multiply(plan, step, x, y);
+            multiply(plan, step, snn_frame_operand(frame, &step->operands[0]), y);
         isa->activate(y, y, step->outputs, &step->epilogue);
         return;
     }

@@ -16,6 +16,29 @@ snn_status snn_lower_out_of_memory(int64_t node)
 
 static int is_plain(const snn_step *step) { return step->epilogue.activation == SNN_OP_LINEAR; }
 
+/* Fuses the sum of two values into the convolution that gives one of them and is the last step but for views:
+ * what it adds is there by then. Returns whether it did. */
+static int fuse_sum(snn_lowering *l, const snn_node *node)
+{
+    if (node->type != SNN_OP_ADD)
+        return 0;
+    for (int side = 0; side < 2; side++) {
+        const int64_t x = node->operands[side], other = node->operands[!side], maker = l->makers[x];
+        const snn_place *addend = &l->places[other];
+        if (maker < 0 || maker != l->plan->step_count - 1 || l->readers[x] != 1)
+            continue;
+        snn_step *step = &l->plan->steps[maker];
+        if (step->type != SNN_STEP_CONVOLUTION || step->operand_count > 1 || !is_plain(step) ||
+            addend->constant || addend->features != step->outputs || addend->row == step->result.row)
+            continue;
+        step->operands[step->operand_count++] = *addend;
+        l->places[node->value] = step->result;
+        l->makers[node->value] = maker;
+        return 1;
+    }
+    return 0;
+}
+
 static snn_status lower_node(snn_lowering *l, int64_t index)
 {
     const snn_node *node = &l->model->nodes[index];
@@ -30,6 +53,8 @@ static snn_status lower_node(snn_lowering *l, int64_t index)
             l->makers[y] = maker;
         return SNN_OK;
     }
+    if (fuse_sum(l, node))
+        return SNN_OK;
     snn_step *step = snn_lower_make_step(l, index);
     if (!step)
         return snn_lower_out_of_memory(index);

@@ -60,7 +60,7 @@ snn_step *snn_lower_add_step(snn_lowering *l, snn_step_type type, int64_t node, 
                              int64_t features)
 {
     snn_step *step = &l->plan->steps[l->plan->step_count];
-    step->operands = snn_alloc((size_t)operands, sizeof *step->operands);
+    step->operands = snn_alloc((size_t)operands + 1, sizeof *step->operands); // and what may be added
     if (!step->operands)
         return NULL;
     l->plan->step_count++;
@@ -93,6 +93,16 @@ static int set_weights(const snn_lowering *l, snn_step *step, const snn_node *no
     return step->bias != NULL;
 }
 
+static int set_convolution(const snn_lowering *l, snn_step *step, const snn_node *node, const snn_value *x)
+{
+    if (!snn_lower_window(step, node, x))
+        return 0;
+    step->result.spare = step->window->out_height * step->window->out_width * l->plan->threads;
+    if (step->result.spare > l->plan->most_spare)
+        l->plan->most_spare = step->result.spare;
+    return 1;
+}
+
 /* values (operand_count): scratch. */
 static int set_step(const snn_lowering *l, snn_step *step, const snn_node *node, const snn_value **values)
 {
@@ -104,7 +114,7 @@ static int set_step(const snn_lowering *l, snn_step *step, const snn_node *node,
     step->op = node->type;
     switch (step->type) {
     case SNN_STEP_LINEAR: return set_weights(l, step, node);
-    case SNN_STEP_CONVOLUTION: return set_weights(l, step, node) && snn_lower_window(step, node, values[0]);
+    case SNN_STEP_CONVOLUTION: return set_weights(l, step, node) && set_convolution(l, step, node, values[0]);
     case SNN_STEP_POOL: return snn_lower_window(step, node, values[0]);
     case SNN_STEP_PAIR:
     case SNN_STEP_MOVE: return set_runs(step, node, values, &l->model->values[node->value]);

@@ -18,7 +18,7 @@ static snn_status choose_kernels(snn_plan *plan, const snn_model *model, const s
     const snn_status status = snn_tune_steps(plan, model, folder);
     if (status)
         return status;
-    plan->scratch_floats = snn_window_scratch(plan);
+    plan->scratch_floats = snn_plan_scratch(plan);
     return snn_tune_buckets(plan, folder);
 }
 

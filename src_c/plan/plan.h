@@ -34,6 +34,8 @@ typedef enum snn_step_type {
 /* Where a value lies while a tile runs. */
 typedef struct snn_place {
     int64_t features;
+    int64_t spare;         /* floats behind them that a convolution may write: positions of rows that fill
+                              up a panel */
     int64_t row;           /* of the arena; a row is a feature of the largest tile */
     int input;             /* of the plan, that is copied there; -1: a step gives it */
     const float *constant; /* (features), not in the arena; or NULL */
@@ -131,6 +133,7 @@ struct snn_plan {
     int64_t arena_rows;
     int by_sample; /* it has windows: values are of one sample, (channels, positions), in bucket 0 alone */
     int64_t widest_product; /* rows or columns of any weight */
+    int64_t most_spare;     /* of any place */
     size_t scratch_floats;  /* by sample: of each thread, behind its arena */
     snn_bucket buckets[SNN_MAX_BUCKETS];
     int bucket_count;
@@ -166,7 +169,7 @@ void snn_step_free(snn_step *step);
 /* Rows of the arena that a place takes: panels write for rows that do not exist as well, one a share. */
 static inline int64_t snn_place_rows(const snn_plan *plan, const snn_place *place)
 {
-    const int64_t rows = snn_column_stride(place->features) + plan->threads;
+    const int64_t rows = snn_column_stride(place->features + place->spare) + plan->threads;
     return plan->by_sample ? snn_column_stride(rows) : rows;
 }
 
@@ -190,6 +193,8 @@ void snn_bucket_estimate(snn_plan *plan);
 double snn_measure_peak(const snn_isa *isa);
 
 /* workspace.c */
+/* Floats of scratch that the steps of a plan by sample need, once their kernels are chosen. */
+size_t snn_plan_scratch(const snn_plan *plan);
 snn_workspace *snn_workspace_create(const snn_plan *plan);
 void snn_workspace_free(snn_workspace *workspace);
 /* An idle workspace, or a new one when all are in use; NULL when memory is out. */

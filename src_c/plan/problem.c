@@ -59,12 +59,17 @@ static void write_key(const snn_step *step, const snn_csr *csr, const snn_struct
 {
     const int64_t nnz = csr->indptr[csr->rows];
     const double density = (double)nnz / ((double)csr->rows * (double)csr->cols);
-    int used = snprintf(key, SNN_KEY_BYTES,
-                        "%s %" PRId64 "x%" PRId64 " positions %" PRId64
-                        " activation %d density %d rows %d:%d panels",
+    int used = snprintf(key, SNN_KEY_BYTES, "%s %" PRId64 "x%" PRId64 " activation %d density %d rows %d:%d",
                         step->type == SNN_STEP_LINEAR ? "linear" : "window", csr->rows, csr->cols,
-                        snn_step_positions(step), step->epilogue.activation,
-                        nnz ? (int)floor(8.0 * log2(density)) : -999, structure->spread, structure->runs);
+                        step->epilogue.activation, nnz ? (int)floor(8.0 * log2(density)) : -999,
+                        structure->spread, structure->runs);
+    if (step->type == SNN_STEP_CONVOLUTION) {
+        const snn_window *w = step->window;
+        used += snprintf(key + used, (size_t)(SNN_KEY_BYTES - used),
+                         " positions %" PRId64 "x%" PRId64 " places %" PRId64 "x%" PRId64 " stride %" PRId64,
+                         w->out_height, w->out_width, w->kernel_h, w->kernel_w, w->stride_w);
+    }
+    used += snprintf(key + used, (size_t)(SNN_KEY_BYTES - used), " panels");
     for (int height = 1; height <= 16; height++)
         if (snn_panels_pay(csr, structure->panel_slots[height]))
             used += snprintf(key + used, (size_t)(SNN_KEY_BYTES - used), " %d:%d", height,

@@ -4,7 +4,7 @@
 #define SNN_PROBLEM_H
 
 #include "graph/op.h"
-#include "plan/plan.h"
+#include "plan/convolution.h"
 
 #define SNN_MAX_CANDIDATES 24
 #define SNN_KEY_BYTES 384
@@ -45,9 +45,7 @@ static inline int64_t snn_step_positions(const snn_step *step)
 /* How often a kernel runs for one tile of a step: a convolution's positions are its samples. */
 static inline int64_t snn_step_tiles(const snn_step *step, const snn_kernel *kernel)
 {
-    return step->type == SNN_STEP_CONVOLUTION
-               ? (snn_step_positions(step) + kernel->samples - 1) / kernel->samples
-               : 1;
+    return step->type == SNN_STEP_CONVOLUTION ? snn_convolution_tiles(step, kernel) : 1;
 }
 
 /* problem.c */
@@ -69,12 +67,19 @@ void snn_candidate_init(const snn_plan *plan, const snn_step *step, const snn_cs
                         const snn_structure *structure, snn_tuned *tuned);
 
 /* tune_time.c */
+/* A step to be timed, with room for what it reads and writes. */
+typedef struct snn_bench {
+    const snn_plan *plan;
+    const snn_step *step;
+    float *x, *y, *scratch; /* scratch: of a convolution */
+} snn_bench;
+
 double snn_clock_us(clockid_t clock);
 /* The processor time of this thread where it moves with the time of day within 20 us; else that. */
 clockid_t snn_tuning_clock(void);
 /* Times the first count candidates of a list, whose packings are there, and sorts them by their
  * times; share by share on one thread. 1 when the samples agree, so that the times are to be believed. */
-int snn_time_candidates(const snn_step *step, snn_choice *list, int count, const float *x, float *y);
+int snn_time_candidates(const snn_bench *bench, snn_choice *list, int count);
 
 /* tune_cache.c: times measured by earlier plans on the same processor for as many threads. A folder of small
  * text files, one for each problem and bucket and one for each kind of plan, safe to delete and to share

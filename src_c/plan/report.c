@@ -76,6 +76,8 @@ static void put_linear(text *t, const snn_plan *plan, const snn_step *step)
     put(t, ", \"nnz\": %lld, \"stored\": \"%s\", \"sparsity\": ", (long long)step->nnz,
         step->sparse ? "csr" : "dense");
     put_fixed(t, 1.0 - (double)step->nnz / ((double)step->cols * (double)step->rows), 6);
+    if (step->operand_count > 1)
+        put(t, ", \"adds\": true");
     put(t, ", \"rows\": %" PRId64 ", \"cols\": %" PRId64 ", \"positions\": %" PRId64, step->rows, step->cols,
         snn_step_positions(step));
     put(t, ", \"choices\": [");

@@ -1,6 +1,8 @@
 /* Running one step on one tile: products by shares of rows, all else by parts of the features. */
 #include "plan/step.h"
 
+#include "plan/convolution.h"
+
 #include "graph/value.h"
 
 #include <string.h>
@@ -126,6 +128,20 @@ static void run_weightless(const piece *p)
     }
 }
 
+snn_convolution snn_frame_convolution(const snn_plan *plan, const snn_step *step, const snn_frame *frame,
+                                      float *y)
+{
+    return (snn_convolution){.plan = plan,
+                             .step = step,
+                             .choice = snn_single_choice(step),
+                             .x = snn_frame_operand(frame, &step->operands[0]),
+                             .addend = step->operand_count > 1 ? snn_frame_operand(frame, &step->operands[1])
+                                                               : NULL,
+                             .y = y,
+                             .spare = y == snn_frame_result(frame, &step->result),
+                             .scratch = frame->scratch};
+}
+
 void snn_step_run(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y,
                   int64_t y_stride, int member, int members)
 {
@@ -137,8 +153,9 @@ void snn_step_run(const snn_plan *plan, const snn_step *step, const snn_frame *f
         return;
     }
     if (step->type == SNN_STEP_CONVOLUTION) {
-        const float *x = snn_frame_operand(frame, &step->operands[0]);
-        snn_convolution_run(plan, step, x, frame->scratch, y, member, members);
+        const snn_convolution c = snn_frame_convolution(plan, step, frame, y);
+        const int64_t tiles = snn_convolution_tiles(step, c.choice->kernel);
+        snn_convolution_run(&c, tiles * member / members, tiles * (member + 1) / members);
         return;
     }
     if (step->type == SNN_STEP_POOL) {

@@ -19,6 +19,10 @@ static inline float *snn_frame_result(const snn_frame *frame, const snn_place *p
     return frame->arena + (size_t)place->row * frame->row_floats;
 }
 
+/* The convolution of a step in a frame -> y. */
+struct snn_convolution snn_frame_convolution(const snn_plan *plan, const snn_step *step,
+                                             const snn_frame *frame, float *y);
+
 static inline const float *snn_frame_operand(const snn_frame *frame, const snn_place *place)
 {
     if (place->constant)
@@ -43,16 +47,7 @@ void snn_step_run(const snn_plan *plan, const snn_step *step, const snn_frame *f
 /* axes.c: softmaxes and reductions. */
 void snn_axes_run(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y,
                   int64_t y_stride, int member, int members);
-
-/* window.c: convolutions and pools of one sample: the part of member of the positions, or channels -> y.
- * scratch: (plan->scratch_floats). */
-void snn_convolution_run(const snn_plan *plan, const snn_step *step, const float *x, float *scratch, float *y,
-                         int member, int members);
-/* All of it by the weights that are not 0 alone, without the activation: for exact.c. */
-void snn_convolution_exact(const snn_plan *plan, const snn_step *step, const float *x, float *scratch,
-                           float *y);
+/* pool.c: the part of member of the channels -> y. scratch: (plan->scratch_floats). */
 void snn_pool_run(const snn_step *step, const float *x, float *scratch, float *y, int member, int members);
-/* Floats of scratch that a plan's convolutions and pools need. */
-size_t snn_window_scratch(const snn_plan *plan);
 
 #endif

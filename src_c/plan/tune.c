@@ -18,10 +18,10 @@
 typedef struct tuner {
     snn_plan *plan;
     const snn_model *model;
-    const char *folder; /* of the cache, or NULL */
-    float *x, *y;       /* a tile each, for the widest step */
-    int64_t *bounds;    /* (threads) times (threads + 1) */
-    snn_look *looks;    /* (steps) of those with weights */
+    const char *folder;     /* of the cache, or NULL */
+    float *x, *y, *scratch; /* for the largest step: snn_bench */
+    int64_t *bounds;        /* (threads) times (threads + 1) */
+    snn_look *looks;        /* (steps) of those with weights */
 } tuner;
 
 static snn_status fail_memory(const snn_step *step)
@@ -37,7 +37,8 @@ static snn_status time_some(const tuner *t, snn_step *step, const snn_csr *csr, 
     for (int i = 0; i < count; i++)
         if (!(first[i].packing = snn_layer_pack(t->plan, step, csr, &first[i], t->bounds)))
             return fail_memory(step);
-    *believed &= snn_time_candidates(step, first, count, t->x, t->y);
+    const snn_bench bench = {t->plan, step, t->x, t->y, t->scratch};
+    *believed &= snn_time_candidates(&bench, first, count);
     if (!step->chosen[bucket].packing || first->measured_us < step->chosen[bucket].measured_us)
         step->chosen[bucket] = *first;
     for (int i = 0; i < count; i++)
@@ -180,20 +181,35 @@ static snn_status visit_steps(const tuner *t, visitor visit)
     return all.failed < 0 ? SNN_OK : fail_memory(&t->plan->steps[all.failed]);
 }
 
-snn_status snn_tune_steps(snn_plan *plan, const snn_model *model, const char *folder)
+/* Room for timing the largest step. 0 when memory is out. */
+static int alloc_bench(tuner *t)
 {
+    const snn_plan *plan = t->plan;
     const int64_t widest_tile =
         plan->by_sample ? SNN_WIDEST_TILE * plan->isa->lanes : plan->buckets[plan->bucket_count - 1].samples;
-    const size_t floats =
-        ((size_t)snn_column_stride(plan->widest_product) + (size_t)plan->threads) * (size_t)widest_tile;
+    int64_t floats = (snn_column_stride(plan->widest_product) + plan->threads) * widest_tile, scratch = 0;
+    if (plan->by_sample && floats < plan->widest + plan->most_spare)
+        floats = plan->widest + plan->most_spare;
+    for (int64_t i = 0; i < plan->step_count; i++) {
+        const snn_step *step = &plan->steps[i];
+        const int64_t needed =
+            step->type == SNN_STEP_CONVOLUTION ? snn_convolution_scratch(plan, step, widest_tile) : 0;
+        scratch = needed > scratch ? needed : scratch;
+    }
+    t->x = snn_alloc((size_t)floats, sizeof *t->x);
+    t->y = snn_alloc((size_t)floats, sizeof *t->y);
+    t->scratch = snn_alloc((size_t)scratch, sizeof *t->scratch);
+    return t->x && t->y && t->scratch;
+}
+
+snn_status snn_tune_steps(snn_plan *plan, const snn_model *model, const char *folder)
+{
     tuner t = {.plan = plan, .model = model, .folder = folder};
-    t.x = snn_alloc(floats, sizeof *t.x);
-    t.y = snn_alloc(floats, sizeof *t.y);
+    const int room = alloc_bench(&t);
     t.bounds = snn_alloc((size_t)plan->threads * ((size_t)plan->threads + 1), sizeof *t.bounds);
     t.looks = snn_alloc((size_t)plan->step_count, sizeof *t.looks);
-    snn_status status = t.x && t.y && t.bounds && t.looks
-                            ? visit_steps(&t, look_at)
-                            : snn_fail(SNN_ERROR_MEMORY, "out of memory for tuning");
+    snn_status status = room && t.bounds && t.looks ? visit_steps(&t, look_at)
+                                                    : snn_fail(SNN_ERROR_MEMORY, "out of memory for tuning");
     for (int64_t i = 0; i < plan->step_count && !status; i++)
         if (snn_has_weights(&plan->steps[i]))
             status = tune_step(&t, &plan->steps[i], &t.looks[i]);
@@ -201,6 +217,7 @@ snn_status snn_tune_steps(snn_plan *plan, const snn_model *model, const char *fo
         status = visit_steps(&t, pack);
     snn_free(t.x);
     snn_free(t.y);
+    snn_free(t.scratch);
     snn_free(t.bounds);
     snn_free(t.looks);
     return status;

@@ -39,26 +39,49 @@ clockid_t snn_tuning_clock(void)
 
 static double time_of(const trial *t) { return snn_samples_us(&t->samples, AGREE_WITHIN); }
 
-static void run_choice(const snn_step *step, const snn_choice *choice, const float *x, float *y)
+/* A convolution is timed by some tiles in its middle: what it fetches for each counts as well. */
+#define TIMED_TILES 8
+
+static int64_t timed_tiles(const snn_step *step, const snn_choice *choice)
 {
+    const int64_t tiles = snn_step_tiles(step, choice->kernel);
+    return tiles < TIMED_TILES ? tiles : TIMED_TILES;
+}
+
+static void run_choice(const snn_bench *b, const snn_choice *choice)
+{
+    const snn_step *step = b->step;
+    if (step->type == SNN_STEP_CONVOLUTION) {
+        const snn_convolution c = {.plan = b->plan,
+                                   .step = step,
+                                   .choice = choice,
+                                   .x = b->x,
+                                   .y = b->y,
+                                   .spare = 1,
+                                   .scratch = b->scratch};
+        const int64_t count = timed_tiles(step, choice);
+        const int64_t first = (snn_convolution_tiles(step, choice->kernel) - count) / 2;
+        snn_convolution_run(&c, first, first + count);
+        return;
+    }
     for (int share = 0; share < choice->packing->share_count; share++)
-        choice->kernel->run(snn_share(choice->packing, share), x, y, snn_column_stride(step->rows),
+        choice->kernel->run(snn_share(choice->packing, share), b->x, b->y, snn_column_stride(step->rows),
                             &step->epilogue);
 }
 
-/* One tile through all shares of the step, after a run that brings its data into the caches; returns what the
+/* What is timed of the step, after a run that brings its data into the caches; returns what the
  * samples took. */
-static double sample(const snn_step *step, trial *t, int samples, clockid_t clock, const float *x, float *y)
+static double sample(const snn_bench *bench, trial *t, int samples, clockid_t clock)
 {
     const double least = time_of(t), guess = (least < DBL_MAX ? least : t->choice.estimate_us) / t->tiles;
     const int runs = snn_samples_runs(guess);
     double used = 0.0;
     if (guess < WARM_US)
-        run_choice(step, &t->choice, x, y);
+        run_choice(bench, &t->choice);
     for (int i = 0; i < samples; i++) {
         const double start = snn_clock_us(clock);
         for (int run = 0; run < runs; run++)
-            run_choice(step, &t->choice, x, y);
+            run_choice(bench, &t->choice);
         const double took = snn_clock_us(clock) - start;
         snn_samples_add(&t->samples, t->tiles * took / runs);
         used += took;
@@ -81,42 +104,43 @@ static int by_time(const void *a, const void *b)
 }
 
 /* Takes candidates in turn, so that drift hits all of them, for about budget_us each, and sorts them. */
-static void take_rounds(const snn_step *step, trial *trials, int count, int samples, double budget_us,
-                        clockid_t clock, const float *x, float *y)
+static void take_rounds(const snn_bench *bench, trial *trials, int count, int samples, double budget_us,
+                        clockid_t clock)
 {
     double used = 0.0;
     for (int round = 0; round < 40 && (round < 3 || used < budget_us * count); round++)
         for (int i = 0; i < count; i++)
-            used += sample(step, &trials[i], samples, clock, x, y);
+            used += sample(bench, &trials[i], samples, clock);
     qsort(trials, (size_t)count, sizeof *trials, by_time);
 }
 
 /* The same until their samples agree, or patience ends. */
-static void settle(const snn_step *step, trial *trials, int count, clockid_t clock, const float *x, float *y)
+static void settle(const snn_bench *bench, trial *trials, int count, clockid_t clock)
 {
     double used = 0.0;
     while (!all_agree(trials, count) && used < PATIENCE_US * count)
         for (int i = 0; i < count; i++)
-            used += sample(step, &trials[i], 2, clock, x, y);
+            used += sample(bench, &trials[i], 2, clock);
     qsort(trials, (size_t)count, sizeof *trials, by_time);
 }
 
-int snn_time_candidates(const snn_step *step, snn_choice *list, int count, const float *x, float *y)
+int snn_time_candidates(const snn_bench *bench, snn_choice *list, int count)
 {
     trial trials[SNN_MAX_CANDIDATES];
     const clockid_t clock = snn_tuning_clock();
     for (int i = 0; i < count; i++) {
         trials[i].choice = list[i];
-        trials[i].tiles = (double)snn_step_tiles(step, list[i].kernel);
+        trials[i].tiles =
+            (double)snn_step_tiles(bench->step, list[i].kernel) / (double)timed_tiles(bench->step, &list[i]);
         snn_samples_init(&trials[i].samples);
     }
     if (count > 1)
-        take_rounds(step, trials, count, 1, 1500.0, clock, x, y);
+        take_rounds(bench, trials, count, 1, 1500.0, clock);
     int close = 1; // those within an eighth of the best are timed for longer
     while (close < count && time_of(&trials[close]) < 1.125 * time_of(&trials[0]))
         close++;
-    take_rounds(step, trials, close, 2, count > 1 ? 4000.0 : 500.0, clock, x, y);
-    settle(step, trials, close, clock, x, y);
+    take_rounds(bench, trials, close, 2, count > 1 ? 4000.0 : 500.0, clock);
+    settle(bench, trials, close, clock);
     for (int i = 0; i < count; i++) {
         const double ns = round(1e3 * time_of(&trials[i])); // as the cache keeps it
         list[i] = trials[i].choice;

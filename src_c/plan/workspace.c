@@ -1,6 +1,6 @@
 /* The buffers of one run of a plan: a pool of idle ones, so that run allocates nothing. */
 #include "base/memory.h"
-#include "plan/plan.h"
+#include "plan/convolution.h"
 #include "base/status.h"
 
 static int largest_tile(const snn_plan *plan)
@@ -10,6 +10,19 @@ static int largest_tile(const snn_plan *plan)
         if (plan->buckets[b].samples > samples)
             samples = plan->buckets[b].samples;
     return samples;
+}
+
+size_t snn_plan_scratch(const snn_plan *plan)
+{
+    int64_t most = 0;
+    for (int64_t i = 0; i < plan->step_count; i++) {
+        const snn_step *step = &plan->steps[i];
+        int64_t floats = step->type == SNN_STEP_POOL ? step->window->width : 0;
+        if (step->type == SNN_STEP_CONVOLUTION)
+            floats = snn_convolution_scratch(plan, step, step->chosen[0].kernel->samples);
+        most = floats > most ? floats : most;
+    }
+    return (size_t)snn_column_stride(most);
 }
 
 snn_workspace *snn_workspace_create(const snn_plan *plan)

@@ -121,6 +121,42 @@ static snn_model *model_of(const problem *p, const char *op)
     return NULL;
 }
 
+/* relu(conv(x) + conv(x)): the sum and what follows are fused into the second convolution. */
+static snn_model *sum_of(const problem *p)
+{
+    const window *w = &p->w;
+    const int64_t numbers[NUMBERS] = {w->kernel[0],   w->kernel[1],  w->stride[0], w->stride[1],
+                                      w->before[0],   w->before[1],  w->behind[0], w->behind[1],
+                                      w->dilation[0], w->dilation[1]};
+    const int64_t dims[3] = {p->channels, p->size[0], p->size[1]};
+    int64_t x, parts[2], sum, y;
+    snn_model *model = NULL;
+    CHECK_OK(snn_model_create_graph(&model));
+    CHECK_OK(snn_model_add_input(model, "x", dims, 3, &x));
+    const snn_node_spec conv = {.op = "conv2d",
+                                .operands = &x,
+                                .operand_count = 1,
+                                .integers = numbers,
+                                .integer_count = 10,
+                                .rows = p->rows,
+                                .cols = p->channels * w->kernel[0] * w->kernel[1],
+                                .weight = p->weight,
+                                .bias = p->bias};
+    for (int i = 0; i < 2; i++)
+        if (snn_model_add_node(model, &conv, &parts[i]) != SNN_OK) {
+            snn_model_free(model);
+            return NULL;
+        }
+    CHECK_OK(snn_model_add_node(model, &(snn_node_spec){.op = "add", .operands = parts, .operand_count = 2},
+                                &sum));
+    CHECK_OK(
+        snn_model_add_node(model, &(snn_node_spec){.op = "relu", .operands = &sum, .operand_count = 1}, &y));
+    CHECK_OK(
+        snn_model_add_node(model, &(snn_node_spec){.op = "relu", .operands = &y, .operand_count = 1}, &y));
+    CHECK_OK(snn_model_add_output(model, "y", y));
+    return model;
+}
+
 static void run(const snn_model *model, int threads, problem *p)
 {
     const snn_plan_options options = {.threads = threads, .tune = SNN_TUNE_OFF};
@@ -160,6 +196,35 @@ static int compare_infinity(problem *p)
     return compared_here;
 }
 
+/* A sum by one thread and by three, against twice the convolution; with an infinity as well, whose NaNs must
+ * leave the rest as it is. Returns 1 when it could be made. */
+static int compare_sum(problem *p)
+{
+    snn_model *model = sum_of(p);
+    if (!model)
+        return 0;
+    static float one[MOST];
+    const int64_t positions = p->made[0] * p->made[1], count = p->rows * positions;
+    run(model, 1, p);
+    memcpy(one, p->y, (size_t)count * sizeof *one);
+    run(model, 3, p);
+    CHECK(memcmp(one, p->y, (size_t)count * sizeof *one) == 0);
+    for (int64_t i = 0; i < count; i++, compared++) {
+        const double wanted =
+            fmax(0.0, 2.0 * convolve(p, i / positions, i % positions / p->made[1], i % p->made[1]));
+        CHECK(fabs((double)p->y[i] - wanted) <= 2e-4 * (1.0 + fabs(wanted)));
+    }
+    const int64_t at = below(p->channels * p->size[0] * p->size[1]);
+    const float before = p->x[at];
+    p->x[at] = INFINITY;
+    run(model, 2, p);
+    p->x[at] = before;
+    for (int64_t i = 0; i < count; i++)
+        CHECK(!isfinite(p->y[i]) || p->y[i] == one[i] || p->y[i] == 0.0f); // relu of -infinity
+    snn_model_free(model);
+    return 1;
+}
+
 /* Runs a node by one thread and by three, and compares; 1 when it could be made. */
 static int compare(problem *p, const char *op)
 {
@@ -186,13 +251,14 @@ static int compare(problem *p, const char *op)
 static void all_tests(const snn_isa *isa)
 {
     static problem p;
-    int made[3] = {0, 0, 0}, beside = 0;
+    int made[3] = {0, 0, 0}, beside = 0, sums = 0;
     (void)isa;
     for (int i = 0; i < 300; i++) {
         if (!make_problem(&p))
             continue;
         made[0] += compare(&p, "conv2d");
         beside += compare_infinity(&p);
+        sums += compare_sum(&p);
         made[1] += compare(&p, "max_pool2d");
         p.w.dilation[0] = p.w.dilation[1] = 1;
         for (int k = 0; k < 2; k++)
@@ -200,7 +266,7 @@ static void all_tests(const snn_isa *isa)
         if (p.rows * p.made[0] * p.made[1] <= MOST)
             made[2] += compare(&p, "avg_pool2d");
     }
-    CHECK(beside > 10000);
+    CHECK(beside > 10000 && sums > 100);
     CHECK(made[0] > 100 && made[1] > 30 && made[2] > 30);
 }
 

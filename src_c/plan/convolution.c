@@ -1,0 +1,99 @@
+#include "plan/convolution.h"
+
+#include "plan/fetch.h"
+
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* Columns that the kernel of a choice takes together. */
+static int64_t block_columns(const snn_choice *choice)
+{
+    return choice->kernel->format == SNN_FORMAT_DENSE ? SNN_DENSE_BLOCK(choice->kernel->samples)
+                                                      : choice->k_block;
+}
+
+/* One tile: fetches the columns of a block when they are about to be used, block by block. y and addend: of
+ * the tile. Behind count positions the tile has zeros. */
+static void run_tile(const snn_convolution *c, int64_t first, int64_t count, float *y, int64_t y_stride,
+                     const float *addend, int64_t addend_stride)
+{
+    const snn_packing *packing = c->choice->packing;
+    const int64_t block = block_columns(c->choice), cols = c->step->cols;
+    float *sums = c->scratch + least(block, cols) * c->choice->kernel->samples;
+    snn_planes planes = {.x = c->scratch,
+                         .sums = sums,
+                         .y = y,
+                         .y_stride = y_stride,
+                         .addend = addend,
+                         .addend_stride = addend_stride};
+    snn_fetch fetch;
+    snn_fetch_begin(&fetch, c->step->window, first, count, c->choice->kernel->samples);
+    for (int64_t column = 0; column < cols; column += block, planes.block++) {
+        snn_fetch_columns(&fetch, c->plan->isa, c->x, column, least(column + block, cols), c->scratch);
+        for (int share = 0; share < packing->share_count; share++)
+            c->choice->kernel->planes(snn_share(packing, share), &planes, &c->step->epilogue);
+    }
+}
+
+/* A tile of as many positions as the kernel takes samples. */
+static void run_whole(const snn_convolution *c, int64_t first)
+{
+    const int64_t positions = c->step->window->out_height * c->step->window->out_width;
+    run_tile(c, first, c->choice->kernel->samples, c->y + first, positions,
+             c->addend ? c->addend + first : NULL, positions);
+}
+
+/* A tile of fewer, or one whose y has no rows to spare: by way of scratch. */
+static void run_part(const snn_convolution *c, int64_t first, int64_t count)
+{
+    const snn_isa *isa = c->plan->isa;
+    const int64_t positions = c->step->window->out_height * c->step->window->out_width;
+    const int64_t rows = c->step->rows, width = c->choice->kernel->samples;
+    const int64_t tile = (rows + c->plan->threads) * width;
+    float *result = c->scratch + least(block_columns(c->choice), c->step->cols) * width + tile;
+    float *addend = c->addend ? result + tile : NULL;
+    if (addend)
+        isa->copy(c->addend + first, positions, addend, width, rows, count);
+    run_tile(c, first, count, result, width, addend, width);
+    isa->copy(result, width, c->y + first, positions, rows, count);
+}
+
+void snn_convolution_run(const snn_convolution *c, int64_t first, int64_t end)
+{
+    const int64_t positions = c->step->window->out_height * c->step->window->out_width;
+    const int64_t width = c->choice->kernel->samples;
+    for (int64_t i = first; i < end; i++) {
+        const int64_t at = i * width, count = least(width, positions - at);
+        if (c->spare && count == width)
+            run_whole(c, at);
+        else if (c->spare && i > first) // positions of the tile before once more, by the same thread
+            run_whole(c, positions - width);
+        else
+            run_part(c, at, count);
+    }
+}
+
+void snn_convolution_exact(const snn_convolution *c)
+{
+    const snn_csr *csr = c->step->weights;
+    const snn_window *w = c->step->window;
+    const int64_t positions = w->out_height * w->out_width, width = c->choice->kernel->samples;
+    for (int64_t first = 0; first < positions; first += width) {
+        const int64_t count = least(width, positions - first);
+        snn_fetch fetch;
+        snn_fetch_begin(&fetch, w, first, count, width);
+        snn_fetch_columns(&fetch, c->plan->isa, c->x, 0, csr->cols, c->scratch);
+        for (int64_t r = 0; r < csr->rows; r++) {
+            float *row = c->y + r * positions + first;
+            for (int64_t i = 0; i < count; i++)
+                row[i] = c->step->epilogue.bias[r];
+            for (int64_t p = csr->indptr[r]; p < csr->indptr[r + 1]; p++)
+                c->plan->isa->scaled_add(csr->data[p], c->scratch + csr->indices[p] * width, row, count);
+        }
+    }
+}
+
+int64_t snn_convolution_scratch(const snn_plan *plan, const snn_step *step, int64_t samples)
+{
+    // a block is no wider than W; all of W for snn_convolution_exact
+    return (step->cols + 3 * (step->rows + plan->threads)) * samples;
+}
