@@ -2,42 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-
 import numpy as np
 
 from ._data import At, Data
 from ._moves import joined, reshaped, sliced, taken, unsqueezed
 
-COORDINATES: dict[str, Callable] = {  # of place x of size, where there were count; scale: how many for one
-    "half_pixel": lambda x, count, size, scale: (x + 0.5) / scale - 0.5,
-    "pytorch_half_pixel": lambda x, count, size, scale: (x + 0.5) / scale - 0.5 if size > 1 else 0 * x,
-    "asymmetric": lambda x, count, size, scale: x / scale,
-    "align_corners": lambda x, count, size, scale: x * (count - 1) / max(scale * count - 1, 1e-9),
-}
-ROUNDINGS: dict[str, Callable] = {
-    "round_prefer_floor": lambda x: np.ceil(x - 0.5),
-    "round_prefer_ceil": lambda x: np.floor(x + 0.5),
-    "floor": np.floor,
-    "ceil": np.ceil,
-}
+MOST_PLACES = 1 << 24  # along an axis: what float32 can count
 
 
-def resized(
-    data: Data, axis: int, at: At, *, size: int, scale: float | None, coordinates: str, rounding: str
-) -> Data:
-    """The nearest places along an axis of the tensor; scale None: that of the sizes."""
+def resized(data: Data, axis: int, places: np.ndarray, at: At) -> Data:
+    """What is at places (size,) along an axis of the tensor, the nearest where there is none."""
     count = data.size(data.place(axis, at), at)
-    if coordinates not in COORDINATES or rounding not in ROUNDINGS:
-        names = ", ".join((*COORDINATES, *ROUNDINGS))
-        raise at.fail(f"have coordinates and a rounding of {names}, got {coordinates:.40} and {rounding:.40}")
-    if size < 1 or (scale is not None and not 0 < scale < math.inf):
-        raise at.bad(f"have a size of at least 1 and a scale above 0, got {size} and {scale}")
-    factor = size / count if scale is None else scale
-    x = COORDINATES[coordinates](np.arange(size, dtype=np.float64), count, size, factor)
-    places = np.clip(ROUNDINGS[rounding](x), 0, count - 1).astype(np.int64)
-    return _at_places(data, axis, places, count, at)
+    return _at_places(data, axis, np.clip(places, 0, count - 1).astype(np.int64), count, at)
 
 
 def _at_places(data: Data, axis: int, places: np.ndarray, count: int, at: At) -> Data:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from ._data import Data
-from ._resized import resized
+from ._resized import MOST_PLACES, resized
 from ._torch_place import Place
 
 
@@ -30,14 +32,22 @@ def interpolate(
     numbers = list(given) if isinstance(given, (list, tuple)) else [given] * count
     if (size is None) == (scale_factor is None) or len(numbers) != count:
         raise at.bad(f"have a size or a scale_factor of {count} numbers, got {size} and {scale_factor}")
-    exact = mode == "nearest-exact"
     for axis in range(data.rank - 1, 1, -1):
         number, own = numbers[axis - 2], data.size(data.place(axis, at), at)
         scale = None if scale_factor is None else at.number(number, "scale_factor")
+        if scale is not None and not 0 < scale <= MOST_PLACES:
+            raise at.bad(f"have a scale_factor above 0 and at most 2^24, got {scale}")
         made = at.integer(number, "size") if scale is None else math.floor(own * scale)
-        data = resized(
-            data, axis, at, size=made, scale=None if recompute_scale_factor else scale,
-            coordinates="half_pixel" if exact else "asymmetric",
-            rounding="round_prefer_ceil" if exact else "floor",
-        )  # fmt: skip
+        if not 1 <= made <= MOST_PLACES:
+            raise at.bad(f"have sizes in [1, 2^24], got {made}")
+        back = own / made if scale is None or recompute_scale_factor else 1 / scale
+        data = resized(data, axis, _places(own, made, back, exact=mode == "nearest-exact"), at)
     return data
+
+
+def _places(count: int, size: int, scale: float, *, exact: bool) -> np.ndarray:
+    """In float32, as torch computes them; it keeps those of the same size and of twice the size apart."""
+    x = np.arange(size, dtype=np.float32)
+    if not exact and size in (count, 2 * count):
+        return x // (size // count)
+    return np.floor((x + np.float32(0.5 if exact else 0.0)) * np.float32(scale))
