@@ -2,24 +2,7 @@
 #ifndef SNN_TEST_PERTURBED_GRAPH_H
 #define SNN_TEST_PERTURBED_GRAPH_H
 
-#include "graph/value.h"
-#include "perturbed_model.h"
-
-/* Appends a node; 1 when the core takes it. */
-static int try_node(random_model *m, const snn_node_spec *spec)
-{
-    int64_t value;
-    return m->model->count < MOST_NODES && snn_model_add_node(m->model, spec, &value) == SNN_OK;
-}
-
-static int64_t random_value(const random_model *m)
-{
-    for (;;) {
-        const int64_t value = chance((int)m->model->value_count);
-        if (!m->model->values[value].constant)
-            return value;
-    }
-}
+#include "perturbed_window.h"
 
 static void try_linear(random_model *m)
 {
@@ -52,9 +35,11 @@ static void try_linear(random_model *m)
 
 static void try_activation(random_model *m)
 {
-    static const char *const ops[] = {"relu", "tanh", "silu", "gelu", "softmax", "mish", "abs"};
+    static const char *const ops[] = {"relu", "tanh",       "silu",     "gelu", "softmax", "mish",
+                                      "abs",  "hard_swish", "softplus", "exp",  "sqrt",    "log"};
     const int64_t x = random_value(m);
-    try_node(m, &(snn_node_spec){.op = ops[chance(7)], .operands = &x, .operand_count = 1});
+    const char *op = ops[chance(chance(8) ? 10 : 12)]; // the last two make NaN of what is below 0
+    try_node(m, &(snn_node_spec){.op = op, .operands = &x, .operand_count = 1});
 }
 
 /* A constant that can be broadcast with a value: one feature, or as many as the last dim, or all. */
@@ -82,8 +67,8 @@ static void try_pair(random_model *m)
         operands[1] = add_constant(m, &m->model->values[operands[0]]);
     const int swapped = chance(2);
     const int64_t ordered[2] = {operands[swapped], operands[!swapped]};
-    static const char *const ops[] = {"add", "mul", "sub", "min", "max", "prelu"};
-    try_node(m, &(snn_node_spec){.op = ops[chance(6)], .operands = ordered, .operand_count = 2});
+    static const char *const ops[] = {"add", "mul", "sub", "min", "max", "prelu", "div"};
+    try_node(m, &(snn_node_spec){.op = ops[chance(7)], .operands = ordered, .operand_count = 2});
 }
 
 static void try_concat(random_model *m)
@@ -160,60 +145,28 @@ static void try_transpose(random_model *m)
                                  .integer_count = (size_t)(rank - 1)});
 }
 
-/* A convolution or pool of a value of three dims, made of any other by a reshape. */
-static void try_window(random_model *m)
+/* A softmax, a sum, a mean or an extreme over some of the axes. */
+static void try_axes(random_model *m)
 {
-    static const char *const ops[] = {"conv2d", "conv2d", "max_pool2d", "avg_pool2d"};
-    static float bias[8];
-    int64_t x = random_value(m);
-    const int64_t flat[3] = {1, 1, -1};
-    if (m->model->values[x].rank != 4) {
-        if (!try_node(m, &(snn_node_spec){.op = "reshape",
-                                          .operands = &x,
-                                          .operand_count = 1,
-                                          .integers = flat,
-                                          .integer_count = 3}))
-            return;
-        x = m->model->nodes[m->model->count - 1].value;
-    }
-    const int64_t *dims = m->model->values[x].dims;
-    const char *op = ops[chance(4)];
-    const int is_mean = op[0] == 'a', is_product = op[0] == 'c';
-    const int64_t kernel[2] = {1 + chance(2), 1 + chance(3)}, rows = 1 + chance(8);
-    const int64_t numbers[10] = {kernel[0],     kernel[1], 1,         1 + chance(2),           0,
-                                 kernel[1] / 2, 0,         chance(2), is_mean ? chance(2) : 1, 1};
-    const int64_t cols = dims[1] * kernel[0] * kernel[1];
-    if (is_product && (cols > WIDEST || rows * (dims[2] + 1) * (dims[3] + 2) > WIDEST))
-        return;
-    snn_csr csr = {0};
-    if (is_product)
-        csr = random_csr(rows, cols, 2 + chance(90), NULL);
-    for (int r = 0; r < 8; r++)
-        bias[r] = chance_value();
-    const snn_node_spec spec = {.op = op,
-                                .operands = &x,
-                                .operand_count = 1,
-                                .integers = numbers,
-                                .integer_count = is_mean ? 9 : 10,
-                                .rows = is_product ? rows : 0,
-                                .cols = is_product ? cols : 0,
-                                .indptr = csr.indptr,
-                                .indices = csr.indices,
-                                .data = csr.data,
-                                .bias = is_product ? bias : NULL};
-    const int64_t node = m->model->count;
-    if (try_node(m, &spec) && is_product)
-        m->csr[node] = csr;
-    else
-        free_csr(&csr);
+    static const char *const ops[] = {"reduce_sum", "reduce_mean", "reduce_max", "reduce_min",
+                                      "softmax_axis"};
+    const int64_t x = random_value(m);
+    const int rank = m->model->values[x].rank, first = 1 + chance(rank - 1);
+    const int64_t axes[2] = {first, first + chance(rank - first)};
+    const int op = chance(5);
+    try_node(m, &(snn_node_spec){.op = ops[op],
+                                 .operands = &x,
+                                 .operand_count = 1,
+                                 .integers = axes,
+                                 .integer_count = op == 4 ? 1 : 2});
 }
 
 static void add_random_node(random_model *m, int windows)
 {
-    static void (*const makers[])(random_model *) = {try_linear,    try_linear, try_activation, try_pair,
-                                                     try_pair,      try_concat, try_slice,      try_reshape,
-                                                     try_transpose, try_window, try_window,     try_window};
-    makers[chance(windows ? 12 : 9)](m);
+    static void (*const makers[])(random_model *) = {
+        try_linear,  try_linear,    try_activation, try_pair,   try_pair, try_concat, try_slice,
+        try_reshape, try_transpose, try_axes,       try_window, try_pool, try_sum,    try_sum};
+    makers[chance(windows ? 14 : 10)](m);
 }
 
 /* The last value, and others. */

@@ -66,13 +66,21 @@ static void free_random_model(random_model *m)
     snn_model_free(m->model);
 }
 
-/* In place of what was chosen for each linear step and bucket, any of its candidates. */
+/* Idle workspaces were made for the kernels chosen before. */
+static void refit_workspaces(snn_plan *plan)
+{
+    plan->scratch_floats = plan->by_sample ? snn_plan_scratch(plan) : 0;
+    for (int i = 0; i < SNN_POOL; i++)
+        snn_workspace_free(atomic_exchange(&plan->pool[i], NULL));
+}
+
+/* In place of what was chosen for each step with weights and each bucket, any of its candidates. */
 static void force_candidates(snn_plan *plan, const random_model *m)
 {
     int64_t bounds[MOST_THREADS + 1];
     for (int64_t i = 0; i < plan->step_count; i++) {
         snn_step *step = &plan->steps[i];
-        if (step->type != SNN_STEP_LINEAR)
+        if (!snn_has_weights(step))
             continue;
         const snn_csr *csr = &m->csr[step->node];
         snn_split_rows(csr, plan->threads, bounds);
@@ -89,6 +97,7 @@ static void force_candidates(snn_plan *plan, const random_model *m)
             step->chosen[b] = choice;
         }
     }
+    refit_workspaces(plan);
 }
 
 static snn_plan *make_random_plan(const random_model *m, int threads, const char *isa)
