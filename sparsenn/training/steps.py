@@ -100,7 +100,7 @@ class KernelStep(LinearStep):
         self._layout = layout
         super().__init__(index, layer, source, result, self.operator)
         self.activation = follower
-        op, attributes = (layer.op, ()) if follower is None else (follower.op, follower.attribute_values)
+        op, attributes = ("linear", ()) if follower is None else (follower.op, follower.attribute_values)
         self.fused = _core.Activation(op, *attributes)
         self._z = Buffer(result.features, layout) if follower is not None and follower.reads_input else None
         if follower is not None:

@@ -289,3 +289,15 @@ def test_the_core_refuses_what_is_no_convolution():
     x, y = np.zeros((1, 24, samples), np.float32), np.zeros((1, 6, samples), np.float32)
     with pytest.raises(snn.ArgumentError, match="y must have a stride"):
         conv2d.forward_tiles(None, x, None, None, y)
+
+
+@pytest.mark.parametrize("batch", [1, 5])
+def test_a_convolution_with_no_activation_behind_it_trains(batch):
+    rng = np.random.default_rng(0)
+    x = snn.Input((3, 6, 6))
+    h = snn.Flatten()(snn.AvgPool2d(6)(snn.Conv2d(rng.standard_normal((4, 3, 3, 3)), padding=1)(x)))
+    model = snn.Model(inputs=x, outputs=snn.Linear(rng.standard_normal((2, 4)))(h))
+    before = model.linear_layers[0].weight.copy()
+    data = rng.standard_normal((batch, 3, 6, 6), dtype=np.float32)
+    snn.train(model, data, np.arange(batch) % 2, epochs=1)
+    assert (model.linear_layers[0].weight != before).any()
