@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip insta
 
 from torch import nn  # noqa: E402
 from torch.nn.utils import prune  # noqa: E402
-from torch_layers import EPS, pair, same_weights_every_time  # noqa: E402
+from torch_layers import EPS, each_kind, pair, same_weights_every_time  # noqa: E402
 
 from sparsenn.torch import SparseLinear, sparsify  # noqa: E402
 
@@ -50,14 +50,15 @@ def test_forward_and_gradients_are_those_of_the_dense_layer(inputs, outputs, bat
 
 
 @pytest.mark.filterwarnings("ignore:Input .* requires gradient and is not a double precision")
-def test_gradcheck():
+@each_kind
+def test_gradcheck(kind):
     """The layer is linear in each argument, so a difference quotient errs by rounding alone: that of two
     outputs, each a sum of at most k + 1 products of the sizes below, over 2 * step."""
-    sparse, _ = pair(9, 6)
-    x = torch.randn(4, 9, requires_grad=True)
+    sparse, _ = kind.pair()
+    x = kind.x(4).requires_grad_()
     step = 0.5
     largest = max(part.detach().abs().max().item() for part in (x, sparse.data, sparse.bias)) + step
-    tolerance = 2 * (9 + 3) * EPS * (9 + 1) * largest**2 / (2 * step)
+    tolerance = 2 * (12 + 3) * EPS * (12 + 1) * largest**2 / (2 * step)
 
     def run(x, data, bias):
         return torch.func.functional_call(sparse, {"data": data, "bias": bias}, (x,))

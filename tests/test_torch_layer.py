@@ -1,4 +1,4 @@
-"""SparseLinear in the place of nn.Linear: outputs, gradients, changes in place."""
+"""Sparse layers in the place of dense ones: outputs, gradients, changes in place."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'sparsenn-cpu[torch]'")
 
+from torch import nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
-from torch_layers import at_pattern, gradients, pair, same_weights_every_time  # noqa: E402
+from torch_layers import at_pattern, each_kind, gradients, pair, same_weights_every_time  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures(same_weights_every_time.__name__)
 
@@ -84,55 +85,68 @@ def change_bias(layer, x, h):
         layer.bias.mul_(2)
 
 
+def outcome(layer, x, change, frozen):
+    """The gradients of bias and x where change is made before the backward pass, or "refused"."""
+    layer.zero_grad()
+    weight = next(layer.parameters())
+    weight.grad = torch.ones_like(weight)
+    weight.requires_grad_(frozen != "weight")
+    x = x.detach().requires_grad_(frozen != "input")
+    h = x * 1
+    y = layer(h)
+    change(layer, x, h)
+    try:
+        y.sum().backward()
+    except RuntimeError as error:
+        assert "modified by an inplace operation" in str(error)
+        return "refused"
+    return [layer.bias.grad, x.grad]
+
+
+@each_kind
 @pytest.mark.parametrize("change", [change_input, change_part_of_input, change_weight, step, change_bias])
 @pytest.mark.parametrize("frozen", [None, "weight", "input"])
-def test_changes_between_forward_and_backward(change, frozen):
-    """The error of nn.Linear, or the same gradients where what was changed is not needed."""
-    outcomes = []
-    for layer in pair(INPUTS, OUTPUTS):
-        weight = next(layer.parameters())
-        weight.grad = torch.ones_like(weight)
-        weight.requires_grad_(frozen != "weight")
-        x = torch.ones(5, INPUTS, requires_grad=frozen != "input")
-        h = x * 1
-        y = layer(h)
-        change(layer, x, h)
-        try:
-            y.sum().backward()
-            outcomes.append([layer.bias.grad, x.grad])
-        except RuntimeError as error:
-            assert "modified by an inplace operation" in str(error)
-            outcomes.append("refused")
-    if "refused" in outcomes:
-        assert outcomes == ["refused", "refused"]
-    else:
-        torch.testing.assert_close(*outcomes)
+def test_changes_between_forward_and_backward(kind, change, frozen):
+    """The error of the dense layer, or the right gradients where what was changed is not needed."""
+    sparse, dense = kind.pair()
+    x = torch.ones_like(kind.x(5))
+    unchanged = outcome(dense, x, lambda *arguments: None, frozen)
+    got, wanted = (outcome(layer, x, change, frozen) for layer in (sparse, dense))
+    if got == "refused":
+        assert wanted == "refused"
+        return
+    torch.testing.assert_close(got, unchanged)
+    # nn.Conv2d holds on to both, also where one is frozen and the other is not needed.
+    assert wanted != "refused" or (frozen and isinstance(dense, nn.Conv2d))
 
 
-def test_a_pattern_written_to_before_the_backward_pass_is_caught():
-    sparse, _ = pair(INPUTS, OUTPUTS)
-    y = sparse(torch.ones(2, INPUTS, requires_grad=True))
+@each_kind
+def test_a_pattern_written_to_before_the_backward_pass_is_caught(kind):
+    sparse, _ = kind.pair()
+    y = sparse(torch.ones_like(kind.x(2), requires_grad=True))
     sparse.indices.copy_(sparse.indices.clone())
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         y.sum().backward()
 
 
-def test_a_second_backward_pass_needs_the_graph():
-    for layer in pair(INPUTS, OUTPUTS):
-        y = layer(torch.ones(2, INPUTS)).sum()
+@each_kind
+def test_a_second_backward_pass_needs_the_graph(kind):
+    for layer in kind.pair():
+        y = layer(kind.x(2)).sum()
         y.backward(retain_graph=True)
         y.backward()
         with pytest.raises(RuntimeError, match="backward through the graph a second time"):
             y.backward()
 
 
+@each_kind
 @pytest.mark.parametrize("bias", [True, False])
-def test_second_derivatives(bias):
+def test_second_derivatives(kind, bias):
     results = []
-    sparse, dense = pair(INPUTS, OUTPUTS, bias=bias)
+    sparse, dense = kind.pair(bias=bias)
     for layer in (sparse, dense):
         torch.manual_seed(0)
-        x = torch.randn(3, INPUTS, requires_grad=True)
+        x = kind.x(3).requires_grad_()
         y = layer(x).pow(3).sum()
         weight = next(layer.parameters())
         first = torch.autograd.grad(y, [x, weight], create_graph=True)

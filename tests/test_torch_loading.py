@@ -11,7 +11,7 @@ import sparsenn as snn
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'sparsenn-cpu[torch]'")
 
 from torch import nn  # noqa: E402
-from torch_layers import pair, same_weights_every_time  # noqa: E402
+from torch_layers import each_kind, same_weights_every_time  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures(same_weights_every_time.__name__)
 
@@ -20,8 +20,8 @@ WEIGHTS = 12 * 7
 SIZES = [(25, 67), (67, 25), (25, 25), (1, 67), (67, 1), (25, WEIGHTS), (WEIGHTS, 25)]
 
 
-def layer_of(nnz: int):
-    sparse, _ = pair(12, 7, sparsity=1 - nnz / WEIGHTS)
+def layer_of(kind, nnz: int):
+    sparse, _ = kind.pair(sparsity=1 - nnz / WEIGHTS)
     assert sparse.nnz == nnz
     return sparse
 
@@ -32,16 +32,17 @@ def step(layer, optimizer, x):
     optimizer.step()
 
 
+@each_kind
 @pytest.mark.parametrize(("before", "after"), SIZES)
-def test_an_optimizer_made_before_trains_what_was_loaded(before, after):
-    layer, source = layer_of(before), layer_of(after)
+def test_an_optimizer_made_before_trains_what_was_loaded(kind, before, after):
+    layer, source = layer_of(kind, before), layer_of(kind, after)
     data, bias = layer.data, layer.bias
     optimizer = torch.optim.SGD(layer.parameters(), lr=0.01)
-    x = torch.randn(5, 12)
+    x = kind.x(5)
     step(layer, optimizer, x)
     assert layer.load_state_dict(source.state_dict()).missing_keys == []
     assert layer.data is data and layer.bias is bias and layer.nnz == after
-    wanted = torch.nn.functional.linear(x, torch.from_numpy(source.to_csr().toarray()), source.bias)
+    wanted = source.to_dense()(x)
     torch.testing.assert_close(layer(x), wanted)
     step(layer, optimizer, x)
     step(source, torch.optim.SGD(source.parameters(), lr=0.01), x)
@@ -60,12 +61,13 @@ OPTIMIZERS = {
 }
 
 
+@each_kind
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize(("before", "after"), SIZES)
-def test_state_of_another_size_is_refused(optimizer, before, after):
+def test_state_of_another_size_is_refused(kind, optimizer, before, after):
     """Nothing changes by the step; with the state_dict of an optimizer of the loaded layer it works."""
-    layer, source = layer_of(before), layer_of(after)
-    x = torch.randn(5, 12)
+    layer, source = layer_of(kind, before), layer_of(kind, after)
+    x = kind.x(5)
     made = OPTIMIZERS[optimizer](nn.Sequential(nn.Linear(3, 3), layer).parameters())
     other = OPTIMIZERS[optimizer](nn.Sequential(nn.Linear(3, 3), source).parameters())
     step(layer, made, x)
@@ -81,23 +83,25 @@ def test_state_of_another_size_is_refused(optimizer, before, after):
     torch.testing.assert_close(layer.data, source.data)
 
 
+@each_kind
 @pytest.mark.parametrize(("before", "after"), SIZES)
-def test_loading_between_forward_and_backward_is_caught(before, after):
+def test_loading_between_forward_and_backward_is_caught(kind, before, after):
     for needs_x in (False, True):
-        layer, source = layer_of(before), layer_of(after)
-        y = layer(torch.randn(5, 12, requires_grad=needs_x))
+        layer, source = layer_of(kind, before), layer_of(kind, after)
+        y = layer(kind.x(5).requires_grad_(needs_x))
         layer.load_state_dict(source.state_dict())
         with pytest.raises(RuntimeError, match="modified by an inplace operation"):
             y.sum().backward()
 
 
+@each_kind
 @pytest.mark.parametrize("made_in", [True, False])
 @pytest.mark.parametrize(("before", "after"), SIZES)
-def test_loading_in_inference_mode(made_in, before, after):
-    x = torch.randn(5, 12)
+def test_loading_in_inference_mode(kind, made_in, before, after):
+    x = kind.x(5)
     with torch.inference_mode(made_in):
-        layer = layer_of(before)
-    source = layer_of(after)
+        layer = layer_of(kind, before)
+    source = layer_of(kind, after)
     with torch.inference_mode():
         layer(x)
         layer.load_state_dict(source.state_dict())
@@ -107,23 +111,25 @@ def test_loading_in_inference_mode(made_in, before, after):
         assert layer.data.grad.shape == (after,)
 
 
-def test_frozen_layers_stay_frozen_and_assign_takes_the_tensors():
-    layer, source = layer_of(25), layer_of(67)
+@each_kind
+def test_frozen_layers_stay_frozen_and_assign_takes_the_tensors(kind):
+    layer, source = layer_of(kind, 25), layer_of(kind, 67)
     layer.data.requires_grad_(False)
     layer.load_state_dict(source.state_dict())
     assert (layer.data.requires_grad, layer.bias.requires_grad) == (False, True)
-    for made in (layer_of(25), layer_of(25).to("meta")):
+    for made in (layer_of(kind, 25), layer_of(kind, 25).to("meta")):
         state = source.state_dict()
         made.load_state_dict(state, assign=True)
         assert made.data.data_ptr() == state["data"].data_ptr()
-        x = torch.randn(2, 12)
+        x = kind.x(2)
         assert torch.equal(made(x), source(x))
 
 
-def test_loading_where_parameters_are_swapped(monkeypatch):
+@each_kind
+def test_loading_where_parameters_are_swapped(kind, monkeypatch):
     monkeypatch.setattr(torch.__future__, "_swap_module_params_on_conversion", True)
-    layer, source = layer_of(25), layer_of(67)
-    x = torch.randn(2, 12)
+    layer, source = layer_of(kind, 25), layer_of(kind, 67)
+    x = kind.x(2)
     optimizer = torch.optim.Adam(layer.parameters(), fused=True)
     step(layer, optimizer, x)
     layer.load_state_dict(source.state_dict())
@@ -151,11 +157,12 @@ WRONG = {
 }
 
 
+@each_kind
 @pytest.mark.parametrize("wrong", WRONG)
-def test_what_is_no_pattern_is_refused_and_changes_nothing(wrong):
+def test_what_is_no_pattern_is_refused_and_changes_nothing(kind, wrong):
     change, message = WRONG[wrong]
-    layer, source = layer_of(25), layer_of(67)
-    x = torch.randn(2, 12)
+    layer, source = layer_of(kind, 25), layer_of(kind, 67)
+    x = kind.x(2)
     y, data = layer(x).detach(), layer.data
     with pytest.raises((RuntimeError, snn.CSRError), match=message):
         layer.load_state_dict(change(source.state_dict()))

@@ -1,4 +1,4 @@
-"""SparseLinear in gradient modes, autocast, of other types, as a copy: as nn.Linear, or refused by name."""
+"""Sparse layers in gradient modes, autocast, of other types, as copies: as dense ones, or refused by name."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'sparsenn-cpu[torch]'")
 
-from torch_layers import gradients, pair, same_weights_every_time  # noqa: E402
+from torch_layers import each_kind, gradients, pair, same_weights_every_time  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures(same_weights_every_time.__name__)
 
 INPUTS, OUTPUTS = 12, 7
 
 
+@each_kind
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode, torch.enable_grad])
-def test_gradient_modes(mode):
-    sparse, dense = pair(INPUTS, OUTPUTS)
-    x = torch.randn(5, INPUTS, requires_grad=True)
+def test_gradient_modes(kind, mode):
+    sparse, dense = kind.pair()
+    x = kind.x(5).requires_grad_()
     with mode():
         got, wanted = sparse(x), dense(x)
         assert (got.requires_grad, got.is_inference()) == (wanted.requires_grad, wanted.is_inference())
         torch.testing.assert_close(got, wanted)
     with torch.inference_mode():
-        seen = torch.randn(5, INPUTS)
+        seen = kind.x(5)
     for layer in (sparse, dense):
         with pytest.raises(RuntimeError, match="Inference tensors cannot be saved"):
             layer(seen)
@@ -54,12 +55,13 @@ def test_autocast(lower, given):
     torch.testing.assert_close(*results, rtol=eps, atol=eps * OUTPUTS)
 
 
+@each_kind
 @pytest.mark.parametrize(
     "given", [torch.float64, torch.bfloat16, torch.float16, torch.int64, torch.bool, torch.complex64]
 )
-def test_other_types_are_refused(given):
-    sparse, dense = pair(INPUTS, OUTPUTS)
-    x = torch.ones(2, INPUTS).to(given)
+def test_other_types_are_refused(kind, given):
+    sparse, dense = kind.pair()
+    x = kind.x(2).to(given)
     with pytest.raises(RuntimeError):
         dense(x)
     with pytest.raises(TypeError, match=f"input must be float32 on the CPU, got {given}"):
@@ -87,15 +89,17 @@ def test_what_is_no_batch_is_refused(x, message):
         sparse(x())
 
 
-def test_the_argument_has_the_name_of_nn_linear():
-    sparse, dense = pair(INPUTS, OUTPUTS)
-    x = torch.randn(2, INPUTS)
+@each_kind
+def test_the_argument_has_the_name_of_the_dense_layer(kind):
+    sparse, dense = kind.pair()
+    x = kind.x(2)
     torch.testing.assert_close(sparse(input=x), dense(input=x))
 
 
-def test_copies_are_independent():
-    sparse, dense = pair(INPUTS, OUTPUTS)
-    x = torch.randn(3, INPUTS)
+@each_kind
+def test_copies_are_independent(kind):
+    sparse, dense = kind.pair()
+    x = kind.x(3)
     sparse(x)
     sparse.data.requires_grad_(False)
     stored = io.BytesIO()
@@ -112,7 +116,9 @@ def test_copies_are_independent():
     for layer in copies:
         torch.testing.assert_close(layer(x), dense(x))
         assert (layer.data.requires_grad, layer.bias.requires_grad) == (False, True)
-    assert torch.equal(sparse(x), sparse.bias.expand(3, -1))
+    y = sparse(x)
+    biases = sparse.bias.view(-1, *(1,) * (y.dim() - 2))
+    assert torch.equal(y, biases.expand_as(y))
 
 
 def test_a_pattern_written_to_is_packed_again():

@@ -14,7 +14,7 @@ from torch import nn  # noqa: E402
 from torch.nn.utils import prune  # noqa: E402
 from torch_layers import at_pattern, same_weights_every_time  # noqa: E402
 
-from sparsenn.torch import SparseLinear, sparsify  # noqa: E402
+from sparsenn.torch import SparseConv2d, SparseLinear, sparsify  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures(same_weights_every_time.__name__, "sparse_is_faster")
 
@@ -22,7 +22,8 @@ pytestmark = pytest.mark.usefixtures(same_weights_every_time.__name__, "sparse_i
 @pytest.fixture
 def sparse_is_faster(monkeypatch):
     monkeypatch.setattr(
-        "sparsenn.torch.timing.seconds", lambda layer, x, backward: 2.0 - isinstance(layer, SparseLinear)
+        "sparsenn.torch.timing.seconds",
+        lambda layer, x, backward: 2.0 - isinstance(layer, (SparseConv2d, SparseLinear)),
     )
 
 
@@ -63,21 +64,30 @@ def call_hooks(log: list):
     }
 
 
-@pytest.mark.filterwarnings("ignore:Using a non-full backward hook")  # which nn.Linear has as well
+LAYERS = {
+    "linear": (lambda: nn.Linear(12, 7), SparseLinear, (5, 12), {}),
+    "conv": (lambda: nn.Conv2d(3, 7, 2), SparseConv2d, (5, 3, 4, 5), {"example": torch.zeros(1, 3, 4, 5)}),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Using a non-full backward hook")  # which dense layers have as well
+@pytest.mark.parametrize("layer_kind", LAYERS)
 @pytest.mark.parametrize("kind", call_hooks([]))
 @pytest.mark.parametrize("alone", [True, False])
-def test_hooks_on_calls_go_over(kind, alone):
+def test_hooks_on_calls_go_over(kind, alone, layer_kind):
     log: list = []
-    linear = nn.Linear(12, 7)
+    make, sparse_kind, size, options = LAYERS[layer_kind]
+    linear = make()
     handle = call_hooks(log)[kind](linear)
     module = linear if alone else nn.Sequential(linear, nn.Tanh())
-    made = quietly(module)
+    made = quietly(module, **options)
+    log.clear()  # what the example left
     layer = made if alone else made[0]
-    assert isinstance(layer, SparseLinear)
+    assert isinstance(layer, sparse_kind)
     results = []
     for part, weight in ((made, layer.data), (module, linear.weight)):
         torch.manual_seed(0)
-        x = torch.randn(5, 12, requires_grad=True)
+        x = torch.randn(size, requires_grad=True)
         y = part(x)
         y.sum().backward()
         grad = weight.grad if weight is layer.data else at_pattern(layer, weight.grad)
@@ -143,7 +153,7 @@ def test_a_pre_hook_that_changes_the_weight_is_refused_when_it_runs():
     linear = nn.Linear(12, 7)
     linear.register_forward_pre_hook(lambda m, a: m.weight.data.clamp_(-0.1, 0.1) and None)
     made = quietly(linear)
-    with pytest.raises(ValueError, match="weight of a SparseLinear is a copy"):
+    with pytest.raises(ValueError, match="weight of a sparse layer is a copy"):
         made(torch.randn(2, 12))
 
 

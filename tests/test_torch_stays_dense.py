@@ -13,7 +13,7 @@ from torch.nn.utils import parametrizations, parametrize, spectral_norm  # noqa:
 from torch.nn.utils.weight_norm import weight_norm  # noqa: E402
 from torch_layers import same_weights_every_time  # noqa: E402
 
-from sparsenn.torch import SparseLinear, sparsify  # noqa: E402
+from sparsenn.torch import SparseConv2d, SparseLinear, sparsify  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures(same_weights_every_time.__name__, "sparse_is_faster")
 
@@ -21,7 +21,8 @@ pytestmark = pytest.mark.usefixtures(same_weights_every_time.__name__, "sparse_i
 @pytest.fixture
 def sparse_is_faster(monkeypatch):
     monkeypatch.setattr(
-        "sparsenn.torch.timing.seconds", lambda layer, x, backward: 2.0 - isinstance(layer, SparseLinear)
+        "sparsenn.torch.timing.seconds",
+        lambda layer, x, backward: 2.0 - isinstance(layer, (SparseConv2d, SparseLinear)),
     )
 
 
@@ -58,6 +59,11 @@ def replaced_forward(linear):
     return linear
 
 
+def with_attribute(linear):
+    linear.data = [1, 2]
+    return linear
+
+
 def with_buffer(linear):
     linear.register_buffer("scale", torch.ones(1))
     return linear
@@ -76,6 +82,7 @@ DENSE = {
     "spectral_norm": (lambda: spectral_norm(nn.Linear(12, 7)), "its weight is computed by SpectralNorm"),
     "buffer": (lambda: with_buffer(nn.Linear(12, 7)), "it has parts of its own: scale"),
     "forward": (lambda: replaced_forward(nn.Linear(12, 7)), "a SparseLinear needs: forward"),
+    "attribute": (lambda: with_attribute(nn.Linear(12, 7)), "a SparseLinear needs: data"),
     "float64": (lambda: nn.Linear(12, 7).double(), "it is torch.float64 on cpu"),
     "bfloat16": (lambda: nn.Linear(12, 7).bfloat16(), "it is torch.bfloat16 on cpu"),
     "meta": (lambda: nn.Linear(12, 7, device="meta"), "it is torch.float32 on meta"),

@@ -1,4 +1,4 @@
-"""SparseLinear.weight: a dense copy that is read and differentiated as that of nn.Linear, and not changed."""
+"""The weight of a sparse layer: a dense copy that is read, differentiated and not changed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip insta
 
 from torch import nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
-from torch_layers import at_pattern, pair, same_weights_every_time  # noqa: E402
+from torch_layers import at_pattern, each_kind, pair, same_weights_every_time  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures(same_weights_every_time.__name__)
 
@@ -22,9 +22,9 @@ CHANGES_OF_WEIGHT = {
     "operator": lambda w: operator.imul(w, 2),
     "item": lambda w: w.__setitem__(0, 1.0),
     "data": lambda w: w.data.clamp_(-1, 1),
-    "set data": lambda w: setattr(w, "data", torch.zeros(OUTPUTS, INPUTS)),
+    "set data": lambda w: setattr(w, "data", torch.zeros(w.shape)),
     "init": lambda w: nn.init.zeros_(w),
-    "out": lambda w: torch.zeros(OUTPUTS, INPUTS, out=w),
+    "out": lambda w: torch.zeros(w.shape, out=w),
     "foreach": lambda w: torch._foreach_mul_([w], 2),
     "inplace": lambda w: functional.relu(w, inplace=True),
     "hook": lambda w: w.register_hook(lambda g: g),
@@ -32,9 +32,10 @@ CHANGES_OF_WEIGHT = {
 }
 
 
+@each_kind
 @pytest.mark.parametrize("change", CHANGES_OF_WEIGHT)
-def test_the_weight_is_read_only(change):
-    sparse, dense = pair(INPUTS, OUTPUTS)
+def test_the_weight_is_read_only(kind, change):
+    sparse, dense = kind.pair()
     for mode in (torch.no_grad, torch.enable_grad):
         with (
             mode(),

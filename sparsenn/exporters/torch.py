@@ -16,8 +16,8 @@ def to_torch(model: Model, *, sparse: bool = False):
     A graph becomes a torch.fx.GraphModule. It takes a tensor for each input, in their order, and gives a
     tensor, or where the model has several outputs a dict of name to tensor.
 
-    sparse  False: every layer an nn.Linear, zeros filled in; True: a CSR layer is a
-            sparsenn.torch.SparseLinear, which runs and trains on this library's kernels
+    sparse  False: every layer an nn.Linear or nn.Conv2d, zeros filled in; True: a CSR layer is a
+            sparsenn.torch.SparseLinear or SparseConv2d, which run and train on this library's kernels
     """
     torch = require("torch", extra="torch", caller="to_torch")
     if check_model(model).is_chain:
@@ -65,7 +65,7 @@ def _module(torch, layer, sparse: bool):
     if isinstance(layer, Linear):
         return _sparse_linear(layer) if sparse and layer.sparse else _linear(torch, layer)
     if isinstance(layer, Conv2d):
-        return _convolution(torch, layer)
+        return _convolution(torch, layer, sparse and layer.sparse)
     return layer.to_torch(torch.nn)
 
 
@@ -79,25 +79,30 @@ def _linear(torch, layer: Linear):
     return linear
 
 
-def _convolution(torch, layer: Conv2d):
-    """A Conv2d; behind a ZeroPad2d where its sides differ."""
+def _convolution(torch, layer: Conv2d, sparse: bool):
+    """A convolution; behind a ZeroPad2d where its sides differ."""
     nn, window = torch.nn, layer.window
     top, left, bottom, right = window.padding
     same = (top, left) == (bottom, right)
-    convolution = nn.Conv2d(
-        layer.channels,
-        layer.shape[0],
-        window.kernel,
-        window.stride,
-        (top, left) if same else 0,
-        window.dilation,
-        bias=layer.bias is not None,
-    )
+    options = {"kernel_size": window.kernel, "stride": window.stride, "dilation": window.dilation}
+    options["padding"] = (top, left) if same else 0
+    convolution = _sparse_conv(layer, options) if sparse else _dense_conv(torch, layer, options)
+    return convolution if same else nn.Sequential(nn.ZeroPad2d((left, right, top, bottom)), convolution)
+
+
+def _dense_conv(torch, layer: Conv2d, options: dict):
+    convolution = torch.nn.Conv2d(layer.channels, layer.shape[0], bias=layer.bias is not None, **options)
     with torch.no_grad():
         convolution.weight.copy_(torch.from_numpy(layer.dense_kernel))
         if layer.bias is not None:
             convolution.bias.copy_(torch.from_numpy(layer.bias))
-    return convolution if same else nn.Sequential(nn.ZeroPad2d((left, right, top, bottom)), convolution)
+    return convolution
+
+
+def _sparse_conv(layer: Conv2d, options: dict):
+    from ..torch import SparseConv2d
+
+    return SparseConv2d(layer.weight, layer.bias, **options)
 
 
 def _sparse_linear(layer: Linear):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from torch import nn
 
 from ..layers import HardSwish, Mish, ReLU, Sigmoid, SiLU, Tanh
-from ..torch import SparseLinear
+from ..torch import SparseConv2d, SparseLinear
 from . import _functions, _moves
 from . import _torch_axes as axes
 from . import _torch_functions as functions
@@ -81,6 +81,7 @@ def _transposed(function: Callable) -> Callable:
 FORWARDS: dict[Callable, Callable] = {
     nn.Linear.forward: lambda at, m, x: functions.linear(at, x, m.weight, m.bias),
     SparseLinear.forward: _sparse_linear,
+    SparseConv2d.forward: lambda at, m, x: _convolution(at, m.to_dense(), x),
     nn.ReLU.forward: _always(ReLU()),
     nn.Tanh.forward: _always(Tanh()),
     nn.Sigmoid.forward: _always(Sigmoid()),

@@ -1,4 +1,4 @@
-"""SparseLinear.weight: a dense weight to read, and an error for whoever would change it in vain."""
+"""The weight of a sparse layer: a dense weight to read, and an error for whoever would change it in vain."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ CHANGES = {
 
 
 class DenseCopy(torch.Tensor):
-    """A tensor (out, in) whose results are plain tensors. UnsupportedError for its changes in place.
+    """A tensor whose results are plain tensors. UnsupportedError for its changes in place.
 
-    Each call of SparseLinear.weight makes another tensor, so these would be lost. Fused paths of torch leave
+    Each call of a layer's weight makes another tensor, so these would be lost. Fused paths of torch leave
     classes like this one alone: a TransformerEncoderLayer calls its sparse layers.
     """
 
@@ -35,7 +35,7 @@ class DenseCopy(torch.Tensor):
         kwargs = kwargs or {}
         if _changes(function, args, kwargs):
             raise UnsupportedError(  # a TypeError would make w *= 2 compute w * 2
-                f"weight of a SparseLinear is a copy, which {_name(function)} would change in vain: "
+                f"weight of a sparse layer is a copy, which {_name(function)} would change in vain: "
                 "change data, or take weight.detach() for a tensor of your own"
             )
         with torch._C.DisableTorchFunctionSubclass():

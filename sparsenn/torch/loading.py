@@ -1,4 +1,4 @@
-"""The state_dict of a SparseLinear: it may bring another pattern, and with it another number of weights."""
+"""The state_dict of a sparse layer: it may bring another pattern, and with it another number of weights."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from .stale_state import watch
 PARTS = ("data", "indices", "indptr")
 
 
-def make_room(layer: nn.Module, state_dict, prefix: str, *, assign: bool) -> list[str]:
+def make_room(
+    layer: nn.Module, state_dict, prefix: str, shape: tuple[int, int], *, assign: bool
+) -> list[str]:
     """Gives the parameters of layer the sizes that state_dict brings, after the checks of a new pattern.
 
-    Returns what is wrong in the words of nn.Module; then, and where CSRError is raised, layer is as it was.
+    shape is that of the weight, (out, in). Returns what is wrong in the words of nn.Module; then, and
+    where CSRError is raised, layer is as it was.
     data stays the same Parameter, which an optimizer may hold; with assign it is replaced, as nn.Module does.
     """
     found = {name: state_dict[prefix + name] for name in PARTS if prefix + name in state_dict}
@@ -30,20 +33,20 @@ def make_room(layer: nn.Module, state_dict, prefix: str, *, assign: bool) -> lis
                 f"size mismatch for {prefix}indptr: copying a param with shape {found['indptr'].shape} from "
                 f"checkpoint, the shape in current model is {layer.indptr.shape}."
             ]
-        _check(layer, found)
+        _check(found, shape)
         if len(found["indices"]) != len(layer.indices):
             _resize(layer, len(found["indices"]), assign)
     return []
 
 
-def _check(layer: nn.Module, found: dict[str, torch.Tensor]) -> None:
+def _check(found: dict[str, torch.Tensor], shape: tuple[int, int]) -> None:
     data = found["data"]
     indices, indptr = (found[name].detach().cpu().contiguous().numpy() for name in ("indices", "indptr"))
     if data.dim() != 1 or indices.ndim != 1 or indices.dtype != np.int32 or indptr.dtype != np.int64:
         raise CSRError("state_dict must hold data (nnz,), indices (nnz,) int32 and indptr (out + 1,) int64")
     if len(data) != len(indices):
         raise CSRError(f"data must be as long as indices ({len(indices)}), got {len(data)}")
-    _core.csr_check(layer.out_features, layer.in_features, indptr, indices)
+    _core.csr_check(*shape, indptr, indices)
 
 
 def _resize(layer: nn.Module, nnz: int, assign: bool) -> None:

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import torch
 
-from .. import _core
+MOST = 8  # kernels kept of one pattern: a convolution has others for images of another size
 
 
 class Packing:
     """The packed kernels of one layer, made when they are first needed."""
 
     def __init__(self):
-        self._made: tuple | None = None  # (what they were made of, the kernels)
+        self._made: tuple | None = None  # (of what pattern, its buffers, key -> kernels)
 
-    def kernels(
-        self, indptr: torch.Tensor, indices: torch.Tensor, shape: tuple[int, int], threads: int
-    ) -> _core.Sparse:
-        """indptr (out + 1,) int64, indices (nnz,) int32, shape (out, in). CSRError for no pattern."""
-        source = (_state(indptr), _state(indices), shape, threads)
-        made = self._made
-        if made is None or made[0] != source:
+    def product(self, indptr: torch.Tensor, indices: torch.Tensor, kind: type, *how):
+        """kind(indptr (out + 1,) int64, indices (nnz,) int32, *how), made once. CSRError for no pattern."""
+        source, key = (_state(indptr), _state(indices)), (kind, *how)
+        made = {} if self._made is None or self._made[0] != source else self._made[2]
+        if key not in made:
             arrays = (part.detach().contiguous().numpy() for part in (indptr, indices))
-            made = (source, _core.Sparse(*arrays, shape, threads=threads), indptr, indices)
-            self._made = made  # it holds both buffers, so that no other takes their addresses
-        return made[1]
+            kept = list(made.items())[1 - MOST :]
+            made = {**dict(kept), key: kind(*arrays, *how)}
+            self._made = (source, (indptr, indices), made)  # so no other buffers take the addresses of these
+        return made[key]
 
 
 def _state(buffer: torch.Tensor) -> tuple:

@@ -1,4 +1,4 @@
-"""The sparse layer in torch's own operations, on a dense weight that is made of the stored values.
+"""A sparse layer in torch's own operations, on a dense weight that is made of the stored values.
 
 The kernels see values alone. Where more is wanted (a graph, a derivative of a derivative, a tangent, a batch
 of vmap, a shape without values), the layer goes this way: it costs what a dense layer costs.
@@ -7,9 +7,7 @@ of vmap, a shape without values), the layer goes this way: it costs what a dense
 from __future__ import annotations
 
 import torch
-from torch import nn
 from torch.autograd import forward_ad
-from torch.nn import functional
 
 
 def must_be_plain(*tensors: torch.Tensor | None) -> bool:
@@ -28,36 +26,16 @@ def dense_weight(
     return data.new_zeros(rows * columns).scatter(0, places, data).view(rows, columns)
 
 
-class Scriptable(nn.Module):
-    """What torch.jit.script reads in place of a SparseLinear: its parameters, in torch's own operations."""
-
-    def __init__(self, layer: nn.Module):
-        super().__init__()
-        self.shape = (layer.out_features, layer.in_features)
-        self.data, self.bias = layer.data, layer.bias
-        self.register_buffer("indices", layer.indices)
-        self.register_buffer("indptr", layer.indptr)
-        self.train(layer.training)
-
-    def forward(self, input: torch.Tensor) -> torch.Tensor:
-        weight = dense_weight(self.data, self.indices, self.indptr, self.shape)
-        return functional.linear(input, weight, self.bias)
+def at_pattern(
+    weight: torch.Tensor, indices: torch.Tensor, indptr: torch.Tensor, shape: tuple[int, int]
+) -> torch.Tensor:
+    """What a dense weight holds where weights are stored, (nnz,)."""
+    return weight.reshape(-1).gather(0, _places(indices, indptr, shape[1]))
 
 
-def gradients(x, data, indices, indptr, shape: tuple[int, int], gradient, needs: tuple) -> tuple:
-    """What product.py gives for x (..., in), data (nnz,) and bias from gradient (..., out), differentiable.
-
-    needs   which of the three are wanted; x and data may be None where theirs do not need them
-    """
-    rows, columns = shape
-    flat = gradient.reshape(-1, rows)
-    dx = ddata = None
-    if needs[0]:
-        dx = gradient @ dense_weight(data, indices, indptr, shape)
-    if needs[1]:
-        every = flat.t() @ x.reshape(-1, columns)  # (out, in)
-        ddata = every.reshape(-1).gather(0, _places(indices, indptr, columns))
-    return dx, ddata, flat.sum(0) if needs[2] else None
+def bias_gradient(gradient: torch.Tensor, axis: int) -> torch.Tensor:
+    """gradient summed over all of its dimensions but axis, in which the outputs are."""
+    return gradient.movedim(axis, -1).reshape(-1, gradient.shape[axis]).sum(0)
 
 
 def _places(indices: torch.Tensor, indptr: torch.Tensor, columns: int) -> torch.Tensor:

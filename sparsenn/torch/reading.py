@@ -1,4 +1,4 @@
-"""What an nn.Linear holds, read for a SparseLinear."""
+"""What a layer of torch holds, read for a sparse layer."""
 
 from __future__ import annotations
 
@@ -11,26 +11,30 @@ from ..torch_modules.hooks import current_parameter
 from ..torch_modules.tensor import to_array
 
 
-def read_weight(linear: nn.Linear, sparsity: float | None) -> scipy.sparse.csr_array:
-    """The weight (out, in) as the next call would use it, without its zeros, or its largest values alone."""
-    weight = to_array(current_parameter(linear, "weight"), "weight")
+def read_weight(dense: nn.Module, sparsity: float | None) -> scipy.sparse.csr_array:
+    """The weight as the next call would use it, without its zeros, or its largest values alone.
+
+    (out, in), or (out, in * kernel height * kernel width) of a convolution
+    """
+    weight = to_array(current_parameter(dense, "weight"), "weight")
     weight = weight.toarray() if scipy.sparse.issparse(weight) else weight
+    weight = weight.reshape(len(weight), -1)
     if sparsity is not None:
         weight = _keep_largest(weight, check_real("sparsity", sparsity, below=1.0))
     return scipy.sparse.csr_array(weight)
 
 
-def read_bias(linear: nn.Linear) -> np.ndarray | None:
+def read_bias(dense: nn.Module) -> np.ndarray | None:
     """The bias (out,) as the next call would use it."""
-    bias = current_parameter(linear, "bias")
+    bias = current_parameter(dense, "bias")
     return None if bias is None else to_array(bias, "bias")
 
 
-def is_trained(linear: nn.Linear, name: str) -> bool:
+def is_trained(dense: nn.Module, name: str) -> bool:
     """Whether the parameter of that name, or any that it is computed from, is trained."""
     return any(
         parameter.requires_grad
-        for path, parameter in linear.named_parameters()
+        for path, parameter in dense.named_parameters()
         if any(part == name or part.startswith(f"{name}_") for part in path.split("."))
     )
 

@@ -1,10 +1,11 @@
-"""sparsify: a module in which the linear layers that get faster by it are sparse."""
+"""sparsify: a module in which the layers that get faster by it are sparse."""
 
 from __future__ import annotations
 
 import copy
 import warnings
 from collections import Counter
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -13,8 +14,13 @@ from torch.nn.utils import parametrize
 from ..checks import check_flag, check_integer, check_real
 from ..ops import check_threads
 from . import timing
+from .conv import SparseConv2d
 from .keeping import move, obstacle, prune_hooks_alone
+from .layer import SparseLayer
 from .linear import SparseLinear
+from .sizes import read_sizes
+
+KINDS: tuple[type[SparseLayer], ...] = (SparseLinear, SparseConv2d)
 
 
 def sparsify(
@@ -24,12 +30,17 @@ def sparsify(
     batch_size: int = 64,
     threads: int | None = None,
     backward: bool = False,
+    example: torch.Tensor | Sequence[torch.Tensor] | None = None,
 ) -> nn.Module:
-    """A copy of module in which each nn.Linear that gets faster by it is a SparseLinear.
+    """A copy of module in which each nn.Linear and nn.Conv2d that gets faster by it is a sparse one.
 
     sparsity    as SparseLinear.from_dense takes it, layer by layer
-    batch_size  rows of x that both are timed with: the forward pass, or with backward a training step's
-                forward and gradients
+    batch_size  rows of x, or images, that both are timed with: the forward pass, or with backward a training
+                step's forward and gradients
+    example     an input of module, or a sequence of its inputs: a copy of module is run on it, in evaluation
+                mode, to see the size of the images that each nn.Conv2d is timed with. Without it they stay
+                dense, with a warning
+
     A layer is replaced where the measured sparse time is lower; any other is copied as it is, not pruned.
     Mode, frozen parameters, forward and backward hooks and attributes go over. A layer with what cannot
     (parametrizations, weight_norm, spectral_norm, state_dict hooks, parts of its own, a shared parameter,
@@ -46,21 +57,36 @@ def sparsify(
     module = copy.deepcopy(module, _masked_weights(module))
     owners = Counter(id(p) for part in module.modules() for p in part._parameters.values() if p is not None)
     made: dict[int, nn.Module] = {}  # a layer used twice stays one layer
+    sizes = {} if example is None else read_sizes(copy.deepcopy(module, _masked_weights(module)), example)
     for name, part in list(module.named_modules()):
-        if type(part) is nn.Linear or (isinstance(part, nn.Linear) and parametrize.is_parametrized(part)):
-            if reason := obstacle(part, owners):
-                warnings.warn(f"{name or 'module'} (Linear) stays dense: {reason}", stacklevel=2)
-                continue
-            with prune_hooks_alone(part):
-                sparse = SparseLinear.from_dense(part, sparsity=sparsity, threads=threads)
-            sizes = {"inputs": part.in_features, "batch_size": batch_size}
-            if timing.is_faster(sparse, sparse.to_dense(), **sizes, backward=backward):
-                made[id(part)] = move(part, sparse)
+        if (kind := _kind(part)) is None:
+            continue
+        reason = obstacle(part, kind, owners)
+        if reason is None and kind is SparseConv2d and name not in sizes:
+            reason = "the size of its images is not known: give an example of the input"
+        if reason:
+            label = f"{name or 'module'} ({kind.dense_type.__name__})"
+            warnings.warn(f"{label} stays dense: {reason}", stacklevel=2)
+            continue
+        with prune_hooks_alone(part):
+            sparse = kind.from_dense(part, sparsity=sparsity, threads=threads)
+        size = (batch_size, *(sizes[name] if kind is SparseConv2d else (part.in_features,)))
+        if timing.is_faster(sparse, sparse.to_dense(), size=size, backward=backward):
+            made[id(part)] = move(part, sparse)
     for parent in list(module.modules()):
         for name, child in list(parent._modules.items()):  # named_children leaves out repeated ones
             if id(child) in made:
                 parent._modules[name] = made[id(child)]
     return made.get(id(module), module)
+
+
+def _kind(part: nn.Module) -> type[SparseLayer] | None:
+    """Which sparse layer could take the place of part; parametrizations make classes of their own."""
+    for kind in KINDS:
+        dense = kind.dense_type
+        if type(part) is dense or (isinstance(part, dense) and parametrize.is_parametrized(part)):
+            return kind
+    return None
 
 
 def _masked_weights(module: nn.Module) -> dict[int, torch.Tensor]:

@@ -11,11 +11,14 @@ from torch import nn
 ROUNDS = 7
 
 
-def is_faster(layer: nn.Module, other: nn.Module, *, inputs: int, batch_size: int, backward: bool) -> bool:
-    """Whether the least time of layer is below that of other: of a forward pass, or with its gradients."""
+def is_faster(layer: nn.Module, other: nn.Module, *, size: tuple[int, ...], backward: bool) -> bool:
+    """Whether the least time of layer is below that of other: of a forward pass, or with its gradients.
+
+    size  of the input
+    """
     with torch.inference_mode(False):  # also within it, backward needs tensors that can be differentiated
         x = torch.randn(
-            (batch_size, inputs),
+            size,
             generator=torch.Generator("cpu").manual_seed(0),
             dtype=torch.float32,
             device="cpu",

@@ -82,7 +82,8 @@ def test_torch(case, sparse):
     for batch in (0, 1, 6):
         x = case.inputs(batch, seed=batch)
         assert_near(case.model, x, run_torch(torch, module, case.model, x))
-    linears = sum(type(part).__name__ in ("Linear", "SparseLinear", "Conv2d") for part in module.modules())
+    kinds = ("Linear", "SparseLinear", "Conv2d", "SparseConv2d")
+    linears = sum(type(part).__name__ in kinds for part in module.modules())
     assert linears == len(case.model.linear_layers)  # a shared layer once
 
 
