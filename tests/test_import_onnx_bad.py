@@ -65,8 +65,12 @@ def node(op: str, inputs=("h",), outputs=("y",), **attributes) -> onnx.NodeProto
         (then(node("Add", ["h", "c"]), c=weight(7, 3)), "must do the same to every sample"),
         (then(node("Dropout", ["h", "", "c"]), c=np.array(True)), "must be in inference mode"),
         (
-            product(inputs=("batch", 2, 4)),
-            r"op 'MatMul' of node 'first' must take \(batch, features\), got \(batch, 2, 4\)",
+            make(
+                [helper.make_node("Gemm", ["x", "w"], ["y"], name="first")],
+                {"w": weight(4, 3)},
+                inputs=("batch", 2, 4),
+            ),
+            r"op 'Gemm' of node 'first' must take \(batch, features\), got \(batch, 2, 4\)",
         ),
         (product(inputs=(4,)), r"the input 'x' must have shape \(batch, ...\), got 1 dimensions"),
         (product(opset=8), r"the opset must be in \[9, \d+\], got 8"),

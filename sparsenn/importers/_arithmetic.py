@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..layers import Add, Div, Max, Min, Mul, Pair, ReLU, Sub
 from ._data import At, Data, check_size, learn
 from ._moves import unsqueezed
 from ._steps import Affine, Against, Scale
-from ._wires import Wire
+from ._wires import Sizes, Wire
 
 ONE, ZERO = np.ones(1), np.zeros(1)
 PAIRS = {"Add": Add(), "Sub": Sub(), "Mul": Mul(), "Div": Div(), "Min": Min(), "Max": Max()}
@@ -65,12 +67,18 @@ def combined(op: str, left, right, at: At) -> Data:
         raise at.fail("have data, got two constants")
     if values.dtype.kind not in "fiu":
         raise at.bad(f"have numbers, got {values.dtype}")
+    if (sizes := _spread_over(values, data)) is not None:
+        check_size(sizes, at)
+        constant = per_sample(values, data, at, sizes=sizes)
+        return data.then(Against(PAIRS[op], constant, data is right, at.name), sizes=sizes)
     if op == "Add":
         return plus(data, values, at)
     if op == "Sub":
         return plus(data, -_real(values), at) if data is left else plus(data, values, at, scale=-1)
     if op == "Mul":
         return times(data, values, at)
+    if op in ("Min", "Max") and values.size == 1 and values.ndim <= data.rank and _never(op, values):
+        return data
     if op == "Max" and values.size == 1 and not values.any() and values.ndim <= data.rank:
         return data.then(ReLU())
     if op in ("Min", "Max") or data is right:
@@ -79,13 +87,34 @@ def combined(op: str, left, right, at: At) -> Data:
         return times(data, 1 / _real(values), at)
 
 
+def _spread_over(values: np.ndarray, data: Data) -> Sizes | None:
+    """The sizes of a result that has more values than data, which a constant repeats; None for any other."""
+    if None in data.sizes or values.ndim > data.rank or data.axis != 0:
+        return None
+    own = values.shape[1:] if values.ndim == data.rank else values.shape
+    try:
+        sizes = np.broadcast_shapes(own, data.sizes)
+    except ValueError:
+        return None
+    return None if sizes == data.sizes or 0 in sizes else sizes
+
+
+def _never(op: str, values: np.ndarray) -> bool:
+    """Whether a constant never is the smaller, or the larger, of two."""
+    return bool(values.item() == (math.inf if op == "Min" else -math.inf))
+
+
 def _real(values: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore"):  # of NaN, which is refused where the layer is made
         return values.astype(np.float64)
 
 
-def per_sample(values: np.ndarray, data: Data, at: At) -> np.ndarray:
-    """A constant without its batch axis: what it is for a sample, one dimension at least."""
+def per_sample(values: np.ndarray, data: Data, at: At, *, sizes: Sizes | None = None) -> np.ndarray:
+    """A constant without its batch axis: what it is for a sample, one dimension at least.
+
+    sizes  that it must fit, those of data where None
+    """
+    sizes = data.sizes if sizes is None else sizes
     if values.dtype.kind not in "fiu":
         raise at.bad(f"have numbers, got {values.dtype}")
     if values.ndim > data.rank:
@@ -96,7 +125,7 @@ def per_sample(values: np.ndarray, data: Data, at: At) -> np.ndarray:
     if full.shape[data.axis] != 1:
         raise at.fail_batch(f"do the same to every sample, got a constant of shape {values.shape}")
     sample = full.reshape(full.shape[: data.axis] + full.shape[data.axis + 1 :])
-    for own, size in zip(sample.shape, data.sizes, strict=True):
+    for own, size in zip(sample.shape, sizes, strict=True):
         if own != 1 and size is None:
             learn(data, own)
         if own != 1 and size is not None and own != size:

@@ -28,6 +28,9 @@ def emit(inputs: Named, outputs: Named, *, hint: str = "") -> Model:
     A chain of layers takes and gives (batch, features), whatever the sizes of its input. ArgumentError for
     weights that are not finite or do not fit, UnsupportedError for what no model can do.
     """
+    for name, wire in outputs:
+        if not wire.sizes:
+            raise UnsupportedError(f"the output {name!r:.80} must keep a dimension beside the batch")
     wires = folded(recognised([wire for _, wire in outputs]))
     if any(isinstance(wire.step, Erf) for wire in in_order(wires)):
         raise UnsupportedError("op 'Erf' is supported in the formula of GELU alone")

@@ -163,6 +163,8 @@ def normalised(data: Data, mean, variance, gain, offset, *, epsilon: float, at: 
     if data.axis != 0:
         raise at.fail_batch("have the batch in dimension 0")
     scale = batch_norm(mean, variance, gain, offset, epsilon=epsilon, name=at.name)
+    if not data.sizes:
+        raise at.fail(f"take (batch, channels, ...), got {data}")
     if data.sizes[0] is None:
         learn(data, scale.scale.size)
     if data.sizes[0] not in (None, scale.scale.size):

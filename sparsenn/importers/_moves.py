@@ -172,13 +172,12 @@ def joined(parts: Sequence[Data], axis: int, at: At) -> Data:
 
 def _under(data: Data, sizes: Sizes, *, axis: int, at: At) -> Data:
     """The values of each sample in the same order under those sizes."""
-    if not sizes:
-        raise at.fail(f"keep a dimension beside the batch, got none left of {data}")
     if sizes == data.sizes:
         return Data(data.wire, data.batch, axis)
     if isinstance(data.wire.step, Reshape) and data.wire.operands[0].sizes == sizes:  # as they were before
         return Data(data.wire.operands[0], data.batch, axis)
     if sizes.count(None) > 1:
         raise at.unknown(data)
-    wire = Wire(Reshape(tuple(-1 if size is None else size for size in sizes)), (data.wire,), sizes)
+    dims = tuple(-1 if size is None else size for size in sizes) or (1,)  # (batch,) is kept as (batch, 1)
+    wire = Wire(Reshape(dims), (data.wire,), sizes)
     return Data(wire, data.batch, axis)

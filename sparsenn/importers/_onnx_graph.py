@@ -6,8 +6,6 @@ Data is a number that stands for any, so that the arithmetic on shapes is plain 
 
 from __future__ import annotations
 
-from collections import defaultdict
-
 import onnx
 
 from ..errors import FormatError, SparsennError, UnsupportedError
@@ -15,7 +13,8 @@ from ._data import STAND_INS, BatchAxisError, Data, LearnedSizeError
 from ._onnx_attributes import Attributes
 from ._onnx_file import as_text, cut, read_sparse_tensor, read_tensor
 from ._onnx_fold import FOLDED, Folder
-from ._onnx_inputs import check_input_type, chosen_outputs, dims_of, given_shapes, hint, split_batch
+from ._onnx_inputs import chosen_outputs, dims_of, given_shapes, hint, holds_integers, split_batch
+from ._onnx_integers import whole_values
 from ._onnx_ops import ALWAYS, LISTED, OPS
 from ._onnx_values import Node
 from ._wires import Wire, same
@@ -112,12 +111,8 @@ class Graph:
         inputs = [value for value in self.graph.input if value.name in self.wanted]
         if not inputs:
             raise UnsupportedError(f"the output {cut(self.outputs[0])} must depend on the input")
-        readers = defaultdict(set)
-        for node in self.nodes:
-            for name in node.input:
-                readers[name].add(node.op_type)
-        for value in inputs:
-            check_input_type(value, readers[value.name])
+        integers = [value for value in inputs if holds_integers(value)]
+        self.whole = whole_values(integers, self.nodes, self.outputs)
         return inputs
 
     def _evaluate(self, stand_in: int, *, axis: int) -> tuple[Named, Named]:
@@ -141,6 +136,7 @@ class Graph:
                 Attributes(proto, _label(proto), self.folder, self.file_bytes),
                 self.opset,
                 advice,
+                whole=any(name in self.whole for name in proto.input),
             )
             made = _made(node, proto, folder)
             values.update((name, value) for name, value in zip(proto.output, made, strict=False) if name)

@@ -47,13 +47,14 @@ def _may_be_float(value, maps: set) -> bool:
     return value.name in maps
 
 
-def check_input_type(value: onnx.ValueInfoProto, readers: set[str]) -> None:
-    """readers: the ops that read it."""
+def holds_integers(value: onnx.ValueInfoProto) -> bool:
+    """Whether an input is a tensor of integers; UnsupportedError for one of neither integers nor floats."""
     if value.type.WhichOneof("value") != "tensor_type":
         raise UnsupportedError(f"the input {cut(value.name)} must be a tensor")
     kind = value.type.tensor_type.elem_type
-    if kind not in FLOATS and not (kind in INTEGERS and readers == {"Cast"}):
+    if kind not in FLOATS and kind not in INTEGERS:
         raise UnsupportedError(f"the input {cut(value.name)} must hold floats, got type {kind}")
+    return kind in INTEGERS
 
 
 def given_shapes(input_shapes, inputs: list) -> dict[str, Dims]:
@@ -82,7 +83,12 @@ def given_shapes(input_shapes, inputs: list) -> dict[str, Dims]:
 def dims_of(value: onnx.ValueInfoProto, given: Dims | None) -> Dims:
     """The shape of an input, batch included, as the file declares it and as it is given beside it."""
     tensor = value.type.tensor_type
-    dims = tuple(dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim)
+    dims = tuple(
+        dim.dim_value
+        if dim.HasField("dim_value") and dim.dim_value != -1
+        else None  # -1: of older converters
+        for dim in tensor.shape.dim
+    )
     if not tensor.HasField("shape"):
         dims = (None, None) if given is None else (None,) * len(given)
     if given is not None:

@@ -11,11 +11,13 @@ from . import _functions
 from ._arithmetic import added, per_sample, product, scaled
 from ._data import Data
 from ._moves import flattened, reshaped
+from ._onnx_integers import INTEGER_OPS
 from ._onnx_pointwise import POINTWISE_OPS
 from ._onnx_resize import RESIZE_OPS
 from ._onnx_shapes import SHAPE_OPS
 from ._onnx_values import Node
 from ._onnx_windows import WINDOW_OPS
+from ._positions import at_positions
 from ._steps import Scale
 
 
@@ -49,9 +51,10 @@ def _is_vector(value, size: int) -> bool:
 
 
 def matmul(node: Node) -> Data:
-    """data (batch, in) @ weight (in, out), or weight (out, in) @ data (in, batch)."""
+    """data (batch, ..., in) @ weight (in, out), or weight (out, in) @ data (in, batch)."""
     if isinstance(node.input(0), Data):
-        return product(node.data(0), node.weight(1).T, None, node)
+        multiply = product if node.data(0).rank < 3 else at_positions
+        return multiply(node.data(0), node.weight(1).T, None, node)
     return product(node.data(1), node.weight(0), None, node, axis=1, result_axis=1)
 
 
@@ -145,7 +148,10 @@ OPS: dict[tuple[str, str], Callable] = {
     ("", "Identity"): identity,
     ("", "Cast"): cast,
     ("", "CastLike"): cast_like,
-    **{("", name): f for name, f in (POINTWISE_OPS | SHAPE_OPS | WINDOW_OPS | RESIZE_OPS).items()},
+    **{
+        ("", name): f
+        for name, f in (POINTWISE_OPS | SHAPE_OPS | WINDOW_OPS | RESIZE_OPS | INTEGER_OPS).items()
+    },
     ("ai.onnx.ml", "ZipMap"): identity,
 }
 ALWAYS = {("", "Constant"), ("", "Identity"), ("", "Dropout"), ("", "Cast"), ("ai.onnx.ml", "ZipMap")}

@@ -11,13 +11,13 @@ from ._data import At, Data
 class Node(At):
     """Its inputs are Data, ndarray, csr_array, or None where an optional one is left out.
 
-    outputs  names;  used  which of them are read;  opset  of the file
+    outputs  names;  used  which of them are read;  opset  of the file;  whole  it reads integers of the input
     """
 
-    def __init__(self, label, op, inputs, outputs, used, attributes, opset, hint=""):
+    def __init__(self, label, op, inputs, outputs, used, attributes, opset, hint="", *, whole=False):
         super().__init__(f"op {op!r} of node {label}", f"{op} {label}", wrong=FormatError, hint=hint)
         self.op, self.inputs, self.outputs, self.used = op, inputs, outputs, used
-        self.attributes, self.opset = attributes, opset
+        self.attributes, self.opset, self.whole = attributes, opset, whole
 
     def input(self, index: int):
         """An input that may be left out: then None."""

@@ -23,12 +23,13 @@ def from_onnx(
                   the file leaves sizes open that the import must know: errors say which
 
     Supported: Conv, ConvTranspose, MaxPool, AveragePool, GlobalAveragePool, GlobalMaxPool, nearest Resize and
-    Upsample, Gemm, MatMul with a constant, Add, Sub, Mul, Sum, Neg, Div by a constant, Concat, Split, Slice,
-    Gather with constant indices, Reshape, Flatten, Squeeze, Unsqueeze and Transpose, Relu, LeakyRelu, Clip,
-    Tanh, Sigmoid, Elu, Gelu (the op and its formula with Erf), SiLU (x Sigmoid(x)), Softmax,
+    Upsample, Gemm, MatMul with a constant (also over the last of several dimensions), Add, Sub, Mul, Sum,
+    Neg, Div by a constant, Concat, Split, Slice, Gather with constant indices,
+    Reshape, Flatten, Squeeze, Unsqueeze and Transpose, Relu, LeakyRelu, Clip, Tanh,
+    Sigmoid, Elu, Gelu (the op and its formula with Erf), SiLU (x Sigmoid(x)), Softmax,
     ReduceSum, ReduceMean, ReduceMax, ReduceMin, BatchNormalization (folded), Identity, Dropout, Cast,
-    Constant. What depends on constants and shapes alone is computed by the onnx
-    package's reference evaluator.
+    Constant. Inputs of integers are moved, cast or compared by Equal with constants. What depends on
+    constants and shapes alone is computed by the onnx package's reference evaluator.
 
     A chain of layers takes (batch, features), the features of an input of more dimensions row by row; any
     other graph takes and gives what the file does, under its names, samples first. All is computed in

@@ -252,7 +252,10 @@ REFUSED = {
     "shapes that do not fit": (
         make([node("MatMul", "x v", "h"), node("Add", "h x", "y")]), "fit as numpy broadcasts",
     ),
-    "a weight a sample": (make([node("MatMul", "x w", "y")], inputs={"x": ("n", 4, 6)}), "take .batch, feat"),
+    "a weight a sample": (
+        make([node("MatMul", "x s", "y")], inputs={"x": ("n", 4, 6)}, s=np.ones((4, 6, 2), np.float32)),
+        "have a matrix as input 1",
+    ),
     "more than the file holds": (
         make([node("ConstantOfShape", "s", "c"), node("ReduceSum", "c", "m", keepdims=0),
               node("Mul", "x m", "y")], s=[1 << 20, 1 << 20]), "in proportion to the file",

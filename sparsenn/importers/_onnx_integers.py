@@ -1,0 +1,86 @@
+"""Whole numbers that an ONNX graph reads: moved, made floats, or compared with constants, and nothing else.
+
+Data is computed in float32, where whole numbers divide and wrap in another way than integers do. So an op
+that computes with them is refused, and only what is the same in both is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import onnx
+
+from ..errors import UnsupportedError
+from ..layers import Abs, ReLU
+from ._arithmetic import plus, product
+from ._data import Data
+from ._onnx_file import cut
+from ._onnx_values import Node
+from ._positions import at_positions
+
+MOVES = frozenset(
+    {"Expand", "Flatten", "Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"}
+)  # by input 0
+ENDS = frozenset({"Cast", "Shape", "Size"})
+EXACT = 1 << 24  # float32 holds every whole number below
+
+
+def whole_values(inputs: Iterable[onnx.ValueInfoProto], nodes: Iterable[onnx.NodeProto], outputs) -> set[str]:
+    """The names of the values that are these inputs of integers, moved. UnsupportedError for another use.
+
+    nodes are in order; outputs: names of the graph's outputs, which must be floats.
+    """
+    sources = {value.name: value for value in inputs}
+    compared: dict = {}
+    for node in nodes:
+        for index, name in enumerate(node.input):
+            source = sources.get(name) or compared.get(name)
+            if source is None or node.op_type in ENDS:
+                continue
+            if node.op_type in MOVES and index == 0:
+                kept = sources if name in sources else compared
+                kept.update((made, source) for made in node.output)
+            elif node.op_type == "Equal" and name in sources:
+                compared.update((made, source) for made in node.output)
+            else:
+                raise _refused(source)
+    for name in outputs:
+        if source := sources.get(name) or compared.get(name):
+            raise _refused(source)
+    return set(sources)
+
+
+def _refused(source: onnx.ValueInfoProto) -> UnsupportedError:
+    kind = source.type.tensor_type.elem_type
+    return UnsupportedError(
+        f"the input {cut(source.name)} must hold floats, got type {kind}: integers are only moved, cast to "
+        f"floats or compared with Equal"
+    )
+
+
+def equal(node: Node) -> Data:
+    """1 where whole numbers of the input are those of a constant, else 0: relu(1 - |x - c|), exactly."""
+    data, values = (node.inputs[0], node.inputs[1])
+    if not isinstance(data, Data):
+        data, values = values, data
+    if not node.whole or not isinstance(values, np.ndarray) or values.dtype.kind not in "iu":
+        raise node.fail("compare integers of the input with a constant")
+    if values.size and max(abs(int(values.max())), abs(int(values.min()))) >= EXACT:
+        raise node.fail(f"compare with whole numbers between -{EXACT} and {EXACT}")
+    apart = _difference(data, values.astype(np.float64), node)
+    return plus(apart.then(Abs()), np.ones(1), node, scale=-1).then(ReLU())
+
+
+def _difference(data: Data, values: np.ndarray, node: Node) -> Data:
+    """data - values; one number of data against all values of a list is a product with ones."""
+    count = values.size
+    if data.sizes and data.sizes[-1] == 1 and count > 1 and count == values.shape[-1]:
+        if values.ndim > data.rank:
+            raise node.fail(f"not add dimensions, got a constant of shape {values.shape} for {data}")
+        ones, bias = np.ones((count, 1), np.float32), -values.reshape(-1)
+        return (product if data.rank == 2 else at_positions)(data, ones, bias, node)
+    return plus(data, -values, node)
+
+
+INTEGER_OPS = {"Equal": equal}

