@@ -75,7 +75,7 @@ def _total(layers: list[dict], us: float, peak: float) -> list[str]:
 
 
 def _op(layer: dict) -> str:
-    """conv2d 3x3/2 add relu: the op, its window, its stride where that is not 1, and what is fused behind it."""
+    """conv2d 3x3/2 add relu: the op, its window, its stride if not 1, and what is fused behind it."""
     parts = [layer["type"]]
     if "kernel_size" in layer:
         high, wide = layer["stride"]

@@ -87,7 +87,8 @@ def test_bytes_and_multiply_adds_of_layers(plan):
     from sparsenn.explain_network import bytes_moved, multiply_adds, packed_bytes
 
     first, second, pool, linear = plan.report()["layers"]
-    assert [multiply_adds(layer) for layer in (first, second, pool, linear)] == [240 * 180, 240 * 576, 0, 2400]
+    products = [multiply_adds(layer) for layer in (first, second, pool, linear)]
+    assert products == [240 * 180, 240 * 576, 0, 2400]
     planes = 16 * 12 * 20
     assert bytes_moved(first) == 4 * (3 * 24 * 20 + planes) + packed_bytes(first)
     assert bytes_moved(second) == 4 * 3 * planes + packed_bytes(second)

@@ -17,8 +17,8 @@ snn_status snn_lower_out_of_memory(int64_t node)
 static int is_plain(const snn_step *step) { return step->epilogue.activation == SNN_OP_LINEAR; }
 
 /* Fuses the sum of two values into the convolution that gives one of them and is the last step but for views:
- * what it adds is there by then. Neither is broadcast: both have as many features as their sum. Returns whether
- * it did. */
+ * what it adds is there by then. Neither is broadcast: both have as many features as their sum. Returns
+ * whether it did. */
 static int fuse_sum(snn_lowering *l, const snn_node *node)
 {
     if (node->type != SNN_OP_ADD)

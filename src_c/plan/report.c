@@ -111,8 +111,7 @@ static void put_values(text *t, const snn_plan *plan, const snn_step *step)
         put(t, "%" PRId64, step->outputs);
     put(t, "]");
     if (step->window)
-        put(t,
-            ", \"kernel_size\": [%" PRId64 ", %" PRId64 "], \"stride\": [%" PRId64 ", %" PRId64 "]",
+        put(t, ", \"kernel_size\": [%" PRId64 ", %" PRId64 "], \"stride\": [%" PRId64 ", %" PRId64 "]",
             step->window->kernel_h, step->window->kernel_w, step->window->stride_h, step->window->stride_w);
 }
 

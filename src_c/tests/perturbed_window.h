@@ -73,8 +73,8 @@ static int64_t convolved(random_model *m, int64_t x, int64_t rows, const int64_t
 static void try_window(random_model *m)
 {
     const int64_t x = random_image(m), kernel[2] = {1 + chance(2), 1 + chance(3)};
-    const int64_t numbers[10] = {kernel[0],     kernel[1], 1,         1 + chance(2), 0,
-                                 kernel[1] / 2, 0,         chance(2), 1,             1};
+    const int64_t numbers[10] = {kernel[0], kernel[1], 1, 1 + chance(2), 0, kernel[1] / 2, 0,
+                                 chance(2), 1,         1};
     if (x >= 0)
         convolved(m, x, 1 + chance(8), numbers);
 }
