@@ -52,6 +52,7 @@ def to_onnx(model: Model, path: str | os.PathLike | None = None, *, sparse: bool
                 strides=window.stride,
                 pads=window.padding,
                 dilations=window.dilation,
+                group=layer.groups,
             )
         else:
             layer.to_onnx(graph, *names)
@@ -83,7 +84,7 @@ def to_onnx(model: Model, path: str | os.PathLike | None = None, *, sparse: bool
 
 def _kernel(graph: Graph, layer: Conv2d) -> list[str]:
     """Writes a convolution's weight, zeros filled in, and the bias -> their names."""
-    names = [graph.constant("weight", layer.dense_kernel)]
+    names = [graph.constant("weight", layer.group_kernel)]
     return names if layer.bias is None else [*names, graph.constant("bias", layer.bias)]
 
 

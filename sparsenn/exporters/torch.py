@@ -91,9 +91,10 @@ def _convolution(torch, layer: Conv2d, sparse: bool):
 
 
 def _dense_conv(torch, layer: Conv2d, options: dict):
-    convolution = torch.nn.Conv2d(layer.channels, layer.shape[0], bias=layer.bias is not None, **options)
+    options |= {"bias": layer.bias is not None, "groups": layer.groups}
+    convolution = torch.nn.Conv2d(layer.channels, layer.shape[0], **options)
     with torch.no_grad():
-        convolution.weight.copy_(torch.from_numpy(layer.dense_kernel))
+        convolution.weight.copy_(torch.from_numpy(layer.group_kernel))
         if layer.bias is not None:
             convolution.bias.copy_(torch.from_numpy(layer.bias))
     return convolution

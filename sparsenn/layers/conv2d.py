@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import scipy.sparse
 
@@ -73,6 +75,28 @@ class Conv2d(Matrix):
         """A copy of the weight as (out, channels, kernel height, kernel width), zeros filled in."""
         weight = self._weight.toarray() if self.sparse else self._weight.copy()
         return weight.reshape(self.shape[0], self.channels, *self.window.kernel)
+
+    @property
+    def groups(self) -> int:
+        """The most equal parts of channels and outputs between which no weight other than zero stands."""
+        outputs = self.shape[0]
+        row, column = scipy.sparse.coo_array(self._weight != 0).coords
+        channel = column // (self.window.kernel_h * self.window.kernel_w)
+        most = math.gcd(outputs, self.channels)
+        for groups in (g for g in range(most, 0, -1) if most % g == 0):
+            if (row // (outputs // groups) == channel // (self.channels // groups)).all():
+                return groups
+        return 1
+
+    @property
+    def group_kernel(self) -> np.ndarray:
+        """The same as (out, channels / groups, kernel height, kernel width): what other frameworks take."""
+        groups, (outputs, channels) = self.groups, (self.shape[0], self.channels)
+        parts = self.dense_kernel.reshape(
+            groups, outputs // groups, groups, channels // groups, *self.window.kernel
+        )
+        each = np.arange(groups)
+        return parts[each, :, each].reshape(outputs, channels // groups, *self.window.kernel)
 
     def infer(self, dims: Dims) -> Dims:
         made = self.window.infer("Conv2d", dims, self.shape[0])

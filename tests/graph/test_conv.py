@@ -129,6 +129,27 @@ def test_pruned_networks_stay_what_they_are(sparsity, tmp_path):
             np.testing.assert_array_equal(array, snn.reference(pruned, only(x))[name])
 
 
+@pytest.mark.parametrize(
+    "groups, outputs, channels", [(1, 6, 4), (2, 6, 4), (3, 6, 3), (5, 5, 5), (4, 8, 12)]
+)
+def test_exports_have_the_groups_of_the_weights(groups, outputs, channels):
+    kernel = np.random.default_rng(groups).standard_normal((outputs, channels // groups, 3, 2))
+    layer = snn.Conv2d(kernel.astype(np.float32), groups=groups, padding=1)
+    assert layer.groups == groups
+    np.testing.assert_array_equal(layer.group_kernel, kernel.astype(np.float32))
+    x = snn.Input((channels, 5, 6))
+    model = snn.Model(inputs=x, outputs=layer(x))
+    images = np.random.default_rng(0).standard_normal((2, channels, 5, 6), np.float32)
+    torch = pytest.importorskip("torch")
+    module = snn.to_torch(model)
+    assert [part.groups for part in module.modules() if isinstance(part, torch.nn.Conv2d)] == [groups]
+    wanted = snn.compile(model).run(images)
+    np.testing.assert_allclose(module(torch.from_numpy(images)).detach(), wanted, atol=1e-5)
+    pytest.importorskip("onnx")
+    conv = next(node for node in snn.to_onnx(model).graph.node if node.op_type == "Conv")
+    assert [a.i for a in conv.attribute if a.name == "group"] == [groups]
+
+
 def test_groups_are_a_block_diagonal():
     kernel = np.random.default_rng(0).standard_normal((6, 2, 3, 3)).astype(np.float32)
     layer = snn.Conv2d(kernel, groups=3)
