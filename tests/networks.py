@@ -57,7 +57,12 @@ def assert_same_weights(first: snn.Model, second: snn.Model) -> None:
         biases = [np.zeros(x.shape[0], np.float32) if x.bias is None else x.bias for x in (a, b)]
         np.testing.assert_array_equal(*biases)
     others = [[x for x in model.layers if not isinstance(x, snn.Linear)] for model in (first, second)]
-    assert others[0] == others[1]
+    assert [_with_attributes(x) for x in others[0]] == [_with_attributes(x) for x in others[1]]
+
+
+def _with_attributes(layer) -> tuple:
+    """Its type, and what files and frameworks keep of its numbers: float32."""
+    return type(layer), *(np.float32(getattr(layer, name)) for name in getattr(layer, "attributes", ()))
 
 
 def dense(layer: snn.Linear) -> np.ndarray:

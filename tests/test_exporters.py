@@ -74,7 +74,9 @@ def test_torch(seed, sparse):
     model = random_model(np.random.default_rng(seed))
     module = snn.to_torch(model, sparse=sparse)
     assert not module.training
-    assert_same_weights(snn.from_torch(module), model)
+    # A scale of its own goes into the weights of the layer before.
+    if all(layer == snn.HardSigmoid() for layer in model.layers if isinstance(layer, snn.HardSigmoid)):
+        assert_same_weights(snn.from_torch(module), model)
     x = np.random.default_rng(seed).standard_normal((5, model.inputs), dtype=np.float32)
     with torch.no_grad():
         other_near(model, x, module(torch.from_numpy(x)).numpy())
