@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from ..exporters.onnx import to_onnx
+from ..file_replace import replace_file
 from ..io import save
 from ..model import Model
 from ..reference import reference_with_bound
@@ -91,7 +92,7 @@ class NetworkJob:
         if importlib.util.find_spec("onnx") is None:
             paths["onnx"] = ""
         else:
-            Path(paths["onnx"]).write_bytes(fixed_onnx(self.model, self.inputs))
+            replace_file(paths["onnx"], fixed_onnx(self.model, self.inputs))
         return {**paths, "inputs": str(folder / "inputs.npz")}
 
     def check(self, name: str, outputs: list[np.ndarray]) -> None:
