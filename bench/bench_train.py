@@ -143,6 +143,28 @@ def gain(times: dict[str, Times], ratio: dict, name: str) -> str:
     return MARK if times[name].disturbed or times["sparsenn"].disturbed else f"{ratio[name]:.2f}"
 
 
+def time_steps(runners: dict, arguments, tolerance: float) -> tuple[dict[str, Times], dict]:
+    """Times, and paired ratios to sparsenn's; exits where the first losses differ by more than tolerance."""
+    losses = {name: float(step()) for name, step in runners.items()}
+    if max(losses.values()) - min(losses.values()) > tolerance * losses["sparsenn"]:
+        raise SystemExit(f"the first losses differ, nothing was timed: {losses}")
+    times = measure(runners, int(arguments.threads), arguments.rounds, arguments.burst)
+    return times, {name: timing.ratio(entry, times["sparsenn"])["paired"] for name, entry in times.items()}
+
+
+def as_result(
+    sparsity: float, batch: int, error: float, times: dict[str, Times], ratio: dict, dense: str
+) -> dict:
+    return {
+        "sparsity": sparsity,
+        "batch": batch,
+        "largest_relative_error": float(error),
+        "us": {name: entry.as_dict() | {"rounds_us": entry.rounds_us} for name, entry in times.items()},
+        "ratio": ratio,
+        "dense": dense,
+    }
+
+
 def measure_cell(sizes: list[int], sparsity: float, batch: int, arguments) -> dict:
     """Checks, times and prints one sparsity at one batch."""
     generator = np.random.default_rng(3)
@@ -158,26 +180,15 @@ def measure_cell(sizes: list[int], sparsity: float, batch: int, arguments) -> di
         "sparseprop": sparseprop_step(model, x, y),
     }
     runners = {name: step for name, step in runners.items() if step}
-    losses = {name: float(step()) for name, step in runners.items()}
-    if max(losses.values()) - min(losses.values()) > 1e-4 * losses["sparsenn"]:
-        raise SystemExit(f"the first losses differ, nothing was timed: {losses}")
-    times = measure(runners, int(arguments.threads), arguments.rounds, arguments.burst)
+    times, ratio = time_steps(runners, arguments, 1e-4)
     dense = min(("torch", "torch_fused"), key=lambda name: times[name].minimum_us)
-    ratio = {name: timing.ratio(entry, times["sparsenn"])["paired"] for name, entry in times.items()}
     peer = times.get("sparseprop")
     print(
         f"{100 * sparsity:7g}% {batch:5d} {shown(times['sparsenn'], 0):>9} {shown(times[dense], 0):>5} "
         f"{shown(peer, 0):>10}   {gain(times, ratio, dense):>14} {gain(times, ratio, 'sparseprop'):>19}",
         flush=True,
     )
-    return {
-        "sparsity": sparsity,
-        "batch": batch,
-        "largest_relative_error": float(error),
-        "us": {name: entry.as_dict() | {"rounds_us": entry.rounds_us} for name, entry in times.items()},
-        "ratio": ratio,
-        "dense": dense,
-    }
+    return as_result(sparsity, batch, error, times, ratio, dense)
 
 
 def main() -> None:

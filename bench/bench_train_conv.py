@@ -25,7 +25,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np  # noqa: E402
 import scipy.sparse  # noqa: E402
 import torch  # noqa: E402
-from bench_train import gain, measure, torch_step  # noqa: E402
+from bench_train import as_result, gain, time_steps, torch_step  # noqa: E402
 
 import sparsenn as snn  # noqa: E402
 from sparsenn.bench import timing  # noqa: E402
@@ -107,25 +107,14 @@ def measure_cell(sparsity: float, batch: int, arguments) -> dict:
         "torch_fused": torch_step(snn.to_torch(model), x, y, fused=True),
         "torch_channels_last": torch_step(last, x, y, fused=True),
     }
-    losses = {name: float(step()) for name, step in runners.items()}
-    if max(losses.values()) - min(losses.values()) > 1e-3 * losses["sparsenn"]:
-        raise SystemExit(f"the first losses differ, nothing was timed: {losses}")
-    times = measure(runners, int(arguments.threads), arguments.rounds, arguments.burst)
+    times, ratio = time_steps(runners, arguments, 1e-3)
     dense = min((name for name in times if name != "sparsenn"), key=lambda name: times[name].minimum_us)
-    ratio = {name: timing.ratio(entry, times["sparsenn"])["paired"] for name, entry in times.items()}
     print(
         f"{100 * sparsity:7g}% {batch:5d} {shown(times['sparsenn'], 0):>10} {shown(times[dense], 0):>10}   "
         f"{gain(times, ratio, dense):>14}   {dense}",
         flush=True,
     )
-    return {
-        "sparsity": sparsity,
-        "batch": batch,
-        "largest_relative_error": float(error),
-        "us": {name: entry.as_dict() | {"rounds_us": entry.rounds_us} for name, entry in times.items()},
-        "ratio": ratio,
-        "dense": dense,
-    }
+    return as_result(sparsity, batch, error, times, ratio, dense)
 
 
 def main() -> None:

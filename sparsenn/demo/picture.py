@@ -15,7 +15,7 @@ def draw_report(report: dict, path: Path) -> None:
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    figure = Figure(figsize=(11, 4.6), dpi=120, layout="constrained")
+    figure = Figure(figsize=(11, 5.4), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
     entries = report["sparse"]
@@ -42,7 +42,7 @@ def draw_report(report: dict, path: Path) -> None:
         axes.set_xticks(places, names)
         axes.set_xlabel("sparsity of the hidden layers")
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=9)
+        axes.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)
     save_figure(figure, path)
 
 

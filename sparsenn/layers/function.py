@@ -4,23 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..graph.coupling import Coupling, slim
+from ..graph.coupling import slim
 from ..graph.node import Node
-from ..graph.value import Dims
-from .layer import Layer
+from .layer import Pointwise
 
 
-class Function(Layer):
+class Function(Pointwise):
     """Fused into the product or pair before it, as activations are; training computes it by itself."""
-
-    def infer(self, dims: Dims) -> Dims:
-        return dims
-
-    def depends(self, mask: np.ndarray) -> np.ndarray:
-        return mask
-
-    def follow(self, coupling: Coupling, node: Node, labels: np.ndarray) -> np.ndarray:
-        return labels
 
     def constant(self, node: Node, z: np.ndarray) -> np.ndarray:
         return np.broadcast_to(finite(self.value(slim(z))), z.shape)

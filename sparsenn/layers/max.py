@@ -6,25 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .pair import Pair, summed_to
+from .extreme import Extreme
 
 
 @dataclass(frozen=True)
-class Max(Pair):
+class Max(Extreme):
     """The larger of x and y, value by value; NaN where one of them is."""
 
     op = "max"
 
     def value(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         return np.maximum(x, y)
-
-    def bound(self, x, y, a, x_bound, y_bound) -> np.ndarray:
-        return np.maximum(x_bound, y_bound)
-
-    def gradient(self, x, y, a, da) -> tuple[np.ndarray, np.ndarray]:
-        """da for the larger, half of it for each where they are equal."""
-        share = np.where(x == y, 0.5, x > y).astype(da.dtype)
-        return summed_to(da * share, x.shape), summed_to(da * (1 - share), y.shape)
 
     def torch_value(self, torch, x, y):
         return torch.maximum(x, y)

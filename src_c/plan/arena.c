@@ -21,9 +21,15 @@ static void find_lives(const snn_plan *plan, slot *slots)
     }
     for (int64_t i = 0; i < plan->step_count; i++) {
         const snn_step *step = &plan->steps[i];
-        for (int64_t k = 0; k < step->operand_count; k++)
-            if (!step->operands[k].constant)
-                slots[step->operands[k].row].last = i;
+        for (int64_t k = 0; k < step->operand_count; k++) {
+            const snn_place *place = &step->operands[k];
+            if (place->constant)
+                continue;
+            slot *read = &slots[place->row];
+            read->last = i;
+            if (snn_place_rows(plan, place) > read->rows)
+                read->rows = snn_place_rows(plan, place);
+        }
         slots[step->result.row] = (slot){.rows = snn_place_rows(plan, &step->result), .first = i, .last = i};
     }
     for (int64_t i = 0; i < plan->out_count; i++)
@@ -124,8 +130,7 @@ snn_status snn_arena_init(snn_plan *plan, int64_t count)
         for (int64_t i = 0; i < count; i++)
             slots[i].number = i;
         qsort(slots, (size_t)count, sizeof *slots, by_rows);
-        // A convolution also reads what it adds for rows that fill up a panel.
-        plan->arena_rows = lay_out(slots, count, placed) + snn_column_stride(plan->most_spare);
+        plan->arena_rows = lay_out(slots, count, placed);
         for (int64_t i = 0; i < count; i++)
             rows[slots[i].number] = slots[i].row;
         set_rows(plan, rows);

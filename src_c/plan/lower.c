@@ -33,7 +33,9 @@ static int fuse_sum(snn_lowering *l, const snn_node *node)
             addend->constant || addend->features != step->outputs || addend->row == step->result.row ||
             snn_value_features(&l->model->values[node->value]) != step->outputs)
             continue;
-        step->operands[step->operand_count++] = *addend;
+        step->operands[step->operand_count] = *addend;
+        step->operands[step->operand_count++].spare =
+            step->result.spare; // read for rows that fill up a panel
         l->places[node->value] = step->result;
         l->makers[node->value] = maker;
         return 1;

@@ -34,8 +34,8 @@ typedef enum snn_step_type {
 /* Where a value lies while a tile runs. */
 typedef struct snn_place {
     int64_t features;
-    int64_t spare;         /* floats behind them that a convolution may write: positions of rows that fill
-                              up a panel */
+    int64_t spare;         /* floats behind them where a convolution writes rows that fill up a panel, or
+                              reads what it adds to those */
     int64_t row;           /* of the arena; a row is a feature of the largest tile */
     int input;             /* of the plan, that is copied there; -1: a step gives it */
     const float *constant; /* (features), not in the arena; or NULL */

@@ -79,12 +79,8 @@ snn_status snn_conv_forward_tiles(snn_conv *c, const float *bias, snn_tiles x,
         status = snn_check_activation(a, x.count, out_features(c), 1);
     if (status)
         return status;
-    for (int64_t r = 0; r < c->rows; r++)
-        c->bias[r] = bias ? bias[r] + 0.0f : 0.0f; // -0 becomes 0, as in plans
-    product p = {.conv = c, .fields = &c->forward, .field_count = 1, .from = x, .to = y, .activation = *a};
-    p.epilogue = (snn_epilogue){c->bias, a->z.values ? SNN_OP_LINEAR : (int)a->type, a->low, a->high};
-    if (!a->z.values)
-        p.activation.type = SNN_NODE_LINEAR; // the kernel's own epilogue does it
+    product p = {.conv = c, .fields = &c->forward, .field_count = 1, .from = x, .to = y};
+    p.epilogue = snn_begin_forward(a, bias, c->rows, c->bias, &p.activation);
     snn_parallel(c->threads, multiply, &p);
     return SNN_OK;
 }

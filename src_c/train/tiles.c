@@ -158,6 +158,17 @@ snn_status snn_check_activation(const snn_activation *a, int64_t count, int64_t 
     return SNN_OK;
 }
 
+snn_epilogue snn_begin_forward(const snn_activation *a, const float *bias, int64_t rows, float *own,
+                               snn_activation *left)
+{
+    for (int64_t r = 0; r < rows; r++)
+        own[r] = bias ? bias[r] + 0.0f : 0.0f; // -0 becomes 0, as in plans
+    *left = *a;
+    if (!a->z.values)
+        left->type = SNN_NODE_LINEAR; // the kernel's own epilogue does it
+    return (snn_epilogue){own, a->z.values ? SNN_OP_LINEAR : (int)a->type, a->low, a->high};
+}
+
 snn_status snn_sparse_forward_tiles(snn_sparse *sparse, const float *bias, snn_tiles x,
                                     const snn_activation *activation, snn_tiles y)
 {
@@ -172,12 +183,8 @@ snn_status snn_sparse_forward_tiles(snn_sparse *sparse, const float *bias, snn_t
         status = snn_check_activation(a, x.count, d->rows, sparse->threads);
     if (status)
         return status;
-    for (int64_t r = 0; r < d->rows; r++)
-        d->bias[r] = bias ? bias[r] + 0.0f : 0.0f; // -0 becomes 0, as in plans
-    product p = {.sparse = sparse, .direction = d, .from = x, .to = y, .activation = *a};
-    p.epilogue = (snn_epilogue){d->bias, a->z.values ? SNN_OP_LINEAR : (int)a->type, a->low, a->high};
-    if (!a->z.values)
-        p.activation.type = SNN_NODE_LINEAR; // the kernel's own epilogue does it
+    product p = {.sparse = sparse, .direction = d, .from = x, .to = y};
+    p.epilogue = snn_begin_forward(a, bias, d->rows, d->bias, &p.activation);
     snn_parallel(sparse->threads, multiply, &p);
     return SNN_OK;
 }
