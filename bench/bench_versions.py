@@ -1,10 +1,11 @@
 """Two builds of the core in one process, taken in turn: what a change costs, cell by cell.
 
-    python bench/bench_versions.py --before FOLDER [--networks mlp bert] [--rounds 3]
+    python bench/bench_versions.py --before FOLDER [--networks mlp bert] [--rounds 3] [--plans 3]
 
 FOLDER: another build of sparsenn, as `pip install --no-deps --target FOLDER .` makes it from another
-commit. Both tune on their own; a cell's ratio is the time before to the time now, by the medians of
-interleaved calls, and above 1 where it got faster. Prints each cell as the middle of the rounds, their
+commit. Each tunes on its own and makes several plans of a network, since where a plan's memory lies moves a
+call of ten microseconds by some percent; a cell's ratio is the time before to the time now, by the medians of
+interleaved calls, of the middle plan of each, and above 1 where it got faster. Prints each cell as the middle of the rounds, their
 geometric mean and the worst. With --threads 1 the clock is the thread's processor time, which stands still
 while another process has the core.
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import random
 import statistics
 import sys
 import time
@@ -63,27 +65,30 @@ def compile_with(core, layers, threads: int, isa: str | None):
     return core.Plan(model, threads=threads, batch_sizes=np.array(BATCHES, np.int64), **options)
 
 
-def compare(before, now, x, seconds: float, clock) -> float:
-    """Median time of a call before to that now; samples of at least 100 us taken in turn."""
-    outs = [np.empty((x.shape[0], plan.outputs), np.float32) for plan in (before, now)]
+def compare(before: list, now: list, x, seconds: float, clock) -> float:
+    """Median time of a call before to that now, of the middle plan of each; samples of at least 100 us taken
+    in turn."""
+    out = np.empty((x.shape[0], now[0].outputs), np.float32)
     calls, taken = 1, 0.0
     while taken < 1e-4:
         calls, start = 2 * calls, clock()
         for _ in range(calls):
-            now.run(x, outs[1])
+            now[0].run(x, out)
         taken = clock() - start
-    times = ([], [])
-    pairs = list(zip((before, now), outs, times, strict=True))
-    end = time.perf_counter() + seconds
+    plans = [plan for pair in zip(before, now, strict=True) for plan in pair]
+    times: list[list[float]] = [[] for _ in plans]
+    turns = list(zip(plans, times, strict=True))
+    end = time.perf_counter() + seconds * len(before)
     while time.perf_counter() < end or len(times[0]) < 7:
-        for plan, out, samples in pairs:
+        for plan, samples in turns:
             plan.run(x, out)  # warm
             start = clock()
             for _ in range(calls):
                 plan.run(x, out)
             samples.append(clock() - start)
-        pairs.reverse()
-    return statistics.median(times[0]) / statistics.median(times[1])
+        random.shuffle(turns)  # which plan ran before one's own matters too
+    medians = [statistics.median(samples) for samples in times]
+    return statistics.median(medians[::2]) / statistics.median(medians[1::2])
 
 
 def parse_arguments(arguments):
@@ -91,7 +96,8 @@ def parse_arguments(arguments):
     parser.add_argument("--before", type=Path, required=True, help="folder of the other build")
     parser.add_argument("--networks", nargs="+", default=["mlp", "bert"], help="files of bench/shapes")
     parser.add_argument("--rounds", type=int, default=3, help="compilations of each; the middle counts")
-    parser.add_argument("--seconds", type=float, default=0.15, help="of calls a cell")
+    parser.add_argument("--plans", type=int, default=3, help="of a network by each build in a round")
+    parser.add_argument("--seconds", type=float, default=0.15, help="of calls a cell and pair of plans")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--isa", default=None)
     return parser.parse_args(arguments)
@@ -110,7 +116,10 @@ def main(arguments=None) -> int:
         for network in networks:
             for sparsity in SPARSITIES:
                 layers = make_layers(network["widths"], sparsity, seed)
-                plans = [compile_with(core, layers, options.threads, options.isa) for core in (old, _core)]
+                plans = [
+                    [compile_with(core, layers, options.threads, options.isa) for _ in range(options.plans)]
+                    for core in (old, _core)
+                ]
                 for batch in BATCHES:
                     x = np.random.default_rng(seed).standard_normal((batch, network["widths"][0]), np.float32)
                     ratio = compare(*plans, x, options.seconds, clock)

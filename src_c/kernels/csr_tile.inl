@@ -141,15 +141,17 @@ static inline __attribute__((always_inline)) void SNN_NAME(csr_tile)(const int R
                         SNN_CSR_ENTRY(1, 1);
                     }
                 }
+                if (!whole && last && p->addend) {
+                    SNN_UNROLL for (int r = 0; r < R; r++) {
+                        const float *addend = p->addend + SNN_NAME(panel_row)(rows, r, R) * (uint64_t)p->addend_stride;
+                        SNN_EACH(v, V) acc[r][v] = vf_add(acc[r][v], vf_load(addend + v * VF_LANES));
+                    }
+                }
+                if (last) SNN_ACTIVATE_PANEL(acc, R, V, e);
                 SNN_UNROLL for (int r = 0; r < R; r++) {
                     const uint64_t row = SNN_NAME(panel_row)(rows, r, R);
                     float *to = whole || last ? y + row * (uint64_t)y_stride : sums + row * (uint64_t)nb;
-                    if (!whole && last && p->addend) {
-                        const float *addend = p->addend + row * (uint64_t)p->addend_stride;
-                        SNN_EACH(v, V) acc[r][v] = vf_add(acc[r][v], vf_load(addend + v * VF_LANES));
-                    }
-                    SNN_EACH(v, V) vf_store(
-                        to + v * VF_LANES, last ? vf_activate(acc[r][v], e) : acc[r][v]);
+                    SNN_EACH(v, V) vf_store(to + v * VF_LANES, acc[r][v]);
                 }
                 rows += R;
             }

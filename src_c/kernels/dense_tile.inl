@@ -41,15 +41,19 @@ static inline __attribute__((always_inline)) void SNN_NAME(dense_tile)(const int
                     }
                 }
             }
+            if (!whole && last && p->addend) {
+                SNN_UNROLL for (int r = 0; r < R; r++) {
+                    const int64_t row = share->first_row + r0 + (r < in_panel ? r : 0);
+                    const float *addend = p->addend + row * p->addend_stride;
+                    SNN_EACH(v, V) acc[r][v] = vf_add(acc[r][v], vf_load(addend + v * VF_LANES));
+                }
+            }
+            if (last) SNN_ACTIVATE_PANEL(acc, R, V, e);
             SNN_UNROLL for (int r = 0; r < R; r++) {
                 if (r >= in_panel) continue;
                 const int64_t row = share->first_row + r0 + r;
                 float *to = whole || last ? y + row * y_stride : sums + row * nb;
-                if (!whole && last && p->addend) {
-                    const float *addend = p->addend + row * p->addend_stride;
-                    SNN_EACH(v, V) acc[r][v] = vf_add(acc[r][v], vf_load(addend + v * VF_LANES));
-                }
-                SNN_EACH(v, V) vf_store(to + v * VF_LANES, last ? vf_activate(acc[r][v], e) : acc[r][v]);
+                SNN_EACH(v, V) vf_store(to + v * VF_LANES, acc[r][v]);
             }
         }
     }

@@ -59,13 +59,16 @@ static inline __attribute__((always_inline)) void SNN_NAME(panel_tile)(const int
                 uint64_t queue = vx_load8(indices);
                 indices += left;
                 for (; left > 0; left--) SNN_PANEL_STEP();
-                SNN_UNROLL for (int r = 0; r < R; r++) {
-                    float *to = whole || last ? y + rows[r] * y_stride : sums + rows[r] * (int64_t)nb;
-                    if (!whole && last && p->addend) {
+                if (!whole && last && p->addend) {
+                    SNN_UNROLL for (int r = 0; r < R; r++) {
                         const float *addend = p->addend + rows[r] * p->addend_stride;
                         SNN_EACH(v, V) acc[r][v] = vf_add(acc[r][v], vf_load(addend + v * VF_LANES));
                     }
-                    SNN_EACH(v, V) vf_store(to + v * VF_LANES, last ? vf_activate(acc[r][v], e) : acc[r][v]);
+                }
+                if (last) SNN_ACTIVATE_PANEL(acc, R, V, e);
+                SNN_UNROLL for (int r = 0; r < R; r++) {
+                    float *to = whole || last ? y + rows[r] * y_stride : sums + rows[r] * (int64_t)nb;
+                    SNN_EACH(v, V) vf_store(to + v * VF_LANES, acc[r][v]);
                 }
                 rows += R;
             }
