@@ -297,6 +297,21 @@ cdef extern from "sparsenn.h" nogil:
                                                const snn_activation *activation, snn_tiles dx)
     snn_status snn_sparse_backward_weight_tiles(snn_sparse *sparse, snn_tiles dy, snn_tiles x, float *ddata,
                                                 float *dbias)
+    ctypedef struct snn_channels:
+        int64_t outer, channels, inner, samples, batch
+        int threads
+
+    snn_status snn_channels_sum(const snn_channels *channels, snn_tiles a, snn_tiles b, double *sums,
+                                double *products)
+    snn_status snn_channels_combine(const char *isa, const snn_channels *channels, const float *p,
+                                    snn_tiles a, const float *q, snn_tiles b, const float *r,
+                                    const snn_activation *activation, snn_tiles y)
+    snn_status snn_tiles_activate(const char *isa, int64_t features, int64_t samples, int threads,
+                                  const snn_activation *activation, snn_tiles z, snn_tiles y)
+    snn_status snn_tiles_slope(const char *isa, int64_t features, int64_t samples, int threads,
+                               const snn_activation *activation, snn_tiles y, snn_tiles dy)
+    snn_status snn_tiles_add(const char *isa, int64_t features, int64_t samples, int threads, snn_tiles a,
+                             snn_tiles b, snn_tiles y)
     snn_status snn_update_values(const snn_update *update, float *values, const float *gradient, float *first,
                                  float *second, int64_t count, int threads)
     snn_status snn_sparse_update(snn_sparse *sparse, const snn_update *update, float *data,

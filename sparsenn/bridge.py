@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copyreg
+from collections.abc import Sequence
 
 import numpy as np
 import scipy.sparse
@@ -52,7 +53,8 @@ def _graph_to_core(model: Model) -> _core.Model:
         layer = node.layer
         attributes = dict(zip(layer.attributes, layer.attribute_values, strict=True)) | layer.integer_values
         if not isinstance(layer, Matrix):
-            return handle.add_node(layer.op, operands, attributes)
+            own = [handle.add_constant(getattr(layer, name)) for name in layer.constants]
+            return handle.add_node(layer.op, operands + own, attributes)
         weight = _csr(layer) if layer.sparse else layer.weight
         return handle.add_node(layer.op, operands, attributes, weight=weight, bias=layer.bias)
 
@@ -84,10 +86,13 @@ def from_core(handle: _core.Model) -> Model:
     }
     values: dict[int, Value | Constant] = {**inputs}
     for node in nodes:
-        for number in node["operands"]:
+        count = len(node["operands"]) - len(_LAYERS[node["op"]].constants)
+        operands, own = node["operands"][:count], node["operands"][count:]
+        for number in operands:
             if number not in values:
                 values[number] = Constant(None, handle.constant(number))
-        values[node["value"]] = _layer(node)(*(values[number] for number in node["operands"]))
+        layer = _layer(node, [handle.constant(number) for number in own])
+        values[node["value"]] = layer(*(values[number] for number in operands))
     outputs = [(name, values[number]) for name, number, _ in handle.outputs_info]
     named = all(name for name, _ in outputs)
     return Model(
@@ -95,15 +100,19 @@ def from_core(handle: _core.Model) -> Model:
     )
 
 
-def _layer(node: dict) -> Layer:
+def _layer(node: dict, own: Sequence[np.ndarray] = ()) -> Layer:
+    """own: the layer's constants."""
     kind = _LAYERS[node["op"]]
+    numbers = dict(zip(kind.attributes, node["attributes"], strict=False))
+    if kind.constants:
+        return kind(*own, **numbers)
     if kind is Linear:
         return Linear(_weight(node), node["bias"])
     if kind is Conv2d:
         return Conv2d.of_window(_weight(node), node["bias"], Window(**node["integers"]))
     if kind in GRAPH_TYPES:
         return kind.of_integers(**node["integers"])
-    return kind(**dict(zip(kind.attributes, node["attributes"], strict=False)))
+    return kind(**numbers)
 
 
 def _weight(node: dict):

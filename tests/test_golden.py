@@ -100,6 +100,15 @@ def wanted_functions() -> snn.Model:
     )
 
 
+def wanted_norm() -> snn.Model:
+    """The model of graph-2.3-norm: batch normalisation of images and of features."""
+    x = snn.Input((2, 3, 3), name="x")
+    h = snn.Conv2d(dense(3, 8).reshape(3, 2, 2, 2))(x)
+    h = snn.BatchNorm(numbers(3), numbers(5)[2:], numbers(9)[6:], [0.5, 1.0, 2.0], momentum=0.25)(h)
+    h = snn.BatchNorm(numbers(12), epsilon=0.125)(snn.Flatten()(snn.ReLU()(h)))
+    return snn.Model(inputs=x, outputs={"y": h, "z": snn.Linear(dense(2, 12))(h)})
+
+
 def assert_same_bits(got, expected):
     assert got.dtype == expected.dtype and got.shape == expected.shape
     assert got.tobytes() == expected.tobytes()
@@ -140,13 +149,16 @@ def test_golden_file_loads(path, tmp_path):
 def test_all_golden_files_are_there():
     assert {path.stem for path in GOLDEN.glob("*.safetensors")} >= {
         *("dense", "csr", "wide", "activations", "activations-1.1", "values", "other_writer"),
-        *("activations-1.3", "graph-2.0", "graph-2.1", "graph-2.2-functions"),
+        *("activations-1.3", "graph-2.0", "graph-2.1", "graph-2.2-functions", "graph-2.3-norm"),
     }
 
 
 @pytest.mark.parametrize(
     "name, make",
-    [("graph-2.0", wanted_graph), ("graph-2.1", wanted_images), ("graph-2.2-functions", wanted_functions)],
+    [
+        *(("graph-2.0", wanted_graph), ("graph-2.1", wanted_images)),
+        *(("graph-2.2-functions", wanted_functions), ("graph-2.3-norm", wanted_norm)),
+    ],
 )
 def test_a_golden_graph_loads(name, make, tmp_path):
     """Its layers, edges, names and dims, as print shows them, what it computes, and its bytes when saved."""
@@ -154,7 +166,7 @@ def test_a_golden_graph_loads(name, make, tmp_path):
     assert str(golden) == str(expected)
     for got, layer in zip(golden.layers, expected.layers, strict=True):
         assert repr(got) == repr(layer)
-        assert isinstance(layer, (snn.Linear, snn.Conv2d)) or got == layer
+        assert isinstance(layer, (snn.Linear, snn.Conv2d, snn.BatchNorm)) or got == layer
     x = {value.name: _given(value.dims[1:]) for value in golden.input_values}
     x = x if len(x) > 1 else next(iter(x.values()))
     got, wanted = golden.predict(x), expected.predict(x)

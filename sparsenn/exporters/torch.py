@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..graph.node import Node
 from ..graph.walk import walk
-from ..layers import LAYER_TYPES, Conv2d, Linear, Matrix
+from ..layers import LAYER_TYPES, BatchNorm, Conv2d, Linear, Matrix
 from ..model import Model
 from ..require import require
 from ._check import check_model, dense_weight
@@ -34,15 +34,18 @@ def _graph_module(torch, model: Model, sparse: bool):
     tracer = GraphAppendingTracer(graph)
     names: dict[int, str] = {}
 
-    def module_name(layer) -> str:
+    def module_name(node: Node) -> str:
+        layer = node.layer
         if id(layer) not in names:
             names[id(layer)] = f"layer{len(names)}"
-            root.add_module(names[id(layer)], _module(torch, layer, sparse))
+            norm = isinstance(layer, BatchNorm)
+            made = layer.to_torch(torch.nn, node.output.dims) if norm else _module(torch, layer, sparse)
+            root.add_module(names[id(layer)], made)
         return names[id(layer)]
 
     def step(node: Node, operands: list):
-        if isinstance(node.layer, (*LAYER_TYPES, Matrix)):
-            return graph.call_module(module_name(node.layer), tuple(operands))
+        if isinstance(node.layer, (*LAYER_TYPES, Matrix, BatchNorm)):
+            return graph.call_module(module_name(node), tuple(operands))
         return node.layer.torch_value(torch, *(Proxy(operand, tracer) for operand in operands)).node
 
     def constant(same):

@@ -13,8 +13,8 @@ from ..layers import Activation, Add, Mul, Reshape, Sub
 from ..model import Model
 from ._convolutions import Convolution, Pad, folded
 from ._patterns import recognised
-from ._steps import Affine, Scale, as_constant, as_identity, build_model, linear, merge_scales
-from ._wires import Erf, Wire, in_order
+from ._steps import Affine, Normalisation, Scale, as_constant, as_identity, build_model, linear, merge_scales
+from ._wires import Erf, Wire, in_order, rewrite
 
 # Features of an output that is an input as it came, and values that a constant is spread over.
 WIDEST_IDENTITY, MOST_SPREAD = 1 << 17, 1 << 22
@@ -22,16 +22,19 @@ WIDEST_IDENTITY, MOST_SPREAD = 1 << 17, 1 << 22
 Named = list[tuple[str, Wire]]
 
 
-def emit(inputs: Named, outputs: Named, *, hint: str = "") -> Model:
+def emit(inputs: Named, outputs: Named, *, hint: str = "", keep_batch_norm: bool = False) -> Model:
     """The Model that computes the outputs of the inputs, where they are needed; hint: how to give sizes.
 
     A chain of layers takes and gives (batch, features), whatever the sizes of its input. ArgumentError for
     weights that are not finite or do not fit, UnsupportedError for what no model can do.
+
+    keep_batch_norm  as layers, not folded
     """
     for name, wire in outputs:
         if not wire.sizes:
             raise UnsupportedError(f"the output {name!r:.80} must keep a dimension beside the batch")
-    wires = folded(recognised([wire for _, wire in outputs]))
+    wires = [wire for _, wire in outputs]
+    wires = folded(recognised(rewrite(wires, _kept) if keep_batch_norm else wires))
     if any(isinstance(wire.step, Erf) for wire in in_order(wires)):
         raise UnsupportedError("op 'Erf' is supported in the formula of GELU alone")
     if any(isinstance(wire.step, Pad) for wire in in_order(wires)):
@@ -46,6 +49,12 @@ def emit(inputs: Named, outputs: Named, *, hint: str = "") -> Model:
         if isinstance(wire.step, Affine) and wire.operands[0].sizes == (None,):
             raise UnsupportedError(f"{wire.step.name} must know its features{hint and ': ' + hint}")
     return graph.model()
+
+
+def _kept(wire: Wire) -> Wire:
+    """A batch normalisation as a layer."""
+    step = wire.step
+    return Wire(step.layer(), wire.operands, wire.sizes) if isinstance(step, Normalisation) else wire
 
 
 def _chain(wire: Wire) -> tuple[list, Wire] | None:

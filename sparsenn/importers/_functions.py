@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -28,7 +29,6 @@ from ._arithmetic import added, against, multiplied, paired, plus, scaled
 from ._data import At, Data, learn
 from ._moves import squeezed
 from ._named import batch_norm
-from ._steps import Scale
 
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -158,11 +158,13 @@ def runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
     return found
 
 
-def normalised(data: Data, mean, variance, gain, offset, *, epsilon: float, at: At) -> Data:
+def normalised(
+    data: Data, mean, variance, gain, offset, *, epsilon: float, at: At, momentum: float | None = 0.1
+) -> Data:
     """Batch normalisation of inference, over the channels in the dimension after the batch."""
     if data.axis != 0:
         raise at.fail_batch("have the batch in dimension 0")
-    scale = batch_norm(mean, variance, gain, offset, epsilon=epsilon, name=at.name)
+    scale = batch_norm(mean, variance, gain, offset, epsilon=epsilon, name=at.name, momentum=momentum)
     if not data.sizes:
         raise at.fail(f"take (batch, channels, ...), got {data}")
     if data.sizes[0] is None:
@@ -170,4 +172,5 @@ def normalised(data: Data, mean, variance, gain, offset, *, epsilon: float, at: 
     if data.sizes[0] not in (None, scale.scale.size):
         raise at.bad(f"have {data.sizes[0]} channels, got {scale.scale.size}")
     channels = (-1, *(1 for _ in data.sizes[1:]))
-    return data.then(Scale(scale.scale.reshape(channels), scale.shift.reshape(channels), at.name))
+    along = {"scale": scale.scale.reshape(channels), "shift": scale.shift.reshape(channels)}
+    return data.then(replace(scale, **along))

@@ -12,7 +12,7 @@ from ._functions import normalised
 from ._keras_tensor import Tensor, flat, image_tensor
 from ._keras_windows import windows
 from ._moves import joined
-from ._steps import Affine, Scale
+from ._steps import Affine, Normalisation, Scale
 from ._wires import Wire
 
 MERGES = ("Add", "Subtract", "Multiply", "Average", "Concatenate")
@@ -122,6 +122,7 @@ class KerasGraph:
         data = normalised(
             tensor.channels_first(data_format, at), self._arrays(layer.moving_mean),
             self._arrays(layer.moving_variance), gain, offset, epsilon=layer.epsilon, at=at,
+            momentum=1.0 - layer.momentum,
         )  # fmt: skip
         return image_tensor(data, data_format)
 
@@ -131,6 +132,8 @@ class KerasGraph:
             if isinstance(step, Affine):
                 weight = tensor.ordered(step.weight.T).T
                 tensor = Tensor(product(tensor.data, weight, step.bias, at))
+            elif isinstance(step, Normalisation):
+                tensor = tensor.like(tensor.data.then(step.mapped(tensor.ordered)))
             elif isinstance(step, Scale):
                 parts = (tensor.ordered(part) for part in (step.scale, step.shift))
                 tensor = tensor.like(tensor.data.then(Scale(*parts, step.name)))

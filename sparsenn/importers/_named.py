@@ -12,7 +12,7 @@ from ..errors import ArgumentError, UnsupportedError
 from ..layers import ACTIVATIONS, LAYER_TYPES, Linear
 from ..model import Model
 from ..sparse_input import checked
-from ._steps import Affine, Scale, build_model
+from ._steps import Affine, Normalisation, Scale, build_model
 
 LAYERS_HELP = "names of layers among the tensors, names of activations, or activation layers such as ReLU()"
 
@@ -61,10 +61,14 @@ def from_tensors(names: Iterable[str], read: Callable[[str], np.ndarray], layers
     return build_model(steps)
 
 
-def batch_norm(mean, variance, gain, offset, *, epsilon: float, name: str) -> Scale:
+def batch_norm(
+    mean, variance, gain, offset, *, epsilon: float, name: str, momentum: float | None = 0.1
+) -> Normalisation:
     """Batch normalisation of inference: gain (x - mean) / sqrt(variance + epsilon) + offset, as a Scale.
 
     All (features,); gain and offset may be None. Source: Ioffe and Szegedy 2015, arXiv:1502.03167
+
+    momentum  the share that a batch has in the running statistics
     """
     shapes = [np.shape(part) for part in (mean, variance, gain, offset) if part is not None]
     if len(shapes[0]) != 1 or len(set(shapes)) > 1:
@@ -77,7 +81,10 @@ def batch_norm(mean, variance, gain, offset, *, epsilon: float, name: str) -> Sc
         shift = -mean * scale
         if offset is not None:
             shift = shift + np.asarray(offset, np.float64)
-    return Scale(scale, shift, name)
+    ones, zeros = np.ones(shapes[0]), np.zeros(shapes[0])
+    arrays = np.stack([ones if gain is None else gain, zeros if offset is None else offset, mean, variance])
+    momentum = 0.1 if momentum is None else float(momentum)
+    return Normalisation(scale, shift, name, arrays, float(epsilon), momentum)
 
 
 class _Tensors:

@@ -89,7 +89,10 @@ def batch_normalization(node: Node) -> Data:
     if len(shapes) != 1 or len(next(iter(shapes))) != 1:
         raise node.bad("have four vectors of one size")
     epsilon = node.attributes.get("epsilon", 1e-5)
-    return _functions.normalised(node.data(), mean, variance, gain, offset, epsilon=epsilon, at=node)
+    momentum = 1.0 - node.attributes.get("momentum", 0.9)
+    return _functions.normalised(
+        node.data(), mean, variance, gain, offset, epsilon=epsilon, at=node, momentum=momentum
+    )
 
 
 def constant(node: Node):

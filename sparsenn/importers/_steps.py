@@ -1,21 +1,21 @@
 """What every importer makes: a list of steps, and the Model that they become.
 
-    Affine (weight, bias)   Scale (a normalisation: scale, shift)   Against (layer, constant)   ReLU() ...
+    Affine (weight, bias)   Scale (scale, shift; also Normalisation)   Against (layer, constant)   ReLU() ...
 
 Arithmetic on weights is done in float64 and rounded to float32 once; a weight that needs none keeps its bits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse
 
 from ..errors import ArgumentError, UnsupportedError
 from ..graph.value import Value
-from ..layers import Linear, Matrix, Pair
+from ..layers import BatchNorm, Linear, Matrix, Pair
 from ..model import Model
 
 # Share of zeros from which a weight is stored as CSR: about where the sparse kernels overtake the dense one.
@@ -42,6 +42,24 @@ class Scale:
     @property
     def is_identity(self) -> bool:
         return bool((self.scale == 1).all() and not np.any(self.shift))
+
+
+@dataclass(frozen=True)
+class Normalisation(Scale):
+    """A Scale that is a batch normalisation, with what it is made of."""
+
+    arrays: np.ndarray  # (4, channels): gain, offset, mean, variance
+    epsilon: float
+    momentum: float
+
+    def mapped(self, order: Callable[[np.ndarray], np.ndarray]) -> Normalisation:
+        """Of features in another order."""
+        arrays = np.stack([order(array) for array in self.arrays])
+        return replace(self, scale=order(self.scale), shift=order(self.shift), arrays=arrays)
+
+    def layer(self) -> BatchNorm:
+        arrays = [as_constant(array, self.name) for array in self.arrays]
+        return BatchNorm(*arrays, epsilon=self.epsilon, momentum=self.momentum)
 
 
 @dataclass(frozen=True)

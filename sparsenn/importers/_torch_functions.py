@@ -53,7 +53,9 @@ def batch_norm(
         (running_mean, running_var, weight, bias), ("mean", "variance", "weight", "bias"), strict=True
     )
     arrays = [at.array(tensor, name) for tensor, name in parts]
-    return _functions.normalised(at.data(input), *arrays, epsilon=at.number(eps, "eps"), at=at)
+    return _functions.normalised(
+        at.data(input), *arrays, epsilon=at.number(eps, "eps"), at=at, momentum=momentum
+    )
 
 
 def dropout(at: Place, input, p=0.5, training=True, inplace=False) -> Data:

@@ -29,7 +29,7 @@ def _batch_norm(at: Place, module: nn.BatchNorm1d, data: Data) -> Data:
     _check_evaluation(at, module)
     names = ("running_mean", "running_var", "weight", "bias")
     parts = [at.array(getattr(module, name), name) for name in names]
-    return _functions.normalised(data, *parts, epsilon=module.eps, at=at)
+    return _functions.normalised(data, *parts, epsilon=module.eps, at=at, momentum=module.momentum)
 
 
 def _dropout(at: Place, module: nn.Module, data: Data) -> Data:

@@ -21,7 +21,7 @@ from ._torch_trace import ROOT, Tracer, kind_of
 from ._wires import Sizes, in_order
 
 
-def read_module(module: nn.Module, example=None) -> Model:
+def read_module(module: nn.Module, example=None, *, keep_batch_norm: bool = False) -> Model:
     """The Model of module in evaluation mode, which is left as it was.
 
     UnsupportedError for what is not known, and where module gives other outputs.
@@ -38,7 +38,7 @@ def read_module(module: nn.Module, example=None) -> Model:
         for name, wire in starts:
             if wire in needed and None in wire.sizes:
                 raise UnsupportedError(f"module must know the features of its input {name!r}: {HINT}")
-        model = emit(starts, outputs, hint=HINT)
+        model = emit(starts, outputs, hint=HINT, keep_batch_norm=keep_batch_norm)
         used = [name for name, wire in starts if wire in needed]
         if not _agrees(module, model, inputs, sizes=graph.sizes, used=used):
             raise disagreement(f"{ROOT} ({kind_of(module)})")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..checks import check_flag
 from ..errors import ArgumentError, UnsupportedError
 from ..graph.dims import features_of
 from ..layers import (
@@ -51,7 +52,7 @@ SHORT = ("float16", "bfloat16")
 LARGEST = float(np.finfo(np.float32).max)
 
 
-def from_keras(model) -> Model:
+def from_keras(model, *, keep_batch_norm: bool = False) -> Model:
     """The network of a built keras.Model, as it works in inference, on whichever backend.
 
     Dense, Activation (relu, relu6, tanh, sigmoid, gelu, silu, elu, hard_sigmoid, hard_silu, softplus, mish,
@@ -62,17 +63,21 @@ def from_keras(model) -> Model:
     ends, and have their channels first in between. UnsupportedError names the first layer that is not
     supported, or that has a call of its own, is quantized, or is called with training=True. At last the model
     is called and compared with the result.
+
+    keep_batch_norm  False: BatchNormalization is folded into the layers beside it; True: it becomes a
+                     BatchNorm layer, to train on, which plans fold
     """
+    keep = check_flag("keep_batch_norm", keep_batch_norm)
     keras = require("keras", extra="keras", caller="from_keras")
     if not isinstance(model, keras.Model):
         raise TypeError(f"model must be a keras.Model, got {type(model).__name__}")
     if not model.built:
         raise ArgumentError("model must be built, so that it has weights: call it or give it an input shape")
-    if needs_graph(keras, model):
+    if keep or needs_graph(keras, model):
         graph = KerasGraph(
             keras, model, convert=_convert, arrays=_array, check=_check_own_code, describe=_describe
         )
-        result = emit(*graph.wires())
+        result = emit(*graph.wires(), keep_batch_norm=keep)
     else:
         steps: list = []
         for layer in _chain(keras, model):
@@ -252,7 +257,11 @@ def _batch_normalization(layer, where: str) -> list[Scale]:
         raise UnsupportedError(f"{where} must be over the features, got axis={layer.axis}")
     gain, offset = (_array(part) if part is not None else None for part in (layer.gamma, layer.beta))
     mean, variance = _array(layer.moving_mean), _array(layer.moving_variance)
-    return [batch_norm(mean, variance, gain, offset, epsilon=layer.epsilon, name=where)]
+    return [
+        batch_norm(
+            mean, variance, gain, offset, epsilon=layer.epsilon, name=where, momentum=1 - layer.momentum
+        )
+    ]
 
 
 def _array(variable) -> np.ndarray:

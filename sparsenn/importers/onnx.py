@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
+from ..checks import check_flag
 from ..model import Model
 from ..require import require
 
@@ -14,6 +15,7 @@ def from_onnx(
     *,
     output: str | Sequence[str] | None = None,
     input_shapes: Mapping[str, Sequence[int | None]] | None = None,
+    keep_batch_norm: bool = False,
 ) -> Model:
     """The network of an ONNX file.
 
@@ -21,6 +23,8 @@ def from_onnx(
     output        the name of the output to import, or several. None: every output of floats
     input_shapes  shapes (batch, ...) of inputs by name, None for a size that is not fixed; needed only where
                   the file leaves sizes open that the import must know: errors say which
+    keep_batch_norm  False: BatchNormalization is folded into the layers beside it; True: it becomes a
+                  BatchNorm layer, to train on, which plans fold
 
     Supported: Conv, ConvTranspose, MaxPool, AveragePool, GlobalAveragePool, GlobalMaxPool, nearest Resize and
     Upsample, Gemm, MatMul with a constant (also over the last of several dimensions), Add, Sub, Mul, Sum,
@@ -45,6 +49,7 @@ def from_onnx(
 
     if not isinstance(model, (str, bytes, bytearray, memoryview, os.PathLike, onnx.ModelProto)):
         raise TypeError(f"model must be a path, bytes or an onnx.ModelProto, got {type(model).__name__}")
+    keep = check_flag("keep_batch_norm", keep_batch_norm)
     names = [output] if isinstance(output, str) else output
     if names is not None and (
         not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names)
@@ -52,4 +57,4 @@ def from_onnx(
         raise TypeError(f"output must be a name, a list of names or None, got {output!r:.80}")
     proto, folder = read_model(model)
     graph = Graph(proto, folder, output=names, input_shapes=input_shapes)
-    return emit(*graph.wires(), hint=graph.hint())
+    return emit(*graph.wires(), hint=graph.hint(), keep_batch_norm=keep)

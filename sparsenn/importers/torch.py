@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from ..checks import check_flag
 from ..model import Model
 from ..require import require
 from ._named import from_tensors
 
 
-def from_torch(module, example=None, *, layers: Iterable | None = None) -> Model:
+def from_torch(
+    module, example=None, *, layers: Iterable | None = None, keep_batch_norm: bool = False
+) -> Model:
     """The network of a torch module, as it works in evaluation mode.
 
     module   an nn.Module, or a state_dict
@@ -17,6 +20,8 @@ def from_torch(module, example=None, *, layers: Iterable | None = None) -> Model
              parameters: tensors or arrays of floats; their shapes count. Needed where the weights do not tell
              the shapes; without it, an input is (batch, features)
     layers   for a state_dict, which says nothing of the order: see from_safetensors
+    keep_batch_norm  False: BatchNorm is folded into the layers beside it; True: it becomes a BatchNorm
+             layer, to train on, which plans fold. Of modules alone
 
     Supported, as modules, functions, methods and operators: Linear and matmul with a parameter, ReLU, ReLU6,
     LeakyReLU, Hardtanh, clamp, Tanh, Sigmoid, GELU (exact), SiLU, ELU, Softmax over the features, BatchNorm1d
@@ -32,16 +37,19 @@ def from_torch(module, example=None, *, layers: Iterable | None = None) -> Model
     run and compared with the result. It is left as it was.
     """
     torch = require("torch", extra="torch", caller="from_torch")
+    keep = check_flag("keep_batch_norm", keep_batch_norm)
     if isinstance(module, torch.nn.Module):
         if layers is not None:
             raise TypeError("layers must be given with a state_dict alone: a module knows its own order")
         from ._torch_read import read_module  # it imports torch
 
-        return read_module(module, example)
+        return read_module(module, example, keep_batch_norm=keep)
     if not isinstance(module, Mapping):
         raise TypeError(f"module must be a torch.nn.Module or a state_dict, got {type(module).__name__}")
     if example is not None:
         raise TypeError("example must be given with a module alone: a state_dict is a list of layers")
+    if keep:
+        raise TypeError("keep_batch_norm must be given with a module alone: a state_dict is a list of layers")
     if layers is None:
         raise TypeError(
             "layers must be given with a state_dict: the names of its layers and activations in order"

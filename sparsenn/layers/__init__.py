@@ -9,6 +9,7 @@ from .abs import Abs
 from .add import Add
 from .avg_pool2d import AvgPool2d
 from .axis_softmax import AxisSoftmax
+from .batch_norm import BatchNorm
 from .clipped_relu import ClippedReLU
 from .concat import Concat
 from .conv2d import Conv2d
@@ -60,9 +61,10 @@ LAYER_TYPES = (Linear, *_KINDS)  # of a chain
 _MOVES = (Concat, Slice, Reshape, Transpose)
 _WINDOWS = (Conv2d, MaxPool2d, AvgPool2d)
 _OVER_AXES = (ReduceSum, ReduceMean, ReduceMax, ReduceMin, AxisSoftmax)
+_NORMS = (BatchNorm,)
 _PAIRS = (Add, Mul, Sub, Div, Min, Max, PReLU)
 _FUNCTIONS = (Abs, Exp, Log, Sqrt)
-GRAPH_TYPES = (*_PAIRS, *_FUNCTIONS, *_MOVES, *_WINDOWS, *_OVER_AXES)  # of a graph alone
+GRAPH_TYPES = (*_PAIRS, *_FUNCTIONS, *_MOVES, *_WINDOWS, *_OVER_AXES, *_NORMS)  # of a graph alone
 
 # What `import sparsenn` offers. Split and Flatten make other layers.
 __all__ = [kind.__name__ for kind in (*LAYER_TYPES, *GRAPH_TYPES, Split, Flatten)]

@@ -25,6 +25,7 @@ class Layer(ABC):
     op: ClassVar[str]  # its name in the core and in model files
     attributes: ClassVar[tuple[str, ...]] = ()  # names of its float attributes, in the core's order
     integers: ClassVar[tuple[str, ...]] = ()  # of those that are whole numbers, or one list of them
+    constants: ClassVar[tuple[str, ...]] = ()  # names of arrays of its own, behind its operands in the core
     operands: ClassVar[tuple[int, float]] = (1, 1)  # how many it takes, at least and at most
     takes_constants: ClassVar[bool] = False  # an operand may be one
     onnx_opset: ClassVar[int] = 13  # the oldest that has what to_onnx writes

@@ -14,10 +14,11 @@ from .. import _core
 from ..errors import ArgumentError, UnsupportedError
 from ..graph.node import Node
 from ..graph.value import Value
-from ..layers import Activation, Conv2d, Linear, Softmax
+from ..layers import Activation, BatchNorm, Conv2d, Linear, Softmax
 from ..model import Model
+from .norm import NormStep, Pass
 from .places import Place
-from .steps import ActivationStep, BlasStep, KernelStep, LayerStep
+from .steps import ActivationStep, BlasStep, KernelStep, LayerStep, LinearStep
 from .tiles import Layout
 
 _SMALL = 2**20  # weights of a dense layer that goes through the sparse kernels beside sparse layers
@@ -41,13 +42,15 @@ class Network:
         self.threads, self.isa = threads if beside_sparse else 1, isa
         samples = _core.tile_samples(isa) if beside_sparse else 0
         self.layout = Layout(samples, self.threads if beside_sparse else 0, self.threads, isa)
-        maker = _Maker(model, self.layout, beside_sparse=beside_sparse)
+        self._pass = Pass()
+        maker = _Maker(model, self.layout, self._pass, beside_sparse=beside_sparse)
         self.steps = maker.steps
         self.inputs = tuple(value.dims[1:] for value in model.input_values)
         self.outputs = tuple(value.dims[1] for value in model.output_values)
         self.softmax = tuple(isinstance(v.producer.layer, Softmax) for v in model.output_values)
         self.parameters = [parameter for step in self.steps for parameter in step.parameters]
-        self.linear_steps = [step for step in self.steps if step.parameters]
+        self.linear_steps = [step for step in self.steps if isinstance(step, LinearStep)]
+        self.norm_steps = [step for step in self.steps if isinstance(step, NormStep)]
         self._sources = [maker.places[value] for value in model.input_values]
         self._results = [maker.places[value] for value in model.output_values]
         self._wanted = [place for place in maker.places.values() if place.wanted]
@@ -56,7 +59,7 @@ class Network:
 
     def check_unchanged(self) -> None:
         """RuntimeError when an array of the model was replaced, so that training would miss the model."""
-        for step in self.linear_steps:
+        for step in self.steps:
             step.check_unchanged()
 
     def refresh(self) -> None:
@@ -64,13 +67,17 @@ class Network:
         for parameter in self.parameters:
             parameter.refresh()
 
-    def forward(self, features: Sequence[np.ndarray], logits: tuple[bool, ...]) -> list[np.ndarray]:
+    def forward(
+        self, features: Sequence[np.ndarray], logits: tuple[bool, ...], *, training: bool
+    ) -> list[np.ndarray]:
         """features (batch, ...) of each input -> (outputs, batch) of each output.
 
-        logits  for each output, whether it is wanted without the Softmax that gives it
+        logits    for each output, whether it is wanted without the Softmax that gives it
+        training  whether batches are normalised by their own statistics
         """
         steps, results = self._route(logits)
         batch = len(features[0])
+        self._pass.samples, self._pass.training = batch, training
         for place, given in zip(self._sources, features, strict=True):
             place.load(given, self.layout)
         for step in steps:
@@ -88,6 +95,11 @@ class Network:
         for step in reversed(steps):
             if step.result.wanted:
                 step.backward()
+
+    def move_statistics(self) -> None:
+        """Takes the last batch that trained into the running statistics."""
+        for step in self.norm_steps:
+            step.move_statistics()
 
     def _route(self, logits: tuple[bool, ...]) -> tuple[list, list]:
         """The steps that are needed, and the places that they lead to: with logits, before a Softmax."""
@@ -114,7 +126,7 @@ def _check_model(model) -> None:
     if not model.linear_layers:
         raise ArgumentError("model must hold at least one Linear or Conv2d to train, got none")
     counts = Counter(id(node.layer) for node in model.nodes)
-    for layer in model.linear_layers:
+    for layer in (*model.linear_layers, *model.norm_layers):
         if counts[id(layer)] > 1:
             raise ArgumentError(
                 f"model must not hold one {type(layer).__name__} object twice: it would be updated twice"
@@ -138,8 +150,8 @@ class _Maker:
     activation that alone reads such a layer is part of its step.
     """
 
-    def __init__(self, model: Model, layout: Layout, *, beside_sparse: bool):
-        self.layout, self.beside_sparse = layout, beside_sparse
+    def __init__(self, model: Model, layout: Layout, current: Pass, *, beside_sparse: bool):
+        self.layout, self.current, self.beside_sparse = layout, current, beside_sparse
         self.readers = Counter(operand for node in model.nodes for operand in node.inputs)
         self.readers.update(model.output_values)
         self.followers = {node.inputs[0]: node for node in model.nodes if self._may_fuse(node)}
@@ -170,12 +182,13 @@ class _Maker:
             isinstance(layer, Linear)
             and (layer.sparse or (self.beside_sparse and layer.weight.size <= _SMALL))
         ):
-            follower = self.followers.get(node.output)
-            result = self._put(node.output if follower is None else follower.output)
-            activation = None if follower is None else follower.layer
-            fused |= set() if follower is None else {follower}
+            activation, result = self._followed(node, fused)
             source = self.places[node.inputs[0]]
             step = KernelStep(index, layer, activation, source, result, self.layout)
+        elif isinstance(layer, BatchNorm):
+            activation, result = self._followed(node, fused)
+            source = self.places[node.inputs[0]]
+            step = NormStep(index, layer, activation, source, result, self.layout, self.current)
         elif isinstance(layer, Linear):
             result = self._put(node.output)
             step = BlasStep(index, layer, self.places[node.inputs[0]], result)
@@ -185,6 +198,14 @@ class _Maker:
         operands = [self.places[operand] for operand in node.inputs if isinstance(operand, Value)]
         result.wanted = bool(step.parameters) or any(place.wanted for place in operands)
         self.steps.append(step)
+
+    def _followed(self, node: Node, fused: set[Node]) -> tuple[Activation | None, Place]:
+        """The activation that becomes part of a node's step, or None, and the place of the result."""
+        follower = self.followers.get(node.output)
+        if follower is None:
+            return None, self._put(node.output)
+        fused.add(follower)
+        return follower.layer, self._put(follower.output)
 
     def _plain(self, node: Node, result: Place):
         layer = node.layer

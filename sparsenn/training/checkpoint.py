@@ -19,7 +19,7 @@ from ..bridge import from_bytes, to_bytes
 from ..errors import ArgumentError, FormatError, VersionError
 from ..file_replace import replace_file
 from ..graph.value import Value
-from ..layers import ACTIVATIONS, Linear, Matrix
+from ..layers import ACTIVATIONS, BatchNorm, Linear, Matrix
 from ..model import Model
 from ..paths import as_path, open_regular
 from .archive import pack_arrays, unpack_arrays
@@ -217,6 +217,8 @@ def _structure(model: Model) -> tuple:
         layer = node.layer
         if isinstance(layer, Matrix):
             layer = (type(layer).__name__, layer.shape, layer.sparse, layer.integer_values)
+        elif isinstance(layer, BatchNorm):
+            layer = (type(layer).__name__, layer.channels, layer.attribute_values)
         nodes.append((layer, tuple(reads)))
         numbers[node.output] = len(numbers)
     ports = tuple((value.name, value.dims) for value in model.input_values)
@@ -227,6 +229,8 @@ def put_model(source: Model, target: Model) -> None:
     """Gives target the arrays of source, a model of the same layers."""
     for a, b in zip(source.linear_layers, target.linear_layers, strict=True):
         b.weight, b.bias = a.weight, a.bias
+    for a, b in zip(source.norm_layers, target.norm_layers, strict=True):
+        b.arrays = a.arrays
 
 
 def _most_columns(file_bytes: int) -> int:

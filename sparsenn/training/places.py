@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 
+from .. import _core
+from ..layers import Activation
 from .tiles import Buffer, Layout
 
 
@@ -68,6 +70,16 @@ class Place:
         """An array to fill with a gradient, that add then takes; of the shape of the value."""
         tiles, _, samples = self.value.shape
         return (self._slopes if self.slope is None else self._others).take(tiles, samples)
+
+    def slope_back(self, activation: Activation, layout: Layout) -> None:
+        """The slope times that of the activation which gave the value."""
+        n, y, dy = self.features, self.value, self.slope
+        if layout.samples:
+            core = _core.Activation(activation.op, *activation.attribute_values)
+            _core.tiles_slope(n, core, self.z, y, dy, threads=layout.threads, isa=layout.isa)
+        else:
+            z = y if self.z is None else self.z
+            dy[:, :n] = activation.gradient(z[:, :n], y[:, :n], dy[:, :n])
 
     def add(self, slope: np.ndarray) -> None:
         """Takes the array that begin gave, filled."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..checks import check_real
 from ..errors import ArgumentError, FormatError
-from ..layers import Matrix
+from ..layers import BatchNorm, Matrix
 from ..model import Model
 from .checkpoint import Parts, generator_state, reading, whole
 from .history import History
@@ -82,6 +82,8 @@ def read_progress(parts: Parts, model: Model, optimizer: Optimizer) -> Progress:
             sizes[f"{index}.weight"] = layer.nnz
             if layer.bias is not None:
                 sizes[f"{index}.bias"] = layer.shape[0]
+        elif isinstance(layer, BatchNorm):
+            sizes |= {f"{index}.{name}": layer.channels for name in ("scale", "shift")}
     states = {
         name: {
             slot: parts.take(f"state.{name}.{slot}", np.float32, shape=(size,)).copy()

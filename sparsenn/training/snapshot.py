@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse
 
+from ..layers import BatchNorm
+
 
 class Snapshot:
     """The values of a model at one time. Patterns are not copied: training never changes one in place."""
 
     def __init__(self, model):
         self._layers = [_copy(layer) for layer in model.linear_layers]
+        self._norms = [layer.copy().arrays for layer in model.norm_layers]
 
     def restore(self, trainer) -> None:
         """Puts the values back, and the patterns where they have changed since."""
@@ -24,6 +27,9 @@ class Snapshot:
                 layer.weight, changed = weight, True
             if bias is not None:
                 layer.bias[...] = bias
+        for norm, arrays in zip(trainer.model.norm_layers, self._norms, strict=True):
+            for own, saved in zip(norm.arrays, arrays, strict=True):
+                own[...] = saved
         if changed:
             trainer.rebuild()
         else:
@@ -38,6 +44,9 @@ class Snapshot:
             arrays.update({f"{prefix}.{index}.weight{part}": array for part, array in parts.items()})
             if bias is not None:
                 arrays[f"{prefix}.{index}.bias"] = bias
+        for index, own in enumerate(self._norms):
+            names = (f"{prefix}.norm.{index}.{name}" for name in BatchNorm.constants)
+            arrays.update(zip(names, own, strict=True))
         return arrays
 
     @classmethod
@@ -50,6 +59,11 @@ class Snapshot:
             if layer.bias is not None:
                 bias = parts.take(f"{prefix}.{index}.bias", np.float32, shape=layer.bias.shape)
             snapshot._layers[index] = (weight, bias)
+        for index, norm in enumerate(model.norm_layers):
+            names = [f"{prefix}.norm.{index}.{name}" for name in norm.constants]
+            snapshot._norms[index] = tuple(
+                parts.take(name, np.float32, shape=(norm.channels,)) for name in names
+            )
         return snapshot
 
 

@@ -120,9 +120,7 @@ class KernelStep(LinearStep):
     def backward(self) -> None:
         source, result, dy = self.source, self.result, self.result.slope
         if self.activation is not None and not result.sloped:
-            n, y = result.features, result.value
-            z = y if result.z is None else result.z
-            dy[:, :n] = self.activation.gradient(z[:, :n], y[:, :n], dy[:, :n])
+            result.slope_back(self.activation, self._layout)
         bias_gradient = None if self.bias_parameter is None else self.bias_parameter.gradient
         self.operator.backward_weight_tiles(
             dy, source.value, self.weight_parameter.flat_gradient, bias_gradient

@@ -145,13 +145,14 @@ class Trainer:
                 if key not in updates:
                     updates[key] = self._new_update(*key)
                 self._move(parameter, updates[key])
+            network.move_statistics()
         return loss, correct
 
     def accumulate(self, samples: Samples) -> tuple[float, float | None]:
         """Fills every parameter's gradient -> loss, correct predictions. The model does not change."""
         masks = self._drop_weights() if self.rules.weight_drop else []
         try:
-            loss, correct, slopes = self._forward(samples)
+            loss, correct, slopes = self._forward(samples, training=True)
             if not np.isfinite(loss):
                 raise DivergedError(
                     f"loss must be finite, got {loss} at step {self.step_count + 1}: "
@@ -193,16 +194,16 @@ class Trainer:
                 np.clip(parameter.values, *np.float32(self.rules.weight_range), out=parameter.values)
             parameter.refresh()
 
-    def _forward(self, samples: Samples) -> tuple[float, float | None, list[np.ndarray]]:
+    def _forward(self, samples: Samples, *, training: bool) -> tuple[float, float | None, list[np.ndarray]]:
         """-> loss, correct predictions (None for a regression), gradient of each output (outputs, batch)."""
-        outputs = self.network.forward(samples.features, self._objective.logits)
+        outputs = self.network.forward(samples.features, self._objective.logits, training=training)
         return self._objective(outputs, samples.targets, samples.weights)
 
     def evaluate_prepared(self, samples: Samples) -> tuple[float, float | None]:
         tally = Tally()
         for start in range(0, len(samples), _EVALUATION_BATCH):
             part = samples.take(slice(start, start + _EVALUATION_BATCH))
-            loss, correct, _ = self._forward(part)
+            loss, correct, _ = self._forward(part, training=False)
             tally.add(loss, correct, len(part), part.weights)
         return tally.loss, tally.accuracy
 
@@ -216,7 +217,7 @@ class Trainer:
 
         Read-only arrays of the model are replaced by copies first.
         """
-        for layer in getattr(self.model, "linear_layers", ()):
+        for layer in (*getattr(self.model, "linear_layers", ()), *getattr(self.model, "norm_layers", ())):
             layer.make_writable()
         self.network = Network(self.model, threads=self._threads, isa=self._isa)
         for parameter in self.network.parameters:

@@ -28,6 +28,7 @@ typedef enum snn_op_kind {
     SNN_KIND_SOFTMAX,   /* over some axes: axes says which */
     SNN_KIND_REDUCE,    /* some axes become one place each: axes says which; kernels/reduce.inl */
     SNN_KIND_PAIR,      /* two values for a value, broadcast as in numpy: kernels/pair.inl */
+    SNN_KIND_NORM,      /* a factor and a shift of each channel: no plan has it, plan/fold.c comes before */
     SNN_KIND_MOVE,      /* features in other places: moves says which */
     SNN_KIND_VIEW       /* other dims of the same features */
 } snn_op_kind;
@@ -56,7 +57,7 @@ typedef struct snn_op {
     int type;         /* SNN_OP_... */
     const char *name; /* in files and reports */
     snn_op_kind kind;
-    int minor;                                  /* the minor version of the file format that brought it */
+    int minor;       /* the minor version of the file format that brought it */
     int graph_minor; /* of an op that chains have too: the minor version of graphs that brought it */
     int is_graph;    /* in graphs alone: format 2.minor */
     int least_operands, most_operands;          /* 0: one */

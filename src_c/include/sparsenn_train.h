@@ -122,6 +122,37 @@ SNN_API snn_status snn_conv_backward_input_tiles(snn_conv *conv, snn_tiles dy, s
 SNN_API snn_status snn_conv_backward_weight_tiles(snn_conv *conv, snn_tiles dy, snn_tiles x, float *ddata,
                                                   float *dbias);
 
+/* ---- value by value ---------------------------------------------------------------------------- */
+
+/* Tiles of any number of samples, whose features are (outer, channels, inner); images have an inner of 1. Of
+ * the samples batch count, those that fill up the last tile do not. threads 0: the default of snn_cpu_query.
+ */
+typedef struct snn_channels {
+    int64_t outer, channels, inner, samples, batch;
+    int threads;
+} snn_channels;
+
+/* sums (channels) of a, products (channels) of a b, over all else; in double, the same bits for any threads.
+ */
+SNN_API snn_status snn_channels_sum(const snn_channels *channels, snn_tiles a, snn_tiles b, double *sums,
+                                    double *products);
+/* y = activation(p a + q b + r), p, q and r (channels) each; b may have no values. What fills up the last
+ * tile is 0 before the activation. activation may be NULL; where it has z, its argument is kept there. y may
+ * be a or b. */
+SNN_API snn_status snn_channels_combine(const char *isa, const snn_channels *channels, const float *p,
+                                        snn_tiles a, const float *q, snn_tiles b, const float *r,
+                                        const snn_activation *activation, snn_tiles y);
+/* y = activation(z), features (a tile) of so many samples; the strides are alike. */
+SNN_API snn_status snn_tiles_activate(const char *isa, int64_t features, int64_t samples, int threads,
+                                      const snn_activation *activation, snn_tiles z, snn_tiles y);
+/* dy times the slope of the activation, by its output y, and its argument z where that needs it. Tiles
+ * are of whole vectors, as those of snn_tile_samples_for. */
+SNN_API snn_status snn_tiles_slope(const char *isa, int64_t features, int64_t samples, int threads,
+                                   const snn_activation *activation, snn_tiles y, snn_tiles dy);
+/* y = a + b; y may be a or b. */
+SNN_API snn_status snn_tiles_add(const char *isa, int64_t features, int64_t samples, int threads, snn_tiles a,
+                                 snn_tiles b, snn_tiles y);
+
 /* ---- optimizers -------------------------------------------------------------------------------- */
 
 typedef enum snn_optimizer {

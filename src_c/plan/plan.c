@@ -1,4 +1,5 @@
 /* model -> plan: steps with fused activations, packed weights, chosen kernels. */
+#include "plan/fold.h"
 #include "plan/problem.h"
 #include "plan/step.h"
 
@@ -57,6 +58,7 @@ snn_status snn_plan_create(const snn_model *model, const snn_plan_options *optio
     if (status)
         return status;
 
+    snn_model *folded = NULL;
     snn_plan *plan = snn_alloc(1, sizeof *plan);
     if (plan) {
         plan->isa = isa;
@@ -68,9 +70,13 @@ snn_status snn_plan_create(const snn_model *model, const snn_plan_options *optio
     if (!plan || !plan->pool || !plan->crowd)
         status = snn_fail(SNN_ERROR_MEMORY, "out of memory for a plan");
     if (!status)
-        status = snn_lower(model, plan);
+        status = snn_fold_norms(model, &folded);
+    const snn_model *lowered = folded ? folded : model;
     if (!status)
-        status = choose_kernels(plan, model, options);
+        status = snn_lower(lowered, plan);
+    if (!status)
+        status = choose_kernels(plan, lowered, options);
+    snn_model_free(folded);
     if (!status && !snn_schedule_init(plan))
         status = snn_fail(SNN_ERROR_MEMORY, "out of memory for a plan");
     if (status) {

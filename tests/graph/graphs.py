@@ -194,6 +194,42 @@ def functions() -> Case:
     return Case("functions", model, exact)
 
 
+def normalised() -> Case:
+    """Batch normalisation before and behind a convolution, behind a sum and between linear layers."""
+    rng = np.random.default_rng(15)
+
+    def norm(channels: int) -> snn.BatchNorm:
+        return snn.BatchNorm(
+            rng.uniform(0.5, 1.5, channels),
+            *rng.standard_normal((2, channels)),
+            rng.uniform(0.3, 2, channels),
+        )
+
+    def apply_norm(layer: snn.BatchNorm, x: np.ndarray) -> np.ndarray:
+        scale, shift, mean, variance = (
+            array.astype(np.float64).reshape(-1, *[1] * (x.ndim - 2)) for array in layer.arrays
+        )
+        return scale * (x - mean) / np.sqrt(variance + layer.epsilon) + shift
+
+    kernels = [rng.standard_normal(shape).astype(np.float32) / 3 for shape in ((4, 3, 3, 3), (4, 4, 3, 3))]
+    kernels[1][rng.random(kernels[1].shape) < 0.6] = 0
+    first, second = snn.Conv2d(kernels[0], rng.standard_normal(4)), snn.Conv2d(kernels[1], padding=1)
+    second = second.with_weight(scipy.sparse.csr_array(second.weight), None)
+    norms, third = [norm(channels) for channels in (3, 4, 4, 5)], linear(5, 80, 16)
+    third.weight *= np.float32(0.02)
+    x = snn.Input((3, 6, 7), name="x")
+    h = snn.ReLU()(norms[1](first(norms[0](x))))
+    h = norms[2](snn.Add()(second(h), h))
+    model = snn.Model(inputs=x, outputs=snn.ReLU()(norms[3](third(snn.Flatten()(h)))))
+
+    def exact(given):
+        h = relu(apply_norm(norms[1], convolve(first, apply_norm(norms[0], given["x"]))))
+        h = apply_norm(norms[2], convolve(second, h) + h)
+        return {"y": relu(apply_norm(norms[3], apply(third, h.reshape(len(h), 80))))}
+
+    return Case("normalised", model, exact)
+
+
 def joined(seed=0, activation=snn.Tanh):
     """Two branches and a residual connection; one input of 6, one output of 3."""
     a, b, c, d = (linear(*size, seed + i) for i, size in enumerate([(5, 6), (4, 6), (6, 9), (3, 6)]))
@@ -227,7 +263,9 @@ def only_values(model, inputs):
     return list(got.values()) if isinstance(got, dict) else [got]
 
 
-CASES = [make() for make in (residual, several, shared, constants, moved, spread, images, functions)]
+CASES = [
+    make() for make in (residual, several, shared, constants, moved, spread, images, functions, normalised)
+]
 MODELS = {case.name: case.model for case in CASES} | {
     "joined": joined(),
     "perceptron": perceptron(),

@@ -79,6 +79,7 @@ LAYERS = [
     (snn.MaxPool2d((2, 3), stride=(1, 2), padding=(1, 1, 0, 1)), [(2, 4, 5)]),
     (snn.AvgPool2d(3, stride=2, padding=1), [(2, 5, 4)]),
     (snn.AvgPool2d((3, 2), padding=(2, 0, 1, 1), count_include_pad=False), [(2, 4, 5)]),
+    (snn.BatchNorm([1.0, -2.0, 0.5], [0.5, 0.0, -1.0], [0.1, 0.2, 0.3], [1.0, 0.5, 2.0]), [(3, 4, 2)]),
     (snn.ReduceSum((1, 2)), [(3, 4, 2)]),
     (snn.ReduceMean(2), [(3, 4, 2)]),
     (snn.ReduceMax((2, 3)), [(3, 2, 4)]),

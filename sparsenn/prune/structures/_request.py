@@ -54,7 +54,7 @@ class Request:
         linears = self.model.linear_layers
         kept = {id(linears[index]): mask for index, mask in zip(self.layers, masks, strict=True)}
         return self.model.with_layers(
-            lambda layer: _keep(layer, kept.get(id(layer))) if isinstance(layer, Matrix) else layer
+            lambda layer: _keep(layer, kept.get(id(layer))) if isinstance(layer, Matrix) else layer.copy()
         )
 
 
