@@ -111,7 +111,7 @@ def _layer(node: dict, own: Sequence[np.ndarray] = ()) -> Layer:
     if kind is Conv2d:
         return Conv2d.of_window(_weight(node), node["bias"], Window(**node["integers"]))
     if kind in GRAPH_TYPES:
-        return kind.of_integers(**node["integers"])
+        return kind.of_integers(**node["integers"], **numbers)
     return kind(**numbers)
 
 

@@ -9,9 +9,10 @@ from onnx_nodes import check_node, name_of, node_cases
 CASES = node_cases("ConvTranspose", "Resize", "Upsample")
 REFUSED = {
     "convtranspose_3d": "take images of known sizes",
-    "resize_*linear*": "have mode 'nearest'",
-    "resize_*cubic*": "have mode 'nearest'",
-    "resize_tf_crop*": "have mode 'nearest'",
+    **dict.fromkeys(
+        ("resize_*antialias", "resize_*cubic*"), "have mode 'nearest' or 'linear', without antialias"
+    ),
+    "resize_tf_crop*": "have coordinates and a rounding of half_pixel",
 }
 
 

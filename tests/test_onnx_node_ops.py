@@ -12,7 +12,6 @@ CASES = node_cases(
     *("Tanh", "HardSwish", "Softplus", "Softsign", "Mish", "Gelu"),
     expanded=True,
 )
-# Values are float32, and none depends on a comparison of data.
 REFUSED = {
     **dict.fromkeys(("pow_types_float32_uint32", "pow_types_float32_uint64"), "must hold floats or integers"),
     **dict.fromkeys(
@@ -20,11 +19,6 @@ REFUSED = {
     ),
     **dict.fromkeys(("*_int8*", "*int16*", "*int32*", "*int64*", "*_uint8"), "must hold floats"),
     "clip_min_greater_than_max": "must have a lower limit below the upper one",
-    "clip_default_inbounds_expanded": None,
-    **dict.fromkeys(
-        ("leakyrelu_*expanded*", "prelu_*expanded*", "elu_*expanded*", "selu_*expanded*", "clip_*expanded"),
-        "op 'Less' of node .* must have constant inputs alone",
-    ),
 }
 
 

@@ -127,7 +127,7 @@ def replaced(module: nn.Module) -> nn.Module:
 
 def replaced_badly(module: nn.Module) -> nn.Module:
     forward = module.forward
-    module.forward = lambda x: forward(x) ** 2
+    module.forward = lambda x: forward(x).cumsum(1)
     return module
 
 

@@ -15,7 +15,7 @@ from ._check import check_model, dense_weight
 from ._onnx_graph import Graph
 
 OPSET = 13  # the oldest operator set that has what every export uses
-IR_VERSIONS = {13: 8, 20: 9}  # the file version that goes with an operator set
+IR_VERSIONS = {13: 8, 19: 9, 20: 9}  # the file version that goes with an operator set
 
 
 def to_onnx(model: Model, path: str | os.PathLike | None = None, *, sparse: bool = False):

@@ -46,7 +46,9 @@ def _graph_module(torch, model: Model, sparse: bool):
     def step(node: Node, operands: list):
         if isinstance(node.layer, (*LAYER_TYPES, Matrix, BatchNorm)):
             return graph.call_module(module_name(node), tuple(operands))
-        return node.layer.torch_value(torch, *(Proxy(operand, tracer) for operand in operands)).node
+        options = {"rank": len(node.output.dims)} if node.layer.torch_takes_rank else {}
+        proxies = (Proxy(operand, tracer) for operand in operands)
+        return node.layer.torch_value(torch, *proxies, **options).node
 
     def constant(same):
         name = f"constant_{same.name}"

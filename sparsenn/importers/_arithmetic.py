@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ..layers import Add, Div, Max, Min, Mul, Pair, ReLU, Sub
+from ..layers import Add, Div, Equal, Less, LessEqual, Max, Min, Mul, Pair, ReLU, Sub
 from ._data import At, Data, check_size, learn
 from ._moves import unsqueezed
 from ._steps import Affine, Against, Scale
@@ -14,6 +14,7 @@ from ._wires import Sizes, Wire
 
 ONE, ZERO = np.ones(1), np.zeros(1)
 PAIRS = {"Add": Add(), "Sub": Sub(), "Mul": Mul(), "Div": Div(), "Min": Min(), "Max": Max()}
+PAIRS |= {"Equal": Equal(), "Less": Less(), "LessEqual": LessEqual()}
 
 
 def product(data: Data, weight, bias, at: At, *, axis: int = 0, result_axis: int = 0) -> Data:
@@ -81,7 +82,7 @@ def combined(op: str, left, right, at: At) -> Data:
         return data
     if op == "Max" and values.size == 1 and not values.any() and values.ndim <= data.rank:
         return data.then(ReLU())
-    if op in ("Min", "Max") or data is right:
+    if op not in ("Add", "Sub", "Mul", "Div") or data is right:
         return against(PAIRS[op], data, values, at, first=data is right)
     with np.errstate(divide="ignore", over="ignore"):
         return times(data, 1 / _real(values), at)
@@ -137,10 +138,8 @@ def per_sample(values: np.ndarray, data: Data, at: At, *, sizes: Sizes | None = 
 
 def paired(layer: Pair, left: Data, right: Data, at: At) -> Data:
     """Two tensors, value by value, as numpy broadcasts."""
-    if left.rank < right.rank:
-        left = _raised(left, right.rank, at)
-    elif right.rank < left.rank:
-        right = _raised(right, left.rank, at)
+    rank = max(left.rank, right.rank)
+    left, right = raised(left, rank, at), raised(right, rank, at)
     if left.axis != right.axis:
         raise at.fail_batch(f"have the batch of both in one dimension, got {left} and {right}")
     sizes = []
@@ -157,6 +156,6 @@ def paired(layer: Pair, left: Data, right: Data, at: At) -> Data:
     return Data(Wire(layer, (left.wire, right.wire), tuple(sizes)), left.batch, left.axis)
 
 
-def _raised(data: Data, rank: int, at: At) -> Data:
+def raised(data: Data, rank: int, at: At) -> Data:
     """data with dimensions of size 1 in front, up to rank of them."""
-    return unsqueezed(data, range(rank - data.rank), at)
+    return data if data.rank == rank else unsqueezed(data, range(rank - data.rank), at)

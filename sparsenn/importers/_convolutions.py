@@ -10,10 +10,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.sparse
 
+from .. import layers
 from ..errors import ArgumentError
+from ..graph.value import Value
 from ..layers import AvgPool2d, Conv2d, MaxPool2d
 from ..layers.window import Window
 from ._data import At, Data, check_size
+from ._moves import padded as padded_axis
 from ._moves import squeezed, unsqueezed
 from ._steps import BREAK_EVEN, Scale, check_finite, check_floats
 from ._wires import Wire, in_order
@@ -51,6 +54,33 @@ class Pad:
 
     padding: tuple[int, int, int, int]
     value: float
+
+    def __call__(self, value: Value) -> Value:
+        """As layers of their own, where no window did."""
+        top, left, bottom, right = self.padding
+        for axis, before, behind in ((2, top, bottom), (3, left, right)):
+            if before or behind:
+                value = layers.Pad(axis, before, behind, "constant", self.value)(value)
+        return value
+
+
+def padded(data: Data, given: dict[int, tuple[int, int]], mode: str, value: float, at: At) -> Data:
+    """(before, behind) of each axis of the tensor."""
+    images = {axis for axis, pads in given.items() if any(pads)} <= set(range(data.rank)[2:])
+    if (
+        mode == "constant"
+        and images
+        and data.rank in (3, 4)
+        and min(map(min, given.values()), default=0) >= 0
+    ):
+        before, behind = zip(*(given.get(axis, (0, 0)) for axis in range(2, data.rank)), strict=True)
+        lift = data.rank == 3
+        padding = (*(0,) * lift, *before, *(0,) * lift, *behind)
+        made = pad(lifted(data, at) if lift else data, padding, value, at)
+        return lowered(made, at) if lift else made
+    for axis, (before, behind) in given.items():
+        data = padded_axis(data, axis, before, behind, mode, value, at)
+    return data
 
 
 def pad(data: Data, padding: Sequence[int], value: float, at: At) -> Data:

@@ -11,7 +11,7 @@ from ..errors import UnsupportedError
 from ..graph.value import Input, Value
 from ..layers import Activation, Add, Mul, Reshape, Sub
 from ..model import Model
-from ._convolutions import Convolution, Pad, folded
+from ._convolutions import Convolution, folded
 from ._patterns import recognised
 from ._steps import Affine, Normalisation, Scale, as_constant, as_identity, build_model, linear, merge_scales
 from ._wires import Erf, Wire, in_order, rewrite
@@ -37,8 +37,6 @@ def emit(inputs: Named, outputs: Named, *, hint: str = "", keep_batch_norm: bool
     wires = folded(recognised(rewrite(wires, _kept) if keep_batch_norm else wires))
     if any(isinstance(wire.step, Erf) for wire in in_order(wires)):
         raise UnsupportedError("op 'Erf' is supported in the formula of GELU alone")
-    if any(isinstance(wire.step, Pad) for wire in in_order(wires)):
-        raise UnsupportedError("padding is supported before a convolution or a pool alone")
     if len(outputs) == 1:
         chain = _chain(wires[0])
         if chain is not None:

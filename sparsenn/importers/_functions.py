@@ -17,6 +17,7 @@ from ..layers import (
     Div,
     HardSigmoid,
     LeakyReLU,
+    LogSoftmax,
     Max,
     PReLU,
     ReLU,
@@ -135,6 +136,11 @@ def softmax(data: Data, axis: int, at: At) -> Data:
     """Over an axis behind the batch."""
     place = data.place(axis, at)
     return data.then(Softmax() if data.rank == 2 else AxisSoftmax(place + 1))
+
+
+def log_softmax(data: Data, axis: int, at: At) -> Data:
+    """The logarithm of softmax over an axis behind the batch."""
+    return data.then(LogSoftmax(data.place(axis, at) + 1))
 
 
 def reduced(data: Data, kind: type[Reduce], axes: Sequence[int], keep: bool, at: At) -> Data:

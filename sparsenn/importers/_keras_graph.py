@@ -18,7 +18,7 @@ from ._wires import Wire
 MERGES = ("Add", "Subtract", "Multiply", "Average", "Concatenate")
 IMAGES = (
     "Conv2D", "DepthwiseConv2D", "SeparableConv2D", "MaxPooling2D", "AveragePooling2D", "GlobalMaxPooling2D",
-    "GlobalAveragePooling2D", "ZeroPadding2D", "SpatialDropout2D",
+    "GlobalAveragePooling2D", "ZeroPadding2D", "UpSampling2D", "SpatialDropout2D",
 )  # fmt: skip
 
 

@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..layers import Resize
 from ..layers.window import Window
 from ._convolutions import avg_pool, convolution, global_pool, max_pool, pad, window_of
 from ._data import At, Data
 from ._keras_tensor import Tensor, image_tensor
 from ._moves import squeezed
+from ._resized import resized_as
 
 
 def windows(keras) -> dict[type, Callable]:
@@ -25,6 +27,7 @@ def windows(keras) -> dict[type, Callable]:
         layers.GlobalMaxPooling2D: lambda *given: _global(*given, largest=True),
         layers.GlobalAveragePooling2D: lambda *given: _global(*given, largest=False),
         layers.ZeroPadding2D: _padding,
+        layers.UpSampling2D: _enlarged,
     }
 
 
@@ -43,6 +46,16 @@ def _window(layer, kernel, data: Data, at: At, dilation=(1, 1)) -> Window:
         before.append(spare // 2)
         behind.append(spare - spare // 2)
     return window_of(at, kernel, stride, (*before, *behind), dilation)
+
+
+def _enlarged(layer, tensor: Tensor, arrays: Callable, at: At) -> Tensor:
+    modes = {"nearest": "nearest", "bilinear": "linear"}
+    if layer.interpolation not in modes:
+        raise at.fail(f"have the interpolation 'nearest' or 'bilinear', got {layer.interpolation!r}")
+    data, how = tensor.channels_first(layer.data_format, at), {"mode": modes[layer.interpolation]}
+    for axis in (3, 2):
+        data = resized_as(data, axis, Resize(1, scale=float(layer.size[axis - 2]), **how), at)
+    return image_tensor(data, layer.data_format)
 
 
 def _bias(layer, arrays: Callable) -> np.ndarray | None:

@@ -6,7 +6,8 @@ import itertools
 import math
 from collections.abc import Sequence
 
-from ..layers import Concat, Reshape, Slice, Transpose
+from ..errors import ArgumentError
+from ..layers import Concat, Expand, Pad, Reshape, Slice, Transpose
 from ._data import At, Data, check_size, learn
 from ._wires import Sizes, Wire
 
@@ -168,6 +169,53 @@ def joined(parts: Sequence[Data], axis: int, at: At) -> Data:
     sizes = (*first.sizes[:place], width, *first.sizes[place + 1 :])
     check_size(sizes, at)
     return Data(Wire(Concat(place + 1), tuple(part.wire for part in parts), sizes), first.batch, first.axis)
+
+
+def expanded(data: Data, shape: Sequence[int], at: At) -> Data:
+    """The tensor with its dimensions of 1 repeated; 1 for those that stay, and for more in front."""
+    data = unsqueezed(data, range(len(shape) - data.rank), at) if len(shape) > data.rank else data
+    full = [1] * (data.rank - len(shape)) + list(shape)
+    if full[data.axis] not in (1, data.batch):
+        raise at.fail_batch(f"leave the batch alone, got shape {tuple(shape)} for {data}")
+    wanted = [size for axis, size in enumerate(full) if axis != data.axis]
+    for own, size in zip(data.sizes, wanted, strict=True):
+        if size < 1 or (size not in (1, own) and own != 1):
+            raise (
+                at.unknown(data)
+                if own is None
+                else at.bad(f"repeat dimensions of 1, got shape {tuple(shape)} for {data}")
+            )
+    sizes = tuple(
+        max(own or 1, size) if own is not None else None for own, size in zip(data.sizes, wanted, strict=True)
+    )
+    check_size(sizes, at)
+    if sizes == data.sizes:
+        return data
+    dims = tuple(-1 if own == made else made for own, made in zip(data.sizes, sizes, strict=True))
+    return data.then(Expand(dims), sizes=sizes)
+
+
+def padded(data: Data, axis: int, before: int, behind: int, mode: str, fill: float, at: At) -> Data:
+    """Places around one dimension; fewer of them where a number is below 0."""
+    if axis == data.axis and before == behind == 0:
+        return data
+    place = data.place(axis, at)
+    size = data.size(place, at)
+    if min(before, behind) < 0:
+        if size + min(before, 0) + min(behind, 0) < 1:
+            raise at.bad(f"leave a place of {size}, got {before} and {behind} of them")
+        data = sliced(data, axis, max(-before, 0), size + min(behind, 0), 1, at)
+        before, behind, size = max(before, 0), max(behind, 0), data.sizes[place]
+    if before == behind == 0:
+        return data
+    sizes = (*data.sizes[:place], size + before + behind, *data.sizes[place + 1 :])
+    check_size(sizes, at)
+    try:
+        layer = Pad(place + 1, before, behind, mode, fill)
+        layer.infer((None, *data.sizes))
+    except ArgumentError as error:
+        raise at.bad(f"have padding that fits: {error}") from None
+    return data.then(layer, sizes=sizes)
 
 
 def _under(data: Data, sizes: Sizes, *, axis: int, at: At) -> Data:

@@ -48,11 +48,11 @@ def _may_be_float(value, maps: set) -> bool:
 
 
 def holds_integers(value: onnx.ValueInfoProto) -> bool:
-    """Whether an input is a tensor of integers; UnsupportedError for one of neither integers nor floats."""
+    """Whether an input is a tensor of integers; UnsupportedError for one of no numbers and no booleans."""
     if value.type.WhichOneof("value") != "tensor_type":
         raise UnsupportedError(f"the input {cut(value.name)} must be a tensor")
     kind = value.type.tensor_type.elem_type
-    if kind not in FLOATS and kind not in INTEGERS:
+    if kind not in (*FLOATS, *INTEGERS, _types.BOOL):
         raise UnsupportedError(f"the input {cut(value.name)} must hold floats, got type {kind}")
     return kind in INTEGERS
 

@@ -81,6 +81,3 @@ def _difference(data: Data, values: np.ndarray, node: Node) -> Data:
         ones, bias = np.ones((count, 1), np.float32), -values.reshape(-1)
         return (product if data.rank == 2 else at_positions)(data, ones, bias, node)
     return plus(data, -values, node)
-
-
-INTEGER_OPS = {"Equal": equal}

@@ -9,9 +9,10 @@ import numpy as np
 from ..layers import ReduceMax, ReduceMean, ReduceMin, ReduceSum
 from . import _functions
 from ._arithmetic import added, per_sample, product, scaled
+from ._conditions import truth
 from ._data import Data
 from ._moves import flattened, reshaped
-from ._onnx_integers import INTEGER_OPS
+from ._onnx_conditions import CONDITION_OPS
 from ._onnx_pointwise import POINTWISE_OPS
 from ._onnx_resize import RESIZE_OPS
 from ._onnx_shapes import SHAPE_OPS
@@ -59,13 +60,14 @@ def matmul(node: Node) -> Data:
 
 
 def softmax(node: Node) -> Data:
-    """Along an axis; before opset 13 over all from the axis on."""
+    """Along an axis, it or its logarithm; before opset 13 over all from the axis on."""
+    function = _functions.softmax if node.op == "Softmax" else _functions.log_softmax
     data = node.data()
     axis = node.attributes.get("axis", 1 if node.opset < 13 else -1)
     last = axis in (-1, data.rank - 1)
     if node.opset >= 13 or last:
-        return _functions.softmax(data, axis, node)
-    flat = _functions.softmax(flattened(data, axis, -1, node), -1, node)
+        return function(data, axis, node)
+    flat = function(flattened(data, axis, -1, node), -1, node)
     return reshaped(flat, data.shape, node)
 
 
@@ -129,6 +131,8 @@ def identity(node: Node):
 def cast(node: Node):
     """Floats to floats: everything is computed in float32."""
     target, value = node.attributes.get("to", 0), identity(node)
+    if isinstance(value, Data) and target == 9 and not node.whole:  # BOOL
+        return truth(value, node)
     if isinstance(value, Data) and target not in (1, 10, 11, 16):  # FLOAT, FLOAT16, DOUBLE, BFLOAT16
         raise node.fail(f"keep data floating-point, got type {target}")
     return value
@@ -144,6 +148,7 @@ OPS: dict[tuple[str, str], Callable] = {
     ("", "Gemm"): gemm,
     ("", "MatMul"): matmul,
     ("", "Softmax"): softmax,
+    ("", "LogSoftmax"): softmax,
     **{("", f"Reduce{name}"): reduced for name in ("Sum", "Mean", "Max", "Min")},
     ("", "BatchNormalization"): batch_normalization,
     ("", "Constant"): constant,
@@ -153,7 +158,7 @@ OPS: dict[tuple[str, str], Callable] = {
     ("", "CastLike"): cast_like,
     **{
         ("", name): f
-        for name, f in (POINTWISE_OPS | SHAPE_OPS | WINDOW_OPS | RESIZE_OPS | INTEGER_OPS).items()
+        for name, f in (POINTWISE_OPS | SHAPE_OPS | WINDOW_OPS | RESIZE_OPS | CONDITION_OPS).items()
     },
     ("ai.onnx.ml", "ZipMap"): identity,
 }

@@ -1,4 +1,4 @@
-"""The ONNX operators that resize: to the nearest place, along any axes but the batch.
+"""The ONNX operators that resize: to the nearest place or linearly, along any axes but the batch.
 
 All is computed in float32, as ONNX Runtime does: 5 times a scale of 1.8 are 9, and not below.
 """
@@ -6,34 +6,24 @@ All is computed in float32, as ONNX Runtime does: 5 times a scale of 1.8 are 9, 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
+from ..layers import Resize
+from ..layers.resize import COORDINATES, LINEAR, MOST_PLACES, ROUNDINGS
 from ._data import Data
 from ._onnx_values import Node
-from ._resized import MOST_PLACES, resized
+from ._resized import resized_as
 
-COORDINATES: dict[str, Callable] = {  # of place x of size, where there were count; scale: how many for one
-    "half_pixel": lambda x, count, size, scale: (x + HALF) / scale - HALF,
-    "pytorch_half_pixel": lambda x, count, size, scale: (x + HALF) / scale - HALF if size > 1 else 0 * x,
-    "asymmetric": lambda x, count, size, scale: x / scale,
-    "align_corners": lambda x, count, size, scale: x * (count - 1) / max(scale * count - 1, TINY),
-}
-ROUNDINGS: dict[str, Callable] = {
-    "round_prefer_floor": lambda x: np.ceil(x - HALF),
-    "round_prefer_ceil": lambda x: np.floor(x + np.spacing(x) + HALF),  # a tie may have come out just below
-    "floor": np.floor,
-    "ceil": np.ceil,
-}
-HALF, TINY = np.float32(0.5), np.float32(1e-9)
+HALF = np.float32(0.5)
 
 
 def resize(node: Node) -> Data:
     """Scales or sizes are constants; inputs were x and scales before opset 11."""
     data = node.data(0)
-    if (mode := node.attributes.get("mode", "nearest")) != "nearest":
-        raise node.fail(f"have mode 'nearest', got {mode!r:.40}")
+    mode = node.attributes.get("mode", "nearest")
+    if mode not in LINEAR or node.attributes.get("antialias", 0):
+        raise node.fail(f"have mode 'nearest' or 'linear', without antialias, got {mode!r:.40}")
     first = 2 if node.opset >= 11 else 1
     scales, sizes = node.constant(first, optional=True), node.constant(first + 1, optional=True)
     scales, sizes = (None if part is None or not part.size else part.reshape(-1) for part in (scales, sizes))
@@ -61,8 +51,15 @@ def resize(node: Node) -> Data:
             continue
         if not 1 <= size <= MOST_PLACES:
             raise node.bad(f"have sizes in [1, 2^24], got {size}")
-        x = COORDINATES[coordinates](np.arange(size, dtype=np.float32), data.shape[axis], size, scale)
-        data = resized(data, axis, ROUNDINGS[rounding](x), node)
+        how = {"mode": mode, "coordinates": coordinates, "rounding": rounding}
+        own = np.float32(data.shape[axis])
+        if np.floor(own * scale) == size:
+            given = {"scale": float(scale)}
+        else:
+            given = (
+                {"size": size} if np.float32(size) / own == scale else {"size": size, "scale": float(scale)}
+            )
+        data = resized_as(data, axis, Resize(1, **given, **how), node)
     return data
 
 

@@ -113,14 +113,11 @@ def concat(node: Node) -> Data:
 
 
 def expand(node: Node) -> Data:
-    """To a shape that data has."""
+    """To a shape: dimensions of 1 repeated."""
     data, target = node.data(0), node.constant(1)
-    shape = (1,) * (data.rank - target.size) + tuple(int(size) for size in target.reshape(-1))
-    if len(shape) != data.rank or any(
-        size not in (1, own) for size, own in zip(shape, data.shape, strict=True)
-    ):
-        raise node.fail(f"keep the sizes of data, got {shape} for {data}")
-    return data
+    if target.dtype.kind not in "iu" or target.size > MOST_DIMENSIONS:
+        raise node.bad(f"have a shape of a few integers, got {target.dtype} {target.shape}")
+    return _moves.expanded(data, [int(size) for size in target.reshape(-1)], node)
 
 
 SHAPE_OPS = {

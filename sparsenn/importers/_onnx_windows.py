@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..layers.pad import MODES
 from . import _convolutions
 from ._data import Data
 from ._onnx_values import Node
@@ -144,26 +145,23 @@ def global_max_pool(node: Node, data: Data, lift: bool) -> Data:
 
 
 def pad(node: Node) -> Data:
-    """A number around height and width, which the window behind it takes over; attributes before opset 11."""
+    """Around any dimension but the batch; attributes before opset 11.
+
+    A number around height and width is taken over by the window behind it.
+    """
     data = node.data(0)
     if node.opset < 11:
         pads, value = node.attributes.get("pads", ()), node.attributes.get("value", 0.0)
     else:
         pads, value = node.integers("pads", 1, since=11), node.number(2)
     mode, axes = node.attributes.get("mode", "constant"), node.integers("axes", 3, since=18)
-    if mode != "constant" or data.rank not in (3, 4):
-        raise node.fail(f"pad images with a number, got mode {mode!r:.40} and {data}")
+    if mode not in MODES:
+        raise node.fail(f"have a mode of {', '.join(MODES)}, got {mode!r:.40}")
     axes = list(range(data.rank)) if axes is None else [axis % data.rank for axis in axes]
     if pads is None or len(pads) != 2 * len(axes) or len(set(axes)) < len(axes):
         raise node.bad(f"have two pads for each of its axes, got {pads} for {axes}")
     given = dict(zip(axes, zip(pads, pads[len(axes) :], strict=False), strict=True))
-    if any(given.get(axis, (0, 0)) != (0, 0) for axis in (0, 1)):
-        raise node.fail("pad height and width alone")
-    before, behind = zip(*(given.get(axis, (0, 0)) for axis in range(2, data.rank)), strict=True)
-    lift = data.rank == 3
-    padding = (*(0,) * lift, *before, *(0,) * lift, *behind)
-    made = _convolutions.pad(_convolutions.lifted(data, node) if lift else data, padding, value or 0.0, node)
-    return _convolutions.lowered(made, node) if lift else made
+    return _convolutions.padded(data, given, mode, value or 0.0, node)
 
 
 WINDOW_OPS = {

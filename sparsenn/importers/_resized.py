@@ -1,13 +1,31 @@
-"""Resizing to the nearest place along dimensions, as moves of what is there."""
+"""Resizing along dimensions: a layer, or moves of what is there for places that the layer does not have."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from ._data import At, Data
+from ..errors import ArgumentError
+from ..layers import Resize
+from ._data import At, Data, check_size
 from ._moves import joined, reshaped, sliced, taken, unsqueezed
 
-MOST_PLACES = 1 << 24  # along an axis: what float32 can count
+
+def resized_as(data: Data, axis: int, layer: Resize, at: At) -> Data:
+    """An axis of the tensor resized as a layer for axis 1 says."""
+    place = data.place(axis, at)
+    count = data.size(place, at)
+    try:
+        made = layer.infer((None, count))[1]
+    except ArgumentError as error:
+        raise at.bad(f"have sizes that fit: {error}") from None
+    low, part = layer.places(count)
+    if not part.any() and made == count and (low == np.arange(count)).all():
+        return data
+    sizes = (*data.sizes[:place], made, *data.sizes[place + 1 :])
+    check_size(sizes, at)
+    return data.then(replace(layer, axis=place + 1), sizes=sizes)
 
 
 def resized(data: Data, axis: int, places: np.ndarray, at: At) -> Data:

@@ -18,6 +18,17 @@ def softmax(at: Place, input, dim=None, _stacklevel=3, dtype=None) -> Data:
     return _functions.softmax(data, at.integer(dim, "dim"), at)
 
 
+def log_softmax(at: Place, input, dim=None, _stacklevel=3, dtype=None) -> Data:
+    data = at.data(input)
+    _check_type(at, dtype)
+    dim = (0 if data.rank in (0, 1, 3) else 1) if dim is None else at.integer(dim, "dim")
+    return _functions.log_softmax(data, dim, at)
+
+
+def log_softmax_of_tensor(at: Place, input, dim, dtype=None) -> Data:
+    return log_softmax(at, input, dim, dtype=dtype)
+
+
 def softmax_of_tensor(at: Place, input, dim, dtype=None) -> Data:
     return softmax(at, input, dim, dtype=dtype)
 

@@ -16,7 +16,8 @@ SUPPORTED = (
     "features, Conv1d and 2d, BatchNorm1d and 2d, MaxPool, AvgPool, AdaptiveAvgPool, Dropout, Identity, "
     "add, sub, mul, div, neg, abs, exp, log, sqrt, rsqrt, square, pow, reciprocal, minimum, maximum, "
     "matmul, cat, stack, chunk, split, indexing, view, reshape, Flatten, Unflatten, permute, transpose, "
-    "squeeze, unsqueeze"
+    "squeeze, unsqueeze, expand, pad, interpolate (nearest, linear), log_softmax, "
+    "comparisons, where, masked_fill"
 )
 
 

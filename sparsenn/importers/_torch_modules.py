@@ -101,6 +101,7 @@ FORWARDS: dict[Callable, Callable] = {
     nn.CELU.forward: lambda at, m, x: pointwise.celu(at, x, m.alpha),
     nn.SELU.forward: lambda at, m, x: pointwise.selu(at, x),
     nn.Softmax.forward: lambda at, m, x: axes.softmax(at, x, m.dim),
+    nn.LogSoftmax.forward: lambda at, m, x: axes.log_softmax(at, x, m.dim),
     nn.BatchNorm1d.forward: _batch_norm,  # that of BatchNorm2d as well
     **dict.fromkeys((nn.Conv1d.forward, nn.Conv2d.forward), _convolution),
     nn.ConvTranspose1d.forward: _transposed(windows.conv_transpose1d),
@@ -108,7 +109,10 @@ FORWARDS: dict[Callable, Callable] = {
     nn.Upsample.forward: lambda at, m, x: interpolate(
         at, x, m.size, m.scale_factor, m.mode, m.align_corners, m.recompute_scale_factor
     ),
-    nn.ZeroPad2d.forward: lambda at, m, x: windows.pad(at, x, m.padding, value=m.value),
+    nn.ZeroPad2d.forward: lambda at, m, x: windows.pad(at, x, m.padding, value=m.value),  # all with a number
+    nn.ReflectionPad2d.forward: lambda at, m, x: windows.pad(at, x, m.padding, mode="reflect"),
+    nn.ReplicationPad2d.forward: lambda at, m, x: windows.pad(at, x, m.padding, mode="replicate"),
+    nn.CircularPad2d.forward: lambda at, m, x: windows.pad(at, x, m.padding, mode="circular"),
     **dict.fromkeys((nn.MaxPool1d.forward, nn.MaxPool2d.forward), _max_pool),
     nn.AdaptiveMaxPool2d.forward: lambda at, m, x: windows.adaptive_max_pool2d(
         at, x, m.output_size, m.return_indices

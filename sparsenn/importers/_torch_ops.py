@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 from ..layers import Abs, Exp, HardSwish, Log, Mish, ReLU, Sigmoid, SiLU, Sqrt, Tanh
 from . import _torch_axes as a
+from . import _torch_conditions as c
 from . import _torch_functions as f
 from . import _torch_pointwise as p
 from . import _torch_windows as w
@@ -53,6 +54,19 @@ FUNCTIONS: dict[object, Callable] = {
     F.elu: p.elu,
     **dict.fromkeys((F.celu, torch.celu), p.celu),
     **dict.fromkeys((F.selu, torch.selu), p.selu),
+    **dict.fromkeys((operator.eq, torch.eq), c.eq),
+    **dict.fromkeys((operator.ne, torch.ne, torch.not_equal), c.ne),
+    **dict.fromkeys((operator.lt, torch.lt, torch.less), c.lt),
+    **dict.fromkeys((operator.gt, torch.gt, torch.greater), c.gt),
+    **dict.fromkeys((operator.le, torch.le, torch.less_equal), c.le),
+    **dict.fromkeys((operator.ge, torch.ge, torch.greater_equal), c.ge),
+    **dict.fromkeys((operator.and_, torch.logical_and), c.logical_and),
+    **dict.fromkeys((operator.or_, torch.logical_or), c.logical_or),
+    **dict.fromkeys((operator.invert, torch.logical_not), c.logical_not),
+    torch.where: c.where,
+    torch.masked_fill: c.masked_fill,
+    F.log_softmax: a.log_softmax,
+    torch.log_softmax: a.log_softmax_of_tensor,
     F.softmax: a.softmax,
     torch.softmax: a.softmax_of_tensor,
     torch.mean: a.mean,
@@ -118,6 +132,11 @@ METHODS: dict[str, Callable] = {
     "tanh": _tanh,
     "sigmoid": _sigmoid,
     "softmax": a.softmax_of_tensor,
+    **{name: getattr(c, name) for name in ("eq", "ne", "lt", "gt", "le", "ge", "logical_and", "logical_or")},
+    **{name: getattr(c, name) for name in ("logical_not", "masked_fill", "expand", "expand_as")},
+    "where": c.where_of_tensor,
+    "bool": c.to_bool,
+    "log_softmax": a.log_softmax_of_tensor,
     "clip": p.clamp,
     "mm": f.matmul,
     "split": f.split_of_tensor,
@@ -128,4 +147,6 @@ METHODS: dict[str, Callable] = {
 # What changes its first operand: methods whose names end with "_" do too.
 IN_PLACE = frozenset({operator.iadd, operator.isub, operator.imul, operator.itruediv, operator.ipow})
 # What reads the number of samples.
-READS_BATCH = frozenset({"view", "reshape", "size", torch.reshape, getattr, "unflatten", torch.unflatten})
+READS_BATCH = frozenset(
+    {"view", "reshape", "size", "expand", torch.reshape, getattr, "unflatten", torch.unflatten}
+)

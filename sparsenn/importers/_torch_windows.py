@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from ..layers.pad import MODES
 from ..layers.window import pair
 from . import _convolutions
 from ._data import Data
@@ -58,16 +59,18 @@ def conv_transpose1d(
 
 
 def pad(at: Place, input, pad, mode="constant", value=None) -> Data:
-    """A number around height and width; pad: left, right, top, bottom."""
-    numbers = at.integers(pad, "pad")
-    left, right, top, bottom = (*numbers, 0, 0)[:4] if len(numbers) in (2, 4) else (-1,) * 4
-    if mode != "constant":
-        raise at.fail(f"pad with a number, got mode={mode!r}")
+    """Around dimensions, the last first: left, right, top, bottom."""
+    data, pads = at.data(input), at.integers(pad, "pad")
+    modes = {theirs: own for own, theirs in MODES.items()}
+    if mode not in modes:
+        raise at.fail(f"have a mode of {', '.join(modes)}, got {mode!r}")
+    if len(pads) % 2 or len(pads) > 2 * data.rank:
+        raise at.bad(f"have two pads for each of at most {data.rank} dimensions, got {pads[:16]}")
+    given = {
+        data.rank - 1 - index: pair for index, pair in enumerate(zip(pads[::2], pads[1::2], strict=True))
+    }
     number = 0.0 if value is None else at.number(value, "value")
-    data, padding = at.data(input), (top, left, bottom, right)
-    if data.rank != 3:
-        return _convolutions.pad(data, padding, number, at)
-    return _convolutions.lowered(_convolutions.pad(_convolutions.lifted(data, at), padding, number, at), at)
+    return _convolutions.padded(data, given, modes[mode], number, at)
 
 
 def max_pool2d(

@@ -26,8 +26,9 @@ def from_onnx(
     keep_batch_norm  False: BatchNormalization is folded into the layers beside it; True: it becomes a
                   BatchNorm layer, to train on, which plans fold
 
-    Supported: Conv, ConvTranspose, MaxPool, AveragePool, GlobalAveragePool, GlobalMaxPool, nearest Resize and
-    Upsample, Gemm, MatMul with a constant (also over the last of several dimensions), Add, Sub, Mul, Sum,
+    Supported: Conv, ConvTranspose, MaxPool, AveragePool, GlobalAveragePool, GlobalMaxPool, Pad, Resize,
+    Upsample, Where, comparisons, Gemm, MatMul with a constant (also over the last of several dimensions),
+    Add, Sub, Mul, Sum,
     Neg, Div by a constant, Concat, Split, Slice, Gather with constant indices,
     Reshape, Flatten, Squeeze, Unsqueeze and Transpose, Relu, LeakyRelu, Clip, Tanh,
     Sigmoid, Elu, Gelu (the op and its formula with Erf), SiLU (x Sigmoid(x)), Softmax,

@@ -15,7 +15,9 @@ from .concat import Concat
 from .conv2d import Conv2d
 from .div import Div
 from .elu import ELU
+from .equal import Equal
 from .exp import Exp
+from .expand import Expand
 from .flatten import Flatten
 from .function import Function as Function
 from .gelu import GELU
@@ -24,14 +26,18 @@ from .hard_swish import HardSwish
 from .layer import Activation as Activation
 from .layer import Layer as Layer
 from .leaky_relu import LeakyReLU
+from .less import Less
+from .less_equal import LessEqual
 from .linear import Linear
 from .log import Log
+from .log_softmax import LogSoftmax
 from .matrix import Matrix as Matrix
 from .max import Max
 from .max_pool2d import MaxPool2d
 from .min import Min
 from .mish import Mish
 from .mul import Mul
+from .pad import Pad
 from .pair import Pair as Pair
 from .prelu import PReLU
 from .reduce_max import ReduceMax
@@ -40,6 +46,7 @@ from .reduce_min import ReduceMin
 from .reduce_sum import ReduceSum
 from .relu import ReLU
 from .reshape import Reshape
+from .resize import Resize
 from .sigmoid import Sigmoid
 from .silu import SiLU
 from .slice import Slice
@@ -50,6 +57,7 @@ from .sqrt import Sqrt
 from .sub import Sub
 from .tanh import Tanh
 from .transpose import Transpose
+from .where import Where
 
 _KINDS = (
     *(ReLU, ClippedReLU, Tanh, Sigmoid, GELU, ELU, LeakyReLU, SiLU, Softmax),
@@ -58,13 +66,13 @@ _KINDS = (
 
 ACTIVATIONS = {kind.word: kind for kind in _KINDS}  # by the word that mlp(activation=...) takes
 LAYER_TYPES = (Linear, *_KINDS)  # of a chain
-_MOVES = (Concat, Slice, Reshape, Transpose)
+_MOVES = (Concat, Slice, Reshape, Transpose, Expand, Pad)
 _WINDOWS = (Conv2d, MaxPool2d, AvgPool2d)
-_OVER_AXES = (ReduceSum, ReduceMean, ReduceMax, ReduceMin, AxisSoftmax)
+_OVER_AXES = (ReduceSum, ReduceMean, ReduceMax, ReduceMin, AxisSoftmax, LogSoftmax, Resize)
 _NORMS = (BatchNorm,)
-_PAIRS = (Add, Mul, Sub, Div, Min, Max, PReLU)
+_PAIRS = (Add, Mul, Sub, Div, Min, Max, PReLU, Equal, Less, LessEqual)
 _FUNCTIONS = (Abs, Exp, Log, Sqrt)
-GRAPH_TYPES = (*_PAIRS, *_FUNCTIONS, *_MOVES, *_WINDOWS, *_OVER_AXES, *_NORMS)  # of a graph alone
+GRAPH_TYPES = (*_PAIRS, Where, *_FUNCTIONS, *_MOVES, *_WINDOWS, *_OVER_AXES, *_NORMS)  # of a graph alone
 
 # What `import sparsenn` offers. Split and Flatten make other layers.
 __all__ = [kind.__name__ for kind in (*LAYER_TYPES, *GRAPH_TYPES, Split, Flatten)]

@@ -9,32 +9,42 @@ static int64_t dim_at(const snn_value *value, int rank, int axis)
     return own < 1 ? 1 : value->dims[own];
 }
 
-snn_status snn_broadcast_infer(snn_node *node, const snn_value *const *operands, snn_value *result)
+/* Joins the dims of one more operand with those of the result so far. */
+static snn_status join(const char *op, const snn_value *so_far, const snn_value *operand, snn_value *result)
 {
-    const snn_value *a = operands[0], *b = operands[1];
-    const char *op = snn_op_of(node->type)->name;
+    const int rank = so_far->rank > operand->rank ? so_far->rank : operand->rank;
     // The batch of an operand of fewer dims would meet another axis than the batch.
-    if (a->rank != b->rank && !(a->constant && a->rank < b->rank) && !(b->constant && b->rank < a->rank))
+    if ((so_far->rank < rank && !so_far->constant) || (operand->rank < rank && !operand->constant))
         return snn_fail(SNN_ERROR_ARGUMENT, "%s: operands must have as many dims, got %s and %s", op,
-                        snn_dims_show(a).text, snn_dims_show(b).text);
-    result->rank = a->rank > b->rank ? a->rank : b->rank;
-    for (int i = 1; i < result->rank; i++) {
-        const int64_t from_a = dim_at(a, result->rank, i), from_b = dim_at(b, result->rank, i);
-        if (from_a != from_b && from_a != 1 && from_b != 1)
+                        snn_dims_show(so_far).text, snn_dims_show(operand).text);
+    snn_value joined = {.rank = rank,
+                        .constant = so_far->constant && operand->constant ? so_far->constant : NULL};
+    for (int i = 1; i < rank; i++) {
+        const int64_t a = dim_at(so_far, rank, i), b = dim_at(operand, rank, i);
+        if (a != b && a != 1 && b != 1)
             return snn_fail(SNN_ERROR_ARGUMENT, "%s: operands cannot be broadcast together: %s and %s", op,
-                            snn_dims_show(a).text, snn_dims_show(b).text);
-        result->dims[i] = from_a == 1 ? from_b : from_a;
+                            snn_dims_show(so_far).text, snn_dims_show(operand).text);
+        joined.dims[i] = a == 1 ? b : a;
     }
+    *result = joined;
     return SNN_OK;
 }
 
-/* How a run of equal treatment looks: the axes [inner, rank) in which each operand is repeated as a whole, or
- * not at all. */
-typedef struct walk {
-    const snn_value *a, *b, *result;
-    int inner;
-    int64_t count, a_step, b_step;
-} walk;
+snn_status snn_broadcast_infer(snn_node *node, const snn_value *const *operands, snn_value *result)
+{
+    snn_value joined = *operands[0];
+    snn_status status = SNN_OK;
+    for (int64_t k = 1; k < node->operand_count && !status; k++) {
+        const snn_value so_far = joined;
+        status = join(snn_op_of(node->type)->name, &so_far, operands[k], &joined);
+    }
+    result->rank = joined.rank;
+    for (int i = 1; i < joined.rank; i++)
+        result->dims[i] = joined.dims[i];
+    return status;
+}
+
+/* ---- runs ---- */
 
 /* Whether the operand is repeated along an axis: 1, 0, or -1 where the axis has one place and it is both. */
 static int repeats(const snn_value *value, const snn_value *result, int axis)
@@ -44,22 +54,26 @@ static int repeats(const snn_value *value, const snn_value *result, int axis)
     return dim_at(value, result->rank, axis) == 1;
 }
 
-static walk plan_walk(const snn_value *a, const snn_value *b, const snn_value *result)
+/* The axes [inner, rank) in which each operand is repeated as a whole, or not at all: a run. */
+static int begin_run(const snn_value *const *operands, int count, const snn_value *result,
+                     snn_broadcast_run *run)
 {
-    int a_repeats = -1, b_repeats = -1;
-    walk w = {.a = a, .b = b, .result = result, .inner = result->rank, .count = 1};
-    for (; w.inner > 1; w.inner--) {
-        const int next_a = repeats(a, result, w.inner - 1), next_b = repeats(b, result, w.inner - 1);
-        if ((next_a >= 0 && a_repeats >= 0 && next_a != a_repeats) ||
-            (next_b >= 0 && b_repeats >= 0 && next_b != b_repeats))
-            break;
-        a_repeats = next_a >= 0 ? next_a : a_repeats;
-        b_repeats = next_b >= 0 ? next_b : b_repeats;
-        w.count *= result->dims[w.inner - 1];
+    int whole[SNN_MOST_BROADCAST] = {-1, -1, -1}, inner = result->rank, same = 1;
+    *run = (snn_broadcast_run){.count = 1};
+    while (inner > 1 && same) {
+        int next[SNN_MOST_BROADCAST];
+        for (int k = 0; k < count; k++) {
+            next[k] = repeats(operands[k], result, inner - 1);
+            same &= next[k] < 0 || whole[k] < 0 || next[k] == whole[k];
+        }
+        for (int k = 0; k < count && same; k++)
+            whole[k] = next[k] >= 0 ? next[k] : whole[k];
+        if (same)
+            run->count *= result->dims[--inner];
     }
-    w.a_step = a_repeats != 1;
-    w.b_step = b_repeats != 1;
-    return w;
+    for (int k = 0; k < count; k++)
+        run->step[k] = whole[k] != 1;
+    return inner;
 }
 
 /* Features between neighbours of an operand along an axis of the result; 0 where it is repeated. */
@@ -73,28 +87,25 @@ static int64_t stride_at(const snn_value *value, const snn_value *result, int ax
     return stride;
 }
 
-int snn_broadcast_runs(const snn_value *a, const snn_value *b, const snn_value *result, snn_pair_visit *visit,
-                       void *context)
+int snn_broadcast_runs(const snn_value *const *operands, int operand_count, const snn_value *result,
+                       snn_broadcast_visit *visit, void *context)
 {
-    const walk w = plan_walk(a, b, result);
+    snn_broadcast_run run;
+    const int inner = begin_run(operands, operand_count, result, &run);
     int64_t at[SNN_MAX_RANK] = {0};
-    snn_pair_run run = {.a_step = w.a_step, .b_step = w.b_step, .count = w.count};
-    for (;;) {
+    for (;; run.to += run.count) {
         if (!visit(context, &run))
             return 0;
-        int axis = w.inner - 1;
+        int axis = inner - 1;
         for (; axis >= 1; axis--) { // the next place of the outer axes
-            const int64_t a_stride = stride_at(a, result, axis), b_stride = stride_at(b, result, axis);
-            run.a += a_stride;
-            run.b += b_stride;
-            if (++at[axis] < result->dims[axis])
+            const int last = ++at[axis] == result->dims[axis];
+            for (int k = 0; k < operand_count; k++)
+                run.from[k] += stride_at(operands[k], result, axis) * (last ? 1 - at[axis] : 1);
+            if (!last)
                 break;
-            run.a -= a_stride * at[axis];
-            run.b -= b_stride * at[axis];
             at[axis] = 0;
         }
         if (axis < 1)
             return 1;
-        run.to += w.count;
     }
 }

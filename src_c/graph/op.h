@@ -16,6 +16,7 @@
 #define SNN_MAX_RANK 8
 #define SNN_DYNAMIC (-1) /* a dim that is not fixed */
 
+struct snn_mix;
 struct snn_node;
 struct snn_value;
 
@@ -27,13 +28,15 @@ typedef enum snn_op_kind {
     SNN_KIND_POINTWISE, /* a value for a value: kernels/activation.inl */
     SNN_KIND_SOFTMAX,   /* over some axes: axes says which */
     SNN_KIND_REDUCE,    /* some axes become one place each: axes says which; kernels/reduce.inl */
-    SNN_KIND_PAIR,      /* two values for a value, broadcast as in numpy: kernels/pair.inl */
+    SNN_KIND_RESIZE,    /* places of an axis from places beside them: axes and mixes say which */
+    SNN_KIND_PAIR,      /* two or three values for a value, broadcast as in numpy: kernels/pair.inl */
     SNN_KIND_NORM,      /* a factor and a shift of each channel: no plan has it, plan/fold.c comes before */
     SNN_KIND_MOVE,      /* features in other places: moves says which */
     SNN_KIND_VIEW       /* other dims of the same features */
 } snn_op_kind;
 
-/* count features of an operand, step apart, become features of the result next to each other. */
+/* count features of an operand, step apart, become features of the result next to each other. operand -1:
+ * they hold the op's first attribute. */
 typedef struct snn_move {
     int64_t operand, from, step, to, count;
 } snn_move;
@@ -74,9 +77,12 @@ typedef struct snn_op {
     snn_status (*infer)(struct snn_node *node, const struct snn_value *const *operands,
                         struct snn_value *result);
     /* kind SNN_KIND_MOVE: all features of the result, in order. Dims are fixed. */
-    void (*moves)(const struct snn_node *node, const struct snn_value *const *operands, snn_moves *moves);
-    /* Kinds SNN_KIND_SOFTMAX and SNN_KIND_REDUCE: what they look over. Dims are fixed. */
+    void (*moves)(const struct snn_node *node, const struct snn_value *const *operands,
+                  const struct snn_value *result, snn_moves *moves);
+    /* Kinds SNN_KIND_SOFTMAX, SNN_KIND_REDUCE and SNN_KIND_RESIZE: what they look over. Dims are fixed. */
     void (*axes)(const struct snn_node *node, const struct snn_value *operand, snn_axes *axes);
+    /* kind SNN_KIND_RESIZE: what each of made places is, of an axis of count places. */
+    void (*mixes)(const struct snn_node *node, int64_t count, int64_t made, struct snn_mix *mixes);
     /* An op with a window: which. Dims are fixed. NULL: it has none. */
     void (*window)(const struct snn_node *node, const struct snn_value *operand, snn_window *window);
 } snn_op;

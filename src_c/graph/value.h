@@ -21,16 +21,18 @@ snn_dims_text snn_dims_show(const snn_value *value);
 /* An axis behind the batch, counted from the batch as 0, or from the end when negative, made plain. */
 snn_status snn_axis_check(const char *op, const snn_value *value, int64_t *axis);
 
-/* Broadcasting as in numpy, the batch apart: snn_op.infer of two operands. */
+#define SNN_MOST_BROADCAST 3 /* operands */
+
+/* Broadcasting as in numpy, the batch apart: snn_op.infer of two or three operands. */
 snn_status snn_broadcast_infer(snn_node *node, const snn_value *const *operands, snn_value *result);
-/* Runs of the result, in order: features [to, to + count) come from a's from a on, and b's from b on, each
- * a_step (0 or 1) and b_step apart. Dims are fixed. */
-typedef struct snn_pair_run {
-    int64_t a, a_step, b, b_step, to, count;
-} snn_pair_run;
-typedef int snn_pair_visit(void *context, const snn_pair_run *run);
-/* Calls visit for each run until it returns 0; 1 when all were visited. */
-int snn_broadcast_runs(const snn_value *a, const snn_value *b, const snn_value *result, snn_pair_visit *visit,
-                       void *context);
+/* Runs of the result, in order: features [to, to + count) come from operand k's from from[k] on, step[k] (0
+ * or 1) apart. Dims are fixed. */
+typedef struct snn_broadcast_run {
+    int64_t from[SNN_MOST_BROADCAST], step[SNN_MOST_BROADCAST], to, count;
+} snn_broadcast_run;
+typedef int snn_broadcast_visit(void *context, const snn_broadcast_run *run);
+/* Calls visit for each run of operands (operand_count) until it returns 0; 1 when all were visited. */
+int snn_broadcast_runs(const snn_value *const *operands, int operand_count, const snn_value *result,
+                       snn_broadcast_visit *visit, void *context);
 
 #endif

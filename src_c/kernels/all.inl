@@ -38,6 +38,7 @@ static inline void SNN_NAME(store_lanes)(float *p, vf v, int lanes) {
 #include "softmax.inl"
 #include "reduce.inl"
 #include "pair.inl"
+#include "mix.inl"
 #include "watch.inl"
 #include "exact.inl"
 #include "transpose.inl"

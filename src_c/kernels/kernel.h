@@ -37,7 +37,8 @@ typedef struct snn_csr_block {
     int64_t first_column;
     int64_t group_count;
     const snn_csr_group *groups;
-    const int32_t *rows; /* R a panel: row of y; rows past the end of W are scratch; two more panels readable */
+    const int32_t
+        *rows; /* R a panel: row of y; rows past the end of W are scratch; two more panels readable */
     /* R * steps a panel. One byte: column - first_column; two bytes: that times the bytes of a row of x, in
      * units of 8 bytes. 24 readable bytes follow. */
     const uint8_t *indices;
@@ -62,7 +63,7 @@ typedef struct snn_csr_tile {
  * window, which is what keeps padding low. A record is a chunk's indices (4 bytes a lane: feature - window,
  * step by step) and then its weights (4 vectors); padding has weight 0. */
 #define SNN_CHUNK_STEPS 4
-#define SNN_RECORD_BYTES(lanes) ((size_t)(lanes)*20)
+#define SNN_RECORD_BYTES(lanes) ((size_t)(lanes) * 20)
 typedef struct snn_csr_column {
     int64_t first_row, row_count; /* rows of W in this share when they are consecutive */
     const int32_t *rows; /* (panel_count, VF_LANES) row of each lane, -1 for none; NULL: consecutive */
@@ -92,8 +93,8 @@ typedef enum snn_layout { SNN_LAYOUT_TILE, SNN_LAYOUT_COLUMN } snn_layout;
 typedef void (*snn_linear_fn)(const void *packed, const float *x, float *y, int64_t row_stride,
                               const snn_epilogue *epilogue);
 
-/* One block of a product: of columns, so that their part of x stays in L1. The sums of a tile lie side by side
- * until the last block, which writes y in planes, rows that lie apart, as those of an image do. */
+/* One block of a product: of columns, so that their part of x stays in L1. The sums of a tile lie side by
+ * side until the last block, which writes y in planes, rows that lie apart, as those of an image do. */
 typedef struct snn_planes {
     int64_t block;  /* block 0 begins with the bias; the last adds addend and ends with the activation */
     const float *x; /* (columns of the block, samples) */
@@ -125,6 +126,13 @@ typedef struct snn_side {
     int one;
 } snn_side;
 
+/* A place of an axis of the result: (1 - part) times the operand's place low, and part times the one behind
+ * it, which is not read where part is 0. */
+typedef struct snn_mix {
+    int32_t low;
+    float part;
+} snn_mix;
+
 typedef struct snn_isa {
     const char *name;
     int lanes;        /* floats a vector */
@@ -135,14 +143,22 @@ typedef struct snn_isa {
     void (*activate)(const float *x, float *y, int64_t count, const snn_epilogue *epilogue);
     /* y (rows, columns) = a op b, op an SNN_OP_ of kind SNN_KIND_PAIR. */
     void (*pair)(int op, snn_side a, snn_side b, float *y, int64_t rows, int64_t columns);
+    /* y (rows, columns) = a where c is not 0, else b; NaN where c is. */
+    void (*select)(snn_side c, snn_side a, snn_side b, float *y, int64_t rows, int64_t columns);
+    /* y (count) of x: each place as its mix says. */
+    void (*mix)(const float *x, const snn_mix *mixes, int64_t count, float *y);
+    /* The same of one place, of x (places, columns) -> y (columns). */
+    void (*mix_rows)(const float *x, snn_mix mix, int64_t columns, float *y);
     /* y (columns) of x (count, stride), op an SNN_OP_ of kind SNN_KIND_REDUCE. */
     void (*reduce)(int op, const float *x, float *y, int64_t count, int64_t stride, int64_t columns);
     /* y (rows) of x (rows, count). */
     void (*reduce_rows)(int op, const float *x, float *y, int64_t rows, int64_t count);
-    /* softmax over the features of columns next to each other, whose features lie stride apart. */
-    void (*softmax_tile)(const float *x, float *y, int64_t features, int64_t columns, int64_t stride);
-    /* softmax of one sample. */
-    void (*softmax_column)(const float *x, float *y, int64_t features);
+    /* softmax, or its logarithm, over the features of columns next to each other, whose features lie stride
+     * apart. */
+    void (*softmax_tile)(int log, const float *x, float *y, int64_t features, int64_t columns,
+                         int64_t stride);
+    /* The same of one sample. */
+    void (*softmax_column)(int log, const float *x, float *y, int64_t features);
     /* to (columns, to_stride) = from (rows, from_stride) transposed, its rows filled up with zeros to height
      * floats (at least rows). Returns whether there is a NaN among them. */
     int (*transpose)(const float *from, int64_t from_stride, float *to, int64_t to_stride, int64_t rows,

@@ -30,8 +30,10 @@ static snn_status infer(snn_node *node, const snn_value *const *operands, snn_va
     return SNN_OK;
 }
 
-static void moves(const snn_node *node, const snn_value *const *operands, snn_moves *out)
+static void moves(const snn_node *node, const snn_value *const *operands, const snn_value *result,
+                  snn_moves *out)
 {
+    (void)result;
     const int axis = (int)node->integers[0];
     const int64_t outer = snn_dims_product(operands[0], 1, axis);
     int64_t to = 0;

@@ -37,8 +37,10 @@ static snn_status infer(snn_node *node, const snn_value *const *operands, snn_va
     return SNN_OK;
 }
 
-static void moves(const snn_node *node, const snn_value *const *operands, snn_moves *out)
+static void moves(const snn_node *node, const snn_value *const *operands, const snn_value *result,
+                  snn_moves *out)
 {
+    (void)result;
     const snn_value *x = operands[0];
     const int axis = (int)node->integers[AXIS];
     const int64_t start = node->integers[START], end = node->integers[END], step = node->integers[STEP];

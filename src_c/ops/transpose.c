@@ -26,8 +26,10 @@ static snn_status infer(snn_node *node, const snn_value *const *operands, snn_va
     return SNN_OK;
 }
 
-static void moves(const snn_node *node, const snn_value *const *operands, snn_moves *out)
+static void moves(const snn_node *node, const snn_value *const *operands, const snn_value *result,
+                  snn_moves *out)
 {
+    (void)result;
     const snn_value *x = operands[0];
     int64_t strides[SNN_MAX_RANK], dims[SNN_MAX_RANK], at[SNN_MAX_RANK] = {0}, from = 0, to = 0;
     const int last = x->rank - 1;

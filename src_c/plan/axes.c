@@ -1,4 +1,4 @@
-/* Softmaxes and reductions over the middle of an operand (outer, count, inner).
+/* Softmaxes, reductions and resizing over the middle of an operand (outer, count, inner).
  *
  * In the tile layout the samples stand behind inner, and both are columns; in the column layout a sample is
  * by itself. Threads share blocks: of columns, or of outer places where a row has none beside it. */
@@ -17,6 +17,8 @@ typedef struct part {
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
+static int is_log(const part *p) { return p->step->op == SNN_OP_LOG_SOFTMAX; }
+
 /* Outer places [first, first + count), whose values lie side by side. */
 static void run_rows(const part *p, int64_t first, int64_t count)
 {
@@ -26,7 +28,7 @@ static void run_rows(const part *p, int64_t first, int64_t count)
         return;
     }
     for (int64_t o = first; o < first + count; o++)
-        p->isa->softmax_column(p->x + o * values, p->y + o * values, values);
+        p->isa->softmax_column(is_log(p), p->x + o * values, p->y + o * values, values);
 }
 
 /* Columns [first, first + count) of one outer place. */
@@ -37,11 +39,39 @@ static void run_columns(const part *p, int64_t outer, int64_t first, int64_t cou
         p->isa->reduce(p->step->op, p->x + from, p->y + outer * p->columns + first, values, p->columns,
                        count);
     else
-        p->isa->softmax_tile(p->x + from, p->y + from, values, count, p->columns);
+        p->isa->softmax_tile(is_log(p), p->x + from, p->y + from, values, count, p->columns);
+}
+
+/* Places [first, first + count) of one outer place -> y. */
+static void resize(const part *p, int64_t outer, int64_t first, int64_t count)
+{
+    const snn_step *step = p->step;
+    const float *x = p->x + outer * step->axes.count * p->columns;
+    float *y = p->y + (outer * step->mix_count + first) * p->columns;
+    if (p->columns == 1)
+        p->isa->mix(x, step->mixes + first, count, y);
+    else
+        for (int64_t i = 0; i < count; i++)
+            p->isa->mix_rows(x, step->mixes[first + i], p->columns, y + i * p->columns);
+}
+
+/* Threads share blocks of places. */
+static void resize_part(const part *p, int member, int members)
+{
+    const int64_t block = p->columns == 1 ? BLOCK : 1, across = (p->step->mix_count + block - 1) / block;
+    const int64_t blocks = p->step->axes.outer * across;
+    for (int64_t b = blocks * member / members; b < blocks * (member + 1) / members; b++) {
+        const int64_t first = b % across * block;
+        resize(p, b / across, first, least(block, p->step->mix_count - first));
+    }
 }
 
 static void run_part(const part *p, int member, int members)
 {
+    if (p->step->type == SNN_STEP_RESIZE) {
+        resize_part(p, member, members);
+        return;
+    }
     const int64_t outer = p->step->axes.outer;
     const int rows = p->columns == 1;
     const int64_t across = ((rows ? outer : p->columns) + BLOCK - 1) / BLOCK;

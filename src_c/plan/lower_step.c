@@ -35,7 +35,7 @@ struct snn_moves {
 
 void snn_move_add(snn_moves *moves, snn_move move) { append(&moves->list, &move, sizeof move); }
 
-static int add_pair(void *list, const snn_pair_run *run) { return append(list, run, sizeof *run); }
+static int add_pair(void *list, const snn_broadcast_run *run) { return append(list, run, sizeof *run); }
 
 /* values: the operands'. */
 static int set_runs(snn_step *step, const snn_node *node, const snn_value *const *values,
@@ -43,11 +43,12 @@ static int set_runs(snn_step *step, const snn_node *node, const snn_value *const
 {
     snn_moves moves = {{0}};
     if (step->type == SNN_STEP_PAIR) {
-        snn_broadcast_runs(values[0], values[1], result, add_pair, &moves.list);
+        snn_broadcast_runs(values, (int)node->operand_count, result, add_pair, &moves.list);
         step->pairs = moves.list.items;
     } else {
-        snn_op_of(node->type)->moves(node, values, &moves);
+        snn_op_of(node->type)->moves(node, values, result, &moves);
         step->moves = moves.list.items;
+        step->number = node->attributes[0];
     }
     step->run_count = moves.list.count;
     return !moves.list.failed;
@@ -103,6 +104,17 @@ static int set_convolution(const snn_lowering *l, snn_step *step, const snn_node
     return 1;
 }
 
+static int set_resize(snn_step *step, const snn_node *node, const snn_value *x, const snn_value *result)
+{
+    const int axis = (int)node->integers[0];
+    snn_op_of(node->type)->axes(node, x, &step->axes);
+    step->mix_count = result->dims[axis];
+    step->mixes = snn_alloc((size_t)step->mix_count, sizeof *step->mixes);
+    if (step->mixes)
+        snn_op_of(node->type)->mixes(node, x->dims[axis], step->mix_count, step->mixes);
+    return step->mixes != NULL;
+}
+
 /* values (operand_count): scratch. */
 static int set_step(const snn_lowering *l, snn_step *step, const snn_node *node, const snn_value **values)
 {
@@ -118,6 +130,7 @@ static int set_step(const snn_lowering *l, snn_step *step, const snn_node *node,
     case SNN_STEP_POOL: return snn_lower_window(step, node, values[0]);
     case SNN_STEP_PAIR:
     case SNN_STEP_MOVE: return set_runs(step, node, values, &l->model->values[node->value]);
+    case SNN_STEP_RESIZE: return set_resize(step, node, values[0], &l->model->values[node->value]);
     case SNN_STEP_SOFTMAX:
     case SNN_STEP_REDUCE: snn_op_of(node->type)->axes(node, values[0], &step->axes); return 1;
     case SNN_STEP_ACTIVATE: snn_lower_activation(step, node); return 1;
@@ -132,6 +145,7 @@ static snn_step_type type_of(const snn_op *op)
     case SNN_KIND_POOL: return SNN_STEP_POOL;
     case SNN_KIND_SOFTMAX: return SNN_STEP_SOFTMAX;
     case SNN_KIND_REDUCE: return SNN_STEP_REDUCE;
+    case SNN_KIND_RESIZE: return SNN_STEP_RESIZE;
     case SNN_KIND_PAIR: return SNN_STEP_PAIR;
     case SNN_KIND_MOVE: return SNN_STEP_MOVE;
     default: return SNN_STEP_ACTIVATE;
@@ -155,6 +169,7 @@ void snn_step_free(snn_step *step)
     snn_free(step->operands);
     snn_free(step->pairs);
     snn_free(step->moves);
+    snn_free(step->mixes);
     snn_free(step->bias);
     snn_free(step->window);
     if (step->weights) {

@@ -27,7 +27,8 @@ typedef enum snn_step_type {
     SNN_STEP_ACTIVATE,
     SNN_STEP_SOFTMAX,
     SNN_STEP_REDUCE,
-    SNN_STEP_PAIR,
+    SNN_STEP_RESIZE,
+    SNN_STEP_PAIR, /* of two or three operands */
     SNN_STEP_MOVE
 } snn_step_type;
 
@@ -65,12 +66,15 @@ typedef struct snn_step {
     int output; /* of the plan, that may be written where the caller wants it; -1: none */
     int wait;   /* when threads share a tile: all have to be done with the steps before */
     int64_t run_count;
-    struct snn_pair_run *pairs; /* SNN_STEP_PAIR: (run_count) owned */
-    struct snn_move *moves;     /* SNN_STEP_MOVE: (run_count) owned */
-    int op;                     /* SNN_OP_... */
-    snn_axes axes;              /* SNN_STEP_SOFTMAX, SNN_STEP_REDUCE */
-    struct snn_window *window;  /* SNN_STEP_CONVOLUTION, SNN_STEP_POOL: owned */
-    int counts_padding;         /* SNN_OP_AVG_POOL2D */
+    struct snn_broadcast_run *pairs; /* SNN_STEP_PAIR: (run_count) owned */
+    struct snn_move *moves;          /* SNN_STEP_MOVE: (run_count) owned */
+    float number;                    /* SNN_STEP_MOVE: what runs without an operand hold */
+    int op;                          /* SNN_OP_... */
+    snn_axes axes;                   /* SNN_STEP_SOFTMAX, SNN_STEP_REDUCE, SNN_STEP_RESIZE */
+    snn_mix *mixes;                  /* SNN_STEP_RESIZE: of each place of the result, owned */
+    int64_t mix_count;
+    struct snn_window *window; /* SNN_STEP_CONVOLUTION, SNN_STEP_POOL: owned */
+    int counts_padding;        /* SNN_OP_AVG_POOL2D */
     snn_epilogue epilogue;
     int64_t rows, cols;    /* with weights: of W; a linear step's outputs and inputs */
     float *bias;           /* (rows + shares) owned */

@@ -50,22 +50,27 @@ static snn_side side_of(const piece *p, const snn_place *place, int64_t at, int6
 }
 
 /* One run, cut to the piece. */
-static void run_pair(const piece *p, const snn_pair_run *run)
+static void run_pair(const piece *p, const snn_broadcast_run *run)
 {
     const snn_isa *isa = p->plan->isa;
     const snn_step *step = p->step;
     const int64_t from = run->to > p->first ? run->to : p->first;
     const int64_t to = run->to + run->count < p->end ? run->to + run->count : p->end;
-    const int64_t a = run->a + (from - run->to) * run->a_step, b = run->b + (from - run->to) * run->b_step;
     const int64_t samples = p->frame->bucket->samples;
     const int column = p->frame->bucket->layout == SNN_LAYOUT_COLUMN;
     if (from >= to)
         return;
     for (int64_t s = 0; s < (column ? samples : 1); s++) {
         float *y = column ? p->y + s * p->y_stride + from : p->y + from * samples;
-        isa->pair(step->op, side_of(p, &step->operands[0], a, run->a_step, s),
-                  side_of(p, &step->operands[1], b, run->b_step, s), y, column ? 1 : to - from,
-                  column ? to - from : samples);
+        snn_side sides[SNN_MOST_BROADCAST];
+        for (int64_t k = 0; k < step->operand_count; k++)
+            sides[k] = side_of(p, &step->operands[k], run->from[k] + (from - run->to) * run->step[k],
+                               run->step[k], s);
+        if (step->operand_count == 2)
+            isa->pair(step->op, sides[0], sides[1], y, column ? 1 : to - from, column ? to - from : samples);
+        else
+            isa->select(sides[0], sides[1], sides[2], y, column ? 1 : to - from,
+                        column ? to - from : samples);
         if (step->epilogue.activation != SNN_OP_LINEAR)
             isa->activate(y, y, column ? to - from : (to - from) * samples, &step->epilogue);
     }
@@ -86,13 +91,17 @@ static void fill(const piece *p, const float *from, int64_t step, int64_t to, in
 /* One move, cut to the piece. */
 static void run_move(const piece *p, const snn_move *move)
 {
-    const snn_place *place = &p->step->operands[move->operand];
     const int64_t to = move->to > p->first ? move->to : p->first;
     const int64_t end = move->to + move->count < p->end ? move->to + move->count : p->end;
     const int64_t from = move->from + (to - move->to) * move->step, samples = p->frame->bucket->samples;
-    const float *x = snn_frame_operand(p->frame, place);
     if (to >= end)
         return;
+    if (move->operand < 0) {
+        fill(p, &p->step->number, 0, to, end - to);
+        return;
+    }
+    const snn_place *place = &p->step->operands[move->operand];
+    const float *x = snn_frame_operand(p->frame, place);
     if (place->constant) {
         fill(p, x + from, move->step, to, end - to);
     } else if (p->frame->bucket->layout == SNN_LAYOUT_TILE) {
@@ -162,7 +171,7 @@ void snn_step_run(const snn_plan *plan, const snn_step *step, const snn_frame *f
         snn_pool_run(step, snn_frame_operand(frame, &step->operands[0]), frame->scratch, y, member, members);
         return;
     }
-    if (step->type == SNN_STEP_SOFTMAX || step->type == SNN_STEP_REDUCE) {
+    if (step->type == SNN_STEP_SOFTMAX || step->type == SNN_STEP_REDUCE || step->type == SNN_STEP_RESIZE) {
         snn_axes_run(plan, step, frame, y, y_stride, member, members);
         return;
     }

@@ -44,7 +44,7 @@ static inline int64_t snn_part(int64_t features, int member, int members)
 void snn_step_run(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y,
                   int64_t y_stride, int member, int members);
 
-/* axes.c: softmaxes and reductions. */
+/* axes.c: softmaxes, reductions and resizing. */
 void snn_axes_run(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y,
                   int64_t y_stride, int member, int members);
 /* pool.c: the part of member of the channels -> y. scratch: (plan->scratch_floats). */

@@ -213,14 +213,14 @@ static void test_softmax(const snn_isa *isa)
     float tile[features * 32], out[features * 32], one[features], one_out[features];
     for (int i = 0; i < features * samples; i++)
         tile[i] = (float)(20 * uniform() - 10);
-    isa->softmax_tile(tile, out, features, samples, samples);
+    isa->softmax_tile(0, tile, out, features, samples, samples);
     for (int s = 0; s < samples; s++) {
         double top = -INFINITY, sum = 0;
         for (int k = 0; k < features; k++)
             top = fmax(top, one[k] = tile[k * samples + s]);
         for (int k = 0; k < features; k++)
             sum += exp(one[k] - top);
-        isa->softmax_column(one, one_out, features);
+        isa->softmax_column(0, one, one_out, features);
         for (int k = 0; k < features; k++) {
             const double wanted = exp(one[k] - top) / sum,
                          bound = (features + 30) * FLT_EPSILON * wanted + FLT_MIN;

@@ -21,6 +21,9 @@ PAIRS = {
     "min": (snn.Min(), np.minimum),
     "max": (snn.Max(), np.maximum),
     "prelu": (snn.PReLU(), lambda x, y: np.where(x > 0, x, x * y)),
+    "equal": (snn.Equal(), lambda x, y: np.where(np.isnan(x) | np.isnan(y), np.nan, x == y)),
+    "less": (snn.Less(), lambda x, y: np.where(np.isnan(x) | np.isnan(y), np.nan, x < y)),
+    "less_equal": (snn.LessEqual(), lambda x, y: np.where(np.isnan(x) | np.isnan(y), np.nan, x <= y)),
 }
 # Slopes beside an infinity or NaN that is not read.
 SPECIAL = np.array([0, -0.0, 1, -2.5, np.inf, -np.inf, np.nan, 1e-45, -1e-40, 3.4e38, -3.4e38, 7], np.float32)
@@ -115,7 +118,7 @@ def test_the_bound_holds_for_an_operand_that_is_off_by_its_own(name, rng):
         assert np.isinf(layer.bound(np.array([1e-3]), layer.value(np.array([1e-3])), np.array([2e-3]))).all()
 
 
-@pytest.mark.parametrize("name", [*FUNCTIONS, "sub", "div", "min", "max", "prelu"])
+@pytest.mark.parametrize("name", [*FUNCTIONS, "sub", "div", "min", "max", "prelu", "less", "where", "resize"])
 def test_they_are_of_graphs_alone(name):
     with pytest.raises(ValueError, match=name):
         _core.Model(3).add_op(name, np.zeros(0, np.float32))

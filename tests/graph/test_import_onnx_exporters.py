@@ -106,10 +106,6 @@ REFUSED = {
         of_integers(node("Equal", "x i", "e"), node("Cast", "e", "y", to=1), i=np.int32(2**24)),
         "must compare with whole numbers between",
     ),
-    "floats that are compared": (
-        make([node("Equal", "x b", "e"), node("Cast", "e", "y", to=1)]),
-        "must compare integers of the input with a constant",
-    ),
     "integers compared with each other": (
         of_integers(node("Equal", "x x", "e"), node("Cast", "e", "y", to=1)),
         "must compare integers of the input with a constant",

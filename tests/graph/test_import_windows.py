@@ -198,7 +198,6 @@ REFUSED = {
     "unequal parts": (lambda: nn.AdaptiveAvgPool2d(5), "into equal parts, got .5, 5."),
     "too small": (lambda: nn.Conv2d(3, 4, 13), "a window that fits.*height 12"),
     "other channels": (lambda: nn.Conv2d(4, 4, 3), "must have a weight for 3 channels"),
-    "padding that nothing takes": (lambda: nn.Sequential(nn.ZeroPad2d(1), nn.ReLU()), "before a conv"),
     "mean over samples": (lambda: Calls(lambda x: x.mean(0)), "leave the batch alone, got axis 0"),
 }  # fmt: skip
 

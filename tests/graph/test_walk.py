@@ -85,6 +85,16 @@ LAYERS = [
     (snn.ReduceMax((2, 3)), [(3, 2, 4)]),
     (snn.ReduceMin(1), [(4, 3)]),
     (snn.AxisSoftmax(2), [(2, 3, 4)]),
+    (snn.LogSoftmax(1), [(3, 4)]),
+    (snn.Equal(), [(4, 1), (4, 3)]),
+    (snn.Less(), [(4, 3), (4, 3)]),
+    (snn.LessEqual(), [(4, 3), (1, 3)]),
+    (snn.Where(), [(4, 1), (4, 3), (1, 3)]),
+    (snn.Expand((4, 3, -1)), [(1, 3, 2)]),
+    *((snn.Pad(2, 2, 1, mode, 0.5), [(2, 4, 3)]) for mode in ("constant", "edge", "reflect", "wrap")),
+    (snn.Resize(2, size=7), [(2, 4, 3)]),
+    (snn.Resize(1, scale=0.6, coordinates="align_corners"), [(5,)]),
+    (snn.Resize(3, scale=2.0, mode="nearest", coordinates="asymmetric", rounding="floor"), [(2, 1, 3)]),
     (snn.Linear(np.arange(12.0).reshape(3, 4) - 5), [(4,)]),
 ]
 
@@ -126,8 +136,10 @@ def test_depends_on_what_changes_it(layer, shapes):
         np.where(mask, own + far + rng.random(own.shape), own) for own, mask in zip(z, masks, strict=True)
     ]
     changed = layer.value(*z) != layer.value(*moved)
-    if isinstance(layer, (snn.Min, snn.Max, snn.PReLU)):  # the other operand may be what counts
-        assert (layer.depends(*masks) >= changed).all() and changed.any() and not layer.depends(*masks).all()
+    steps = snn.Equal, snn.Less, snn.LessEqual, snn.Where
+    if isinstance(layer, (*steps, snn.Min, snn.Max, snn.PReLU)):  # the other operand may be what counts
+        assert (layer.depends(*masks) >= changed).all() and not layer.depends(*masks).all()
+        assert changed.any() or isinstance(layer, snn.Equal)
     else:
         np.testing.assert_array_equal(layer.depends(*masks), changed)
 

@@ -1,0 +1,100 @@
+"""Comparisons, what joins their results, and Where: booleans are 1 and 0."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import ArgumentError
+from ..graph.value import Value
+from ..layers import Equal, Layer, Less, LessEqual, Max, Min, Mul, Where
+from ._arithmetic import combined, per_sample, plus, raised
+from ._data import At, Data, check_size
+from ._steps import Against, Scale
+from ._wires import Wire
+
+_COMPARES = (Equal, Less, LessEqual)
+_JOINS = (Mul, Min, Max)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A layer of several values of which some are constants; None stands for a value that is not."""
+
+    layer: Layer
+    constants: tuple[np.ndarray | None, ...]
+    name: str
+
+    def __call__(self, *values: Value) -> Value:
+        left = iter(values)
+        operands = []
+        for constant in self.constants:
+            if constant is not None and np.isnan(constant).any():
+                raise ArgumentError(f"{self.name}: its constants must not be NaN")
+            operands.append(next(left) if constant is None else np.asarray(constant, np.float32))
+        return self.layer(*operands)
+
+
+def numbers(values):
+    """A constant of booleans as 1 and 0; anything else as it is."""
+    return (
+        values.astype(np.float32) if isinstance(values, np.ndarray) and values.dtype.kind == "b" else values
+    )
+
+
+def compared(op: str, left, right, at: At) -> Data:
+    """Equal, Less or LessEqual of two tensors, at least one of them Data."""
+    return combined(op, numbers(left), numbers(right), at)
+
+
+def negated(data: Data, at: At) -> Data:
+    """Not, of what is 1 or 0."""
+    return plus(data, np.ones(1), at, scale=-1)
+
+
+def truth(data: Data, at: At) -> Data:
+    """1 where data is not 0."""
+    if _is_truth(data.wire):
+        return data
+    return negated(compared("Equal", data, np.zeros(1, np.float32), at), at)
+
+
+def _is_truth(wire: Wire) -> bool:
+    """Whether it is made of comparisons alone."""
+    step = wire.step.layer if isinstance(wire.step, Against) else wire.step
+    if isinstance(step, _COMPARES):
+        return True
+    if isinstance(step, _JOINS) and step is wire.step:
+        return all(map(_is_truth, wire.operands))
+    if not isinstance(step, Scale) or not (step.scale == -1).all() or not (step.shift == 1).all():
+        return False
+    return _is_truth(wire.operands[0])
+
+
+def where(condition, x, y, at: At) -> Data:
+    """x where the condition is not 0, else y: Data or ndarrays, at least one of them Data."""
+    operands = [numbers(operand) for operand in (condition, x, y)]
+    data = [operand for operand in operands if isinstance(operand, Data)]
+    rank = max(operand.rank if isinstance(operand, Data) else operand.ndim for operand in operands)
+    data = [raised(own, rank, at) for own in data]
+    if len({own.axis for own in data}) > 1:
+        raise at.fail_batch(f"have the batch of all in one dimension, got {', '.join(map(str, data))}")
+    shapes = [own.sizes for own in data]
+    for operand in operands:
+        if not isinstance(operand, Data):
+            full = (1,) * (rank - operand.ndim) + operand.shape
+            shapes.append(full[: data[0].axis] + full[data[0].axis + 1 :])
+    if any(None in shape for shape in shapes):
+        raise at.unknown(next((own for own in data if None in own.sizes), data[0]))
+    try:
+        sizes = np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise at.bad(f"have operands that fit as numpy broadcasts, got {shapes}") from None
+    check_size(sizes, at)
+    constants = tuple(
+        None if isinstance(operand, Data) else per_sample(operand, data[0], at, sizes=sizes)
+        for operand in operands
+    )
+    step = Beside(Where(), constants, at.name) if len(data) < 3 else Where()
+    return Data(Wire(step, tuple(own.wire for own in data), sizes), data[0].batch, data[0].axis)
