@@ -5,9 +5,9 @@
 FOLDER: another build of sparsenn, as `pip install --no-deps --target FOLDER .` makes it from another
 commit. Each tunes on its own and makes several plans of a network, since where a plan's memory lies moves a
 call of ten microseconds by some percent; a cell's ratio is the time before to the time now, by the medians of
-interleaved calls, of the middle plan of each, and above 1 where it got faster. Prints each cell as the middle of the rounds, their
-geometric mean and the worst. With --threads 1 the clock is the thread's processor time, which stands still
-while another process has the core.
+interleaved calls, of the middle plan of each, and above 1 where it got faster. Prints each cell as the middle
+of the rounds, their geometric mean and the worst. With --threads 1 the clock is the thread's processor time,
+which stands still while another process has the core.
 """
 
 from __future__ import annotations

@@ -33,7 +33,8 @@ def compile(
     """Packs a model into a Plan for this processor and chooses a kernel for each layer and batch size.
 
     threads      None: OMP_NUM_THREADS, the processor affinity and the cgroup quota decide
-    batch_sizes  batches to tune for, each >= 1; any batch runs
+    batch_sizes  batches to tune for, each >= 1; any batch runs. Weights that would take over 64 MB packed
+                 for batches of all kinds are packed for these alone: others run on that, but slower
     tune         "measure" times the best candidates, "model" trusts the cost model, "off" takes fixed
                  choices, the same on every machine with this ISA
     cache        True keeps tuning results in cache_folder(), a path in that folder, False nowhere

@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 import pytest
+import scipy.sparse
 from op_cases import ALL
 
 import sparsenn as snn
@@ -280,3 +281,28 @@ def test_cpu_info_says_what_was_built():
     assert set(info["isas_usable"]) <= set(info["isas_built"])
     assert info["isa"] in info["isas_usable"] and "scalar" in info["isas_usable"]
     assert info["threads"] >= 1 and isinstance(info["openmp"], bool)
+
+
+def test_packs_for_named_batches_alone_where_all_would_take_much():
+    """Some 7 million weights take 42 MB packed once, and over 64 in the shapes of all batches."""
+    rng = np.random.default_rng(3)
+    layers = []
+    for _ in range(7):
+        weight = scipy.sparse.random_array(
+            (2048, 2048), density=0.25, rng=rng, dtype=np.float32, format="csr"
+        )
+        layers += [snn.Linear(weight), snn.ReLU()]
+    model = snn.Model(layers)
+    plans = {
+        batches: snn.compile(model, threads=2, batch_sizes=batches, tune="off", cache=False)
+        for batches in [(1,), (64,), (1, 64), (1, 2, 3, 4, 5, 8, 16, 32, 64)]
+    }
+    shapes = {batches: len(plan.report()["buckets"]) for batches, plan in plans.items()}
+    assert shapes[1,] < shapes[1, 2, 3, 4, 5, 8, 16, 32, 64]
+    small = snn.compile(snn.Model(layers[:1]), threads=2, tune="off", cache=False)
+    assert shapes[1, 64] < len(small.report()["buckets"])
+    for batch in (1, 2, 5, 64, 131):
+        x = rng.standard_normal((batch, 2048), np.float32)
+        outputs = [plan.run(x) for plan in plans.values()]
+        assert all(np.array_equal(outputs[0], y) for y in outputs[1:])
+    assert_matches(plans[1,], model, x[:3])

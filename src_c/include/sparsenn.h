@@ -295,7 +295,8 @@ typedef enum snn_tune {
 
 typedef struct snn_plan_options {
     int threads;                /* 0: the default of snn_cpu_query */
-    const int64_t *batch_sizes; /* batches to tune for (each >= 1); NULL: 1 and 64. Any batch runs. */
+    const int64_t *batch_sizes; /* batches to tune for (each >= 1); NULL: 1 and 64. Any batch runs; where
+                                   packing for all would take over 64 MB, on what these are packed for. */
     size_t batch_size_count;
     snn_tune tune;
     const char *isa;        /* NULL: the default of snn_cpu_query */

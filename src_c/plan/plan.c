@@ -16,7 +16,7 @@ static snn_status choose_kernels(snn_plan *plan, const snn_model *model, const s
 {
     const char *folder = plan->tune == SNN_TUNE_MEASURE ? options->cache_path : NULL;
     snn_bucket_init(plan, options);
-    const snn_status status = snn_tune_steps(plan, model, folder);
+    const snn_status status = snn_tune_steps(plan, model, options, folder);
     if (status)
         return status;
     plan->scratch_floats = snn_plan_scratch(plan);

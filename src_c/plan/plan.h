@@ -187,7 +187,8 @@ void snn_bucket_init(snn_plan *plan, const snn_plan_options *options);
 
 /* tune.c: packs every linear step for the kernels chosen for it, problem by problem. folder: of the tuning
  * cache, NULL for none. */
-snn_status snn_tune_steps(snn_plan *plan, const snn_model *model, const char *folder);
+snn_status snn_tune_steps(snn_plan *plan, const snn_model *model, const snn_plan_options *options,
+                          const char *folder);
 /* tune_buckets.c: fills the times of the buckets, from the cache, from those of the steps or by running
  * tiles. Afterwards the plan's workspaces fit its buckets. */
 snn_status snn_tune_buckets(snn_plan *plan, const char *folder);

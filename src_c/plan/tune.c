@@ -5,6 +5,7 @@
  * Every kernel adds up a row in the order of its columns, so no choice made here changes a bit of a result.
  */
 #include "plan/layer.h"
+#include "plan/narrow.h"
 #include "plan/problem.h"
 
 #include "base/memory.h"
@@ -121,6 +122,18 @@ static snn_status tune_step(tuner *t, snn_step *step, const snn_look *look)
     return status;
 }
 
+/* What each step does in each bucket, as its problem says; not packed yet. */
+static void choose(snn_plan *plan)
+{
+    for (int64_t i = 0; i < plan->step_count; i++) {
+        snn_step *step = &plan->steps[i];
+        for (int b = 0; b < plan->bucket_count && snn_has_weights(step); b++) {
+            const snn_tuned *tuned = &step->problem->buckets[b];
+            step->chosen[b] = tuned->candidates[tuned->chosen];
+        }
+    }
+}
+
 /* ---- all steps, by all threads ---- */
 
 /* What is done with each step with weights; 0 when memory is out. bounds (threads + 1) to work with. */
@@ -139,15 +152,13 @@ static int look_at(const tuner *t, int64_t step, const snn_csr *csr, int64_t *bo
     return snn_look_at(t->plan->isa, &t->plan->steps[step], csr, &t->looks[step]);
 }
 
-/* Packs a step as its problem says. */
+/* Packs a step as was chosen. */
 static int pack(const tuner *t, int64_t index, const snn_csr *csr, int64_t *bounds)
 {
     const snn_plan *plan = t->plan;
     snn_step *step = &plan->steps[index];
     snn_split_rows(csr, plan->threads, bounds);
     for (int b = 0; b < plan->bucket_count; b++) {
-        const snn_tuned *tuned = &step->problem->buckets[b];
-        step->chosen[b] = tuned->candidates[tuned->chosen];
         step->chosen[b].packing = snn_layer_pack(plan, step, csr, &step->chosen[b], bounds);
         if (!step->chosen[b].packing)
             return 0;
@@ -202,7 +213,8 @@ static int alloc_bench(tuner *t)
     return t->x && t->y && t->scratch;
 }
 
-snn_status snn_tune_steps(snn_plan *plan, const snn_model *model, const char *folder)
+snn_status snn_tune_steps(snn_plan *plan, const snn_model *model, const snn_plan_options *options,
+                          const char *folder)
 {
     tuner t = {.plan = plan, .model = model, .folder = folder};
     const int room = alloc_bench(&t);
@@ -213,8 +225,11 @@ snn_status snn_tune_steps(snn_plan *plan, const snn_model *model, const char *fo
     for (int64_t i = 0; i < plan->step_count && !status; i++)
         if (snn_has_weights(&plan->steps[i]))
             status = tune_step(&t, &plan->steps[i], &t.looks[i]);
-    if (!status)
-        status = visit_steps(&t, pack);
+    if (!status) {
+        choose(plan);
+        status = snn_bucket_narrow(plan, options) ? visit_steps(&t, pack)
+                                                  : snn_fail(SNN_ERROR_MEMORY, "out of memory for tuning");
+    }
     snn_free(t.x);
     snn_free(t.y);
     snn_free(t.scratch);

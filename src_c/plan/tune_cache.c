@@ -84,8 +84,10 @@ static void put_plan_key(page *p, const snn_plan *plan)
         hash = hash_on(hash_on(hash, text), step->problem ? step->problem->key : "");
     }
     put_machine(p, plan);
-    put(p, "plan of %" PRId64 " steps %016" PRIx64 " | buckets %d\n", plan->step_count, hash,
-        plan->bucket_count);
+    put(p, "plan of %" PRId64 " steps %016" PRIx64 " | buckets", plan->step_count, hash);
+    for (int b = 0; b < plan->bucket_count; b++)
+        put(p, " %d", plan->buckets[b].samples);
+    put(p, "\n");
 }
 
 static void put_problem(page *p, const snn_tuned *tuned)
