@@ -83,6 +83,20 @@ def test_a_layer_a_line(plan):
     assert total[:4] == ["all", "3.16k", "75%", f"{1e-6 * (240 * (180 + 576) + 2400):.1f}"]
 
 
+def test_depthwise_convolutions_say_so():
+    weight = np.ones((6, 1, 3, 3), np.float32)
+    x = snn.Input((6, 9, 7))
+    first = snn.ReLU()(snn.Conv2d(weight, groups=6, padding=1)(x))
+    second = snn.Conv2d(weight, groups=6, stride=2, padding=1)(first)
+    third = snn.Conv2d(np.ones((6, 1, 5, 5), np.float32), groups=6, padding=2)(second)
+    plan = snn.compile(snn.Model(inputs=x, outputs=third), threads=1, cache=False)
+    kernels = [layer["choices"][0]["chosen"]["kernel"] for layer in plan.report()["layers"]]
+    assert kernels == ["stencil_three_1", "stencil_three_2", "stencil"]
+    rows = table(plan.explain())
+    assert rows[0][1:8] == ["conv2d", "3x3", "relu", "6x9x7", "63", "54", "83%"]
+    assert [row[-2] for row in rows[:3]] == kernels
+
+
 def test_bytes_and_multiply_adds_of_layers(plan):
     from sparsenn.explain_network import bytes_moved, multiply_adds, packed_bytes
 

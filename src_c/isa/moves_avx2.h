@@ -36,6 +36,14 @@ static inline void vf_transpose(vf m[8])
     }
 }
 
+static inline vf vf_and(vf a, vf b) { return _mm256_and_ps(a, b); }
+static inline vf vf_evens(vf a, vf b) { return _mm256_shuffle_ps(a, b, 0x88); }
+static inline vf vf_odds(vf a, vf b) { return _mm256_shuffle_ps(a, b, 0xDD); }
+static inline vf vf_in_order(vf v) // pairs of lanes come from a and b in turn
+{
+    return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(v), 0xD8));
+}
+
 static inline vi vi_load_bytes4(const uint8_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
 #define vi_byte(four, s) ((s) ? _mm256_srli_epi32((four), 8 * (s)) : (four))
 

@@ -42,6 +42,15 @@ static inline void vf_transpose(vf m[16])
     }
 }
 
+static inline vf vf_and(vf a, vf b) { return _mm512_and_ps(a, b); }
+static inline vf vf_evens(vf a, vf b) { return _mm512_shuffle_ps(a, b, 0x88); }
+static inline vf vf_odds(vf a, vf b) { return _mm512_shuffle_ps(a, b, 0xDD); }
+static inline vf vf_in_order(vf v) // pairs of lanes come from a and b in turn
+{
+    const __m512i order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+    return _mm512_castpd_ps(_mm512_permutexvar_pd(order, _mm512_castps_pd(v)));
+}
+
 static inline vi vi_load_bytes4(const uint8_t *p) { return _mm512_loadu_si512(p); }
 #define vi_byte(four, s) ((s) ? _mm512_srli_epi32((four), 8 * (s)) : (four))
 

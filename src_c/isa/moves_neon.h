@@ -19,6 +19,15 @@ static inline void vf_transpose(vf m[4])
     m[3] = vreinterpretq_f32_f64(vtrn2q_f64(vreinterpretq_f64_f32(b), vreinterpretq_f64_f32(d)));
 }
 
+static inline vf vf_and(vf a, vf b)
+{
+    return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(b)));
+}
+
+static inline vf vf_evens(vf a, vf b) { return vuzp1q_f32(a, b); }
+static inline vf vf_odds(vf a, vf b) { return vuzp2q_f32(a, b); }
+static inline vf vf_in_order(vf v) { return v; }
+
 static inline vi vi_load_bytes4(const uint8_t *p) { return vreinterpretq_s32_u8(vld1q_u8(p)); }
 static inline vi vi_byte(vi four, int s)
 {

@@ -4,6 +4,9 @@
  *   vf_load_part(p, n), vf_store_part(p, v, n)   the first n lanes, 0 <= n <= VF_LANES; others are zero, or
  *                    stay as they are in memory
  *   vf_transpose(m)  m (VF_LANES vectors) transposed in place
+ *   vf_and(a, b)     of the bits
+ *   vf_evens(a, b), vf_odds(a, b)   lanes 0, 2, ... and 1, 3, ... of a and then of b, in an order of the ISA
+ *   vf_in_order(v)   lanes of that order in the order that they had
  *   vi_load_bytes4(p)    four bytes a lane
  *   vi_byte(four, s)     byte s of each lane, s a constant in 0..3, as vf_lookup_block takes it: what lies
  *                        above the byte is anything where the lookup does not mind
@@ -32,6 +35,11 @@ static inline void vf_transpose(vf m[4])
         }
     }
 }
+
+static inline vf vf_and(vf a, vf b) { return (vf)((vi)a & (vi)b); }
+static inline vf vf_evens(vf a, vf b) { return (vf){a[0], a[2], b[0], b[2]}; }
+static inline vf vf_odds(vf a, vf b) { return (vf){a[1], a[3], b[1], b[3]}; }
+static inline vf vf_in_order(vf v) { return v; }
 
 static inline vi vi_load_bytes4(const uint8_t *p)
 {

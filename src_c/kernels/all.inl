@@ -43,6 +43,8 @@ static inline void SNN_NAME(store_lanes)(float *p, vf v, int lanes) {
 #include "exact.inl"
 #include "transpose.inl"
 #include "copy.inl"
+#include "stencil.inl"
+#include "stencil_three.inl"
 #include "sampled.inl"
 #include "optimizer.inl"
 #include "peak.inl"

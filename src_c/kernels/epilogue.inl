@@ -19,6 +19,26 @@ static inline vf vf_activate(vf v, const snn_epilogue *e) {
         default: return SNN_NAME(activate_long)(v, e);
     }
 }
+
+/* The same where it is a short one: sums that it would have to save around a call stay in registers. Others
+ * are left to SNN_NAME(activate). */
+static inline vf vf_activate_short(vf v, const snn_epilogue *e) {
+    switch (e->activation) {
+        SNN_SHORT_ACTIVATIONS(SNN_CASE)
+        default: return v;
+    }
+}
+#undef SNN_CASE
+
+#define SNN_CASE(NAME, name) \
+    case SNN_OP_##NAME:
+static inline int SNN_NAME(is_short)(int activation) {
+    switch (activation) {
+        SNN_SHORT_ACTIVATIONS(SNN_CASE)
+        case SNN_OP_LINEAR: return 1;
+        default: return 0;
+    }
+}
 #undef SNN_CASE
 
 /* The activation of the sums acc (R, V) of a panel: one branch for all of them, where a branch a vector costs up to

@@ -133,6 +133,28 @@ typedef struct snn_mix {
     float part;
 } snn_mix;
 
+/* ---- stencils ----
+ * A block of one channel of a depthwise convolution, which reads one channel of x: at (rows, columns)
+ * positions y = activation(bias + the sum of weights times what their places of the window hold + addend). */
+typedef struct snn_stencil {
+    int64_t rows, columns;
+    const float *weights; /* (count) in the order of W's columns */
+    float bias;
+    float *y;            /* of the first position */
+    const float *addend; /* likewise; NULL: none */
+    int64_t stride;      /* floats from row to row of both; where columns are fewer than lanes: columns */
+    /* stencil: a copy of x with its padding, columns parted by the stride. */
+    int64_t count;
+    const int64_t *places; /* (count) floats from x to what the first position reads */
+    const float *x;        /* lanes more floats are readable than are read */
+    int64_t x_stride;      /* floats from row to row of positions */
+    /* stencil_three, a window of 3 x 3: x as it lies. */
+    const float *const *lines; /* (stride of the window * (rows - 1) + 3) rows of x, from the first float that
+                                  the first position reads on */
+    const float *valid; /* (2, 3 lanes) for the first and the last vector of a row, from the first float that
+                           it reads on: all ones, or zeros where that is no x */
+} snn_stencil;
+
 typedef struct snn_isa {
     const char *name;
     int lanes;        /* floats a vector */
@@ -179,6 +201,9 @@ typedef struct snn_isa {
                   int samples);
     /* y[i] += weight * x[i], count values, rounded as the kernels round; nothing where weight is 0. */
     void (*scaled_add)(float weight, const float *x, float *y, int64_t count);
+    /* A block of a depthwise convolution; of a window of 3 x 3 with a stride of 1 or 2, in place. */
+    void (*stencil)(const snn_stencil *stencil, const snn_epilogue *epilogue);
+    void (*stencil_three)(const snn_stencil *stencil, int stride, const snn_epilogue *epilogue);
     /* Training, on tiles of 4 * lanes samples. dy and x are one tile each.
      * gradient[e] (first ? = : +=) the sum over samples of dy[row][s] * x[column][s] for every packed weight
      * e of a share of sampled_rows a panel; lanes spare floats follow gradient. dbias[row] the same for dy

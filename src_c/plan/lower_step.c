@@ -2,6 +2,8 @@
 #include "plan/lower.h"
 
 #include "base/memory.h"
+#include "plan/depthwise.h"
+#include "plan/layer.h"
 
 #include <string.h>
 
@@ -94,10 +96,25 @@ static int set_weights(const snn_lowering *l, snn_step *step, const snn_node *no
     return step->bias != NULL;
 }
 
+static int set_depthwise(const snn_lowering *l, snn_step *step, const snn_node *node)
+{
+    snn_csr csr;
+    const int made = snn_layer_view(node, &csr) && snn_layer_keep(step, &csr);
+    if (made) {
+        step->type = SNN_STEP_DEPTHWISE;
+        step->nnz = csr.indptr[csr.rows];
+        step->chosen[0].estimate_us = snn_depthwise_estimate_us(step, l->plan->isa);
+    }
+    snn_layer_clear(node, &csr);
+    return made;
+}
+
 static int set_convolution(const snn_lowering *l, snn_step *step, const snn_node *node, const snn_value *x)
 {
     if (!snn_lower_window(step, node, x))
         return 0;
+    if (snn_depthwise_fits(node, step->window))
+        return set_depthwise(l, step, node);
     step->result.spare = step->window->out_height * step->window->out_width * l->plan->threads;
     if (step->result.spare > l->plan->most_spare)
         l->plan->most_spare = step->result.spare;

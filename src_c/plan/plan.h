@@ -23,6 +23,7 @@ static inline double snn_microseconds(void)
 typedef enum snn_step_type {
     SNN_STEP_LINEAR,
     SNN_STEP_CONVOLUTION, /* a product of what a window holds, at every position */
+    SNN_STEP_DEPTHWISE,   /* a convolution in which a channel of the result reads one of x: depthwise.h */
     SNN_STEP_POOL,
     SNN_STEP_ACTIVATE,
     SNN_STEP_SOFTMAX,
@@ -73,14 +74,14 @@ typedef struct snn_step {
     snn_axes axes;                   /* SNN_STEP_SOFTMAX, SNN_STEP_REDUCE, SNN_STEP_RESIZE */
     snn_mix *mixes;                  /* SNN_STEP_RESIZE: of each place of the result, owned */
     int64_t mix_count;
-    struct snn_window *window; /* SNN_STEP_CONVOLUTION, SNN_STEP_POOL: owned */
+    struct snn_window *window; /* SNN_STEP_CONVOLUTION, _DEPTHWISE, _POOL: owned */
     int counts_padding;        /* SNN_OP_AVG_POOL2D */
     snn_epilogue epilogue;
     int64_t rows, cols;    /* with weights: of W; a linear step's outputs and inputs */
     float *bias;           /* (rows + shares) owned */
     int64_t nnz;           /* weights that are not padding */
     int sparse;            /* the model holds CSR */
-    snn_csr *weights;      /* of a plan by sample: owned, what exact.c reads; or NULL */
+    snn_csr *weights;      /* of a plan by sample: owned, for exact.c and SNN_STEP_DEPTHWISE; or NULL */
     snn_packing *packings; /* owned list */
     snn_choice chosen[SNN_MAX_BUCKETS];
     const struct snn_problem *problem; /* with weights: what was tuned, shared with equal steps (problem.h) */
@@ -155,7 +156,7 @@ struct snn_plan {
     snn_crowd *crowd;               /* owned; whether the threads of its runs are held up */
 };
 
-/* Whether a step has weights. */
+/* Whether a step has weights that are packed for a kernel of kernels.def. */
 static inline int snn_has_weights(const snn_step *step)
 {
     return step->type == SNN_STEP_LINEAR || step->type == SNN_STEP_CONVOLUTION;

@@ -1,4 +1,5 @@
 /* A plan's report as JSON text. */
+#include "plan/depthwise.h"
 #include "plan/problem.h"
 #include "base/status.h"
 #include "graph/model.h"
@@ -71,6 +72,18 @@ static void put_choice(text *t, const snn_choice *choice)
     put(t, "}");
 }
 
+/* Its one way, for single samples. */
+static void put_depthwise(text *t, const snn_plan *plan, const snn_step *step)
+{
+    put(t,
+        "{\"layout\": \"column\", \"samples\": 1, \"chosen\": {\"kernel\": \"%s\", \"k_block\": 0, "
+        "\"estimate_us\": ",
+        snn_depthwise_kernel(step, plan->isa));
+    put_fixed(t, step->chosen[0].estimate_us, 3);
+    put(t, ", \"measured_us\": null, \"bytes\": %zu, \"entries\": %" PRId64 "}, \"candidates\": []}]",
+        (size_t)step->nnz * (sizeof(float) + sizeof(int32_t)), step->nnz);
+}
+
 static void put_linear(text *t, const snn_plan *plan, const snn_step *step)
 {
     put(t, ", \"nnz\": %lld, \"stored\": \"%s\", \"sparsity\": ", (long long)step->nnz,
@@ -81,6 +94,10 @@ static void put_linear(text *t, const snn_plan *plan, const snn_step *step)
     put(t, ", \"rows\": %" PRId64 ", \"cols\": %" PRId64 ", \"positions\": %" PRId64, step->rows, step->cols,
         snn_step_positions(step));
     put(t, ", \"choices\": [");
+    if (step->type == SNN_STEP_DEPTHWISE) {
+        put_depthwise(t, plan, step);
+        return;
+    }
     for (int b = 0; b < plan->bucket_count; b++) {
         put(t, "%s{\"layout\": \"%s\", \"samples\": %d, \"chosen\": ", b ? ", " : "",
             plan->buckets[b].layout == SNN_LAYOUT_TILE ? "tile" : "column", plan->buckets[b].samples);
@@ -152,7 +169,7 @@ snn_status snn_plan_report(const snn_plan *plan, char *buffer, size_t capacity, 
             i ? ", " : "", (long long)step->node, type_name(plan, step), (long long)step->inputs,
             (long long)step->outputs, activation_name(step));
         put_values(&t, plan, step);
-        if (snn_has_weights(step))
+        if (snn_has_weights(step) || step->type == SNN_STEP_DEPTHWISE)
             put_linear(&t, plan, step);
         put(&t, "}");
     }

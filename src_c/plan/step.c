@@ -1,7 +1,7 @@
 /* Running one step on one tile: products by shares of rows, all else by parts of the features. */
 #include "plan/step.h"
 
-#include "plan/convolution.h"
+#include "plan/depthwise.h"
 
 #include "graph/value.h"
 
@@ -165,6 +165,11 @@ void snn_step_run(const snn_plan *plan, const snn_step *step, const snn_frame *f
         const snn_convolution c = snn_frame_convolution(plan, step, frame, y);
         const int64_t tiles = snn_convolution_tiles(step, c.choice->kernel);
         snn_convolution_run(&c, tiles * member / members, tiles * (member + 1) / members);
+        return;
+    }
+    if (step->type == SNN_STEP_DEPTHWISE) {
+        const snn_convolution c = snn_frame_convolution(plan, step, frame, y);
+        snn_depthwise_run(&c, member, members);
         return;
     }
     if (step->type == SNN_STEP_POOL) {

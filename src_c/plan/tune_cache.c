@@ -72,10 +72,10 @@ static void put_plan_key(page *p, const snn_plan *plan)
     uint64_t hash = hash_of("");
     for (int64_t i = 0; i < plan->step_count; i++) {
         const snn_step *step = &plan->steps[i];
-        char text[160];
-        snprintf(text, sizeof text, "\n%d %d %" PRId64 " %" PRId64 " %d %" PRId64 " %" PRId64 " ",
+        char text[192];
+        snprintf(text, sizeof text, "\n%d %d %" PRId64 " %" PRId64 " %d %" PRId64 " %" PRId64 " %" PRId64 " ",
                  (int)step->type, step->op, step->inputs, step->outputs, step->epilogue.activation,
-                 step->run_count, step->result.row);
+                 step->run_count, step->nnz, step->result.row);
         for (int64_t k = 0; k < step->operand_count; k++) {
             char operand[32];
             snprintf(operand, sizeof operand, "%" PRId64 " ", step->operands[k].row);

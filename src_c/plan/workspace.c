@@ -1,6 +1,6 @@
 /* The buffers of one run of a plan: a pool of idle ones, so that run allocates nothing. */
 #include "base/memory.h"
-#include "plan/convolution.h"
+#include "plan/depthwise.h"
 #include "base/status.h"
 
 static int largest_tile(const snn_plan *plan)
@@ -20,6 +20,8 @@ size_t snn_plan_scratch(const snn_plan *plan)
         int64_t floats = step->type == SNN_STEP_POOL ? step->window->width : 0;
         if (step->type == SNN_STEP_CONVOLUTION)
             floats = snn_convolution_scratch(plan, step, step->chosen[0].kernel->samples);
+        else if (step->type == SNN_STEP_DEPTHWISE)
+            floats = snn_depthwise_scratch(step, plan->isa);
         most = floats > most ? floats : most;
     }
     return (size_t)snn_column_stride(most);

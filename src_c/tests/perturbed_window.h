@@ -39,6 +39,27 @@ static int64_t random_image(random_model *m)
     return m->model->values[x].rank == 4 ? x : reshaped(m, x, flat, 3);
 }
 
+/* Rows that read one channel each, some places of its window or all. */
+static snn_csr depthwise_csr(int64_t rows, int64_t channels, int64_t places)
+{
+    const size_t room = (size_t)(rows * places);
+    int64_t *indptr = snn_alloc((size_t)rows + 1, sizeof *indptr), at = 0;
+    int32_t *indices = snn_alloc(room, sizeof *indices);
+    float *data = snn_alloc(room, sizeof *data);
+    for (int64_t r = 0; r < rows; r++) {
+        const int64_t channel = chance((int)channels), all = chance(2);
+        for (int64_t place = 0; place < places; place++) {
+            const float value = chance_value();
+            if (!all && chance(2))
+                continue;
+            indices[at] = (int32_t)(channel * places + place);
+            data[at++] = value;
+        }
+        indptr[r + 1] = at;
+    }
+    return (snn_csr){rows, channels * places, indptr, indices, data};
+}
+
 /* numbers: the ten of a window. -1 where it does not fit or is too large. */
 static int64_t convolved(random_model *m, int64_t x, int64_t rows, const int64_t *numbers)
 {
@@ -47,7 +68,8 @@ static int64_t convolved(random_model *m, int64_t x, int64_t rows, const int64_t
     const int64_t cols = dims[1] * numbers[0] * numbers[1];
     if (cols > WIDEST || rows * (dims[2] + 1) * (dims[3] + 2) > WIDEST || m->model->count >= MOST_NODES)
         return -1;
-    snn_csr csr = random_csr(rows, cols, chance(10) ? 2 + chance(90) : 0, NULL);
+    snn_csr csr = chance(3) ? random_csr(rows, cols, chance(10) ? 2 + chance(90) : 0, NULL)
+                            : depthwise_csr(rows, dims[1], numbers[0] * numbers[1]);
     for (int r = 0; r < 8; r++)
         bias[r] = chance_value();
     const snn_node_spec spec = {.op = "conv2d",
@@ -75,6 +97,15 @@ static void try_window(random_model *m)
     const int64_t x = random_image(m), kernel[2] = {1 + chance(2), 1 + chance(3)};
     const int64_t numbers[10] = {kernel[0], kernel[1], 1, 1 + chance(2), 0, kernel[1] / 2, 0,
                                  chance(2), 1,         1};
+    if (x >= 0)
+        convolved(m, x, 1 + chance(8), numbers);
+}
+
+/* A window of 3 x 3, as most depthwise convolutions have it. */
+static void try_three(random_model *m)
+{
+    const int64_t x = random_image(m), stride = 1 + chance(2), end = chance(2);
+    const int64_t numbers[10] = {3, 3, stride, stride, 1, 1, end, end, 1, 1};
     if (x >= 0)
         convolved(m, x, 1 + chance(8), numbers);
 }
