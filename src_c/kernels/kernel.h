@@ -10,6 +10,7 @@
 #ifndef SNN_KERNEL_H
 #define SNN_KERNEL_H
 
+#include "graph/mix.h"
 #include "graph/op_types.h"
 #include "sparsenn.h"
 
@@ -125,13 +126,6 @@ typedef struct snn_side {
     int64_t step;
     int one;
 } snn_side;
-
-/* A place of an axis of the result: (1 - part) times the operand's place low, and part times the one behind
- * it, which is not read where part is 0. */
-typedef struct snn_mix {
-    int32_t low;
-    float part;
-} snn_mix;
 
 /* ---- stencils ----
  * A block of one channel of a depthwise convolution, which reads one channel of x: at (rows, columns)

@@ -1,8 +1,8 @@
 /* More or fewer places of an axis, each the nearest one or a line between two. All is computed in float32, as
  * the sources of models do. */
 #include "base/status.h"
+#include "graph/mix.h"
 #include "graph/value.h"
-#include "kernels/kernel.h"
 #include "ops/axes.h"
 
 #include <inttypes.h>
