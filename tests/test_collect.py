@@ -8,15 +8,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 HIDE = """
 import sys
+from importlib.machinery import PathFinder
 import pytest
 
-class Hidden:
-    @staticmethod
-    def find_spec(name, path=None, target=None):
-        if name.split(".")[0] in {"torch", "onnxruntime", "matplotlib", "mlxtend"}:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+class Finder(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if name not in {"torch", "keras", "tensorflow", "onnxruntime", "matplotlib", "mlxtend"}:
+            return super().find_spec(name, path, target)
 
-sys.meta_path.insert(0, Hidden)
+sys.meta_path[sys.meta_path.index(PathFinder)] = Finder
 sys.exit(pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider", "tests"]))
 """
 
