@@ -4,6 +4,8 @@
  * by itself. Threads share blocks: of columns, or of outer places where a row has none beside it. */
 #include "plan/step.h"
 
+#include "base/minmax.h"
+
 enum { BLOCK = 64 }; /* columns or places */
 
 /* What one sample, or a tile as a whole, holds: columns: inner, or that times the samples of the tile. */
@@ -14,8 +16,6 @@ typedef struct part {
     float *y;
     int64_t columns;
 } part;
-
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 static int is_log(const part *p) { return p->step->op == SNN_OP_LOG_SOFTMAX; }
 
@@ -62,7 +62,7 @@ static void resize_part(const part *p, int member, int members)
     const int64_t blocks = p->step->axes.outer * across;
     for (int64_t b = blocks * member / members; b < blocks * (member + 1) / members; b++) {
         const int64_t first = b % across * block;
-        resize(p, b / across, first, least(block, p->step->mix_count - first));
+        resize(p, b / across, first, snn_min(block, p->step->mix_count - first));
     }
 }
 
@@ -79,9 +79,9 @@ static void run_part(const part *p, int member, int members)
     for (int64_t b = blocks * member / members; b < blocks * (member + 1) / members; b++) {
         const int64_t first = b % across * BLOCK;
         if (rows)
-            run_rows(p, first, least(BLOCK, outer - first));
+            run_rows(p, first, snn_min(BLOCK, outer - first));
         else
-            run_columns(p, b / across, first, least(BLOCK, p->columns - first));
+            run_columns(p, b / across, first, snn_min(BLOCK, p->columns - first));
     }
 }
 

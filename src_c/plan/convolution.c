@@ -1,8 +1,8 @@
 #include "plan/convolution.h"
 
-#include "plan/fetch.h"
+#include "base/minmax.h"
 
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+#include "plan/fetch.h"
 
 /* Columns that the kernel of a choice takes together. */
 static int64_t block_columns(const snn_choice *choice)
@@ -18,7 +18,7 @@ static void run_tile(const snn_convolution *c, int64_t first, int64_t count, flo
 {
     const snn_packing *packing = c->choice->packing;
     const int64_t block = block_columns(c->choice), cols = c->step->cols;
-    float *sums = c->scratch + least(block, cols) * c->choice->kernel->samples;
+    float *sums = c->scratch + snn_min(block, cols) * c->choice->kernel->samples;
     snn_planes planes = {.x = c->scratch,
                          .sums = sums,
                          .y = y,
@@ -28,7 +28,7 @@ static void run_tile(const snn_convolution *c, int64_t first, int64_t count, flo
     snn_fetch fetch;
     snn_fetch_begin(&fetch, c->step->window, first, count, c->choice->kernel->samples);
     for (int64_t column = 0; column < cols; column += block, planes.block++) {
-        snn_fetch_columns(&fetch, c->plan->isa, c->x, column, least(column + block, cols), c->scratch);
+        snn_fetch_columns(&fetch, c->plan->isa, c->x, column, snn_min(column + block, cols), c->scratch);
         for (int share = 0; share < packing->share_count; share++)
             c->choice->kernel->planes(snn_share(packing, share), &planes, &c->step->epilogue);
     }
@@ -49,7 +49,7 @@ static void run_part(const snn_convolution *c, int64_t first, int64_t count)
     const int64_t positions = c->step->window->out_height * c->step->window->out_width;
     const int64_t rows = c->step->rows, width = c->choice->kernel->samples;
     const int64_t tile = (rows + c->plan->threads) * width;
-    float *result = c->scratch + least(block_columns(c->choice), c->step->cols) * width + tile;
+    float *result = c->scratch + snn_min(block_columns(c->choice), c->step->cols) * width + tile;
     float *addend = c->addend ? result + tile : NULL;
     if (addend)
         isa->copy(c->addend + first, positions, addend, width, rows, count);
@@ -62,7 +62,7 @@ void snn_convolution_run(const snn_convolution *c, int64_t first, int64_t end)
     const int64_t positions = c->step->window->out_height * c->step->window->out_width;
     const int64_t width = c->choice->kernel->samples;
     for (int64_t i = first; i < end; i++) {
-        const int64_t at = i * width, count = least(width, positions - at);
+        const int64_t at = i * width, count = snn_min(width, positions - at);
         if (c->spare && count == width)
             run_whole(c, at);
         else if (c->spare && i > first) // positions of the tile before once more, by the same thread
@@ -78,7 +78,7 @@ void snn_convolution_exact(const snn_convolution *c)
     const snn_window *w = c->step->window;
     const int64_t positions = w->out_height * w->out_width, width = c->choice->kernel->samples;
     for (int64_t first = 0; first < positions; first += width) {
-        const int64_t count = least(width, positions - first);
+        const int64_t count = snn_min(width, positions - first);
         snn_fetch fetch;
         snn_fetch_begin(&fetch, w, first, count, width);
         snn_fetch_columns(&fetch, c->plan->isa, c->x, 0, csr->cols, c->scratch);

@@ -7,7 +7,10 @@
 #include "graph/model.h"
 #include "plan/convolution.h"
 
-enum { SNN_DEPTHWISE_PLACES = 256 }; /* of a window, at most */
+enum {
+    SNN_DEPTHWISE_PLACES = 256, /* of a window, at most */
+    SNN_DEPTHWISE_ROWS = 32     /* of positions in a block, at most */
+};
 
 /* How a step is cut: the positions of a channel into blocks, of which each is run by one thread. */
 typedef struct snn_blocks {

@@ -1,11 +1,12 @@
 /* Running a depthwise convolution, block by block: in place, or from a copy of x with its padding. */
 #include "plan/depthwise.h"
 
+#include "base/minmax.h"
 #include "base/threads.h"
 
 #include <string.h>
 
-enum { MOST_ROWS = 32, MOST_STRIDE = 2, MOST_LINES = MOST_STRIDE * MOST_ROWS + 1, MOST_LANES = 16 };
+enum { LINES_IN_PLACE = 2 * (SNN_DEPTHWISE_ROWS - 1) + 3, MOST_LANES = 16 }; /* with a stride of 2 */
 
 /* What all blocks of a part share. */
 typedef struct work {
@@ -21,9 +22,6 @@ typedef struct area {
     int64_t row, rows, column, columns;
 } area;
 
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
-
 /* ---- from a copy ---- */
 
 /* Columns of x that lie stride apart, from the one on that the first position would find at offset: each
@@ -36,7 +34,7 @@ static void copy_part(const work *k, const area *a, const float *x, int64_t offs
     const int64_t start = a->column * w->stride_w - w->pad_left + offset;
     const int64_t low = start < 0 ? (-start + w->stride_w - 1) / w->stride_w : 0;
     const int64_t end = start < w->width ? (w->width - 1 - start) / w->stride_w + 1 : 0;
-    const int64_t count = least(end, k->blocks.part) - low;
+    const int64_t count = snn_min(end, k->blocks.part) - low;
     if (count <= 0)
         return;
     const float *from = x + row * w->width + start + low * w->stride_w;
@@ -52,7 +50,7 @@ static void copy_block(const work *k, const area *a, const float *x)
     const snn_window *w = k->c->step->window;
     const int64_t start = a->row * w->stride_h - w->pad_top;
     const int64_t lines = (a->rows - 1) * w->stride_h + (w->kernel_h - 1) * w->dilation_h + 1;
-    const int64_t first = most(start, 0), end = least(start + lines, w->height);
+    const int64_t first = snn_max(start, 0), end = snn_min(start + lines, w->height);
     float *to = k->c->scratch + (first - start) * k->blocks.pitch;
     memset(k->c->scratch, 0, (size_t)(lines * k->blocks.pitch) * sizeof(float));
     for (int64_t offset = 0; offset < w->stride_w && end > first; offset++)
@@ -119,7 +117,7 @@ static void run_in_place(work *k, snn_stencil *s, int64_t row, int64_t channel, 
 {
     const snn_window *w = k->c->step->window;
     const snn_csr *csr = k->c->step->weights;
-    const float *lines[MOST_LINES];
+    const float *lines[LINES_IN_PLACE];
     if (k->channel >= 0 || k->block < 0) // the scratch has held something else
         memset(k->c->scratch, 0, (size_t)((1 + k->blocks.borrowed) * k->blocks.line) * sizeof(float));
     k->channel = -1;
@@ -155,7 +153,7 @@ static void begin(work *k, int members)
     }
     for (int end = 0; end < 2; end++)
         for (int64_t i = 0; i < 3 * lanes; i++) {
-            const int64_t first = end ? most(w->out_width - lanes, 0) : 0;
+            const int64_t first = end ? snn_max(w->out_width - lanes, 0) : 0;
             const int64_t column = first * w->stride_w - w->pad_left + i;
             float *valid = &k->valid[end * 3 * lanes + i];
             *valid = 0.0f;
@@ -174,7 +172,7 @@ static void run_block(work *k, int64_t row, int64_t block)
     const int64_t places = w->kernel_h * w->kernel_w, from = csr->indptr[row];
     const int64_t channel = from < csr->indptr[row + 1] ? csr->indices[from] / places : 0;
     area a = {.row = down * b->height, .column = w->out_width * across / b->across};
-    a.rows = least(b->height, w->out_height - a.row);
+    a.rows = snn_min(b->height, w->out_height - a.row);
     a.columns = w->out_width * (across + 1) / b->across - a.column;
     const int64_t at = (row * w->out_height + a.row) * w->out_width + a.column;
     snn_stencil s = {.rows = a.rows,

@@ -1,6 +1,6 @@
 #include "plan/fetch.h"
 
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+#include "base/minmax.h"
 
 static int64_t clamp(int64_t value, int64_t low, int64_t high)
 {
@@ -15,7 +15,7 @@ void snn_fetch_begin(snn_fetch *fetch, const snn_window *window, int64_t first, 
     fetch->samples = samples;
     fetch->part_count = 0;
     for (int64_t to = 0; to < count; row++, column = 0) {
-        const int64_t n = least(window->out_width - column, count - to);
+        const int64_t n = snn_min(window->out_width - column, count - to);
         fetch->parts[fetch->part_count++] = (snn_fetch_part){row, column, to, n};
         to += n;
     }
@@ -62,7 +62,7 @@ void snn_fetch_columns(const snn_fetch *fetch, const snn_isa *isa, const float *
     const snn_window *w = fetch->window;
     const int64_t places = w->kernel_h * w->kernel_w, plane = w->height * w->width;
     int64_t channel = begin / places, place = begin % places;
-    for (int64_t i = 0; i < least(places, end - begin); i++) {
+    for (int64_t i = 0; i < snn_min(places, end - begin); i++) {
         const int64_t column = channel * places + place;
         fetch_place(fetch, isa, place, x + channel * plane, (end - 1 - column) / places + 1,
                     to + (column - begin) * fetch->samples, places * fetch->samples);

@@ -16,11 +16,6 @@ snn_status snn_lower_out_of_memory(int64_t node)
 
 static int is_plain(const snn_step *step) { return step->epilogue.activation == SNN_OP_LINEAR; }
 
-static int is_convolution(const snn_step *step)
-{
-    return step->type == SNN_STEP_CONVOLUTION || step->type == SNN_STEP_DEPTHWISE;
-}
-
 /* Fuses the sum of two values into the convolution that gives one of them and is the last step but for views:
  * what it adds is there by then. Neither is broadcast: both have as many features as their sum. Returns
  * whether it did. */
@@ -34,7 +29,7 @@ static int fuse_sum(snn_lowering *l, const snn_node *node)
         if (maker < 0 || maker != l->plan->step_count - 1 || l->readers[x] != 1)
             continue;
         snn_step *step = &l->plan->steps[maker];
-        if (!is_convolution(step) || step->operand_count > 1 || !is_plain(step) || addend->constant ||
+        if (!snn_is_convolution(step) || step->operand_count > 1 || !is_plain(step) || addend->constant ||
             addend->features != step->outputs || addend->row == step->result.row ||
             snn_value_features(&l->model->values[node->value]) != step->outputs)
             continue;

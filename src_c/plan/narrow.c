@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-/* Packings of less stay in the caches of a processor, or cost nobody anything. */
+/* In all shapes together; a plan of less keeps them all. */
 #define PACKED_BYTES ((double)((size_t)64 << 20))
 /* A stored weight with its index and some padding. */
 #define ENTRY_BYTES 6.0

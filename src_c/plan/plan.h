@@ -156,6 +156,10 @@ struct snn_plan {
     snn_crowd *crowd;               /* owned; whether the threads of its runs are held up */
 };
 
+static inline int snn_is_convolution(const snn_step *step)
+{
+    return step->type == SNN_STEP_CONVOLUTION || step->type == SNN_STEP_DEPTHWISE;
+}
 /* Whether a step has weights that are packed for a kernel of kernels.def. */
 static inline int snn_has_weights(const snn_step *step)
 {

@@ -40,8 +40,7 @@ typedef struct snn_problem {
 /* Positions of a convolution's result; 1 of any other step. */
 static inline int64_t snn_step_positions(const snn_step *step)
 {
-    const int is_convolution = step->type == SNN_STEP_CONVOLUTION || step->type == SNN_STEP_DEPTHWISE;
-    return is_convolution ? step->window->out_height * step->window->out_width : 1;
+    return snn_is_convolution(step) ? step->window->out_height * step->window->out_width : 1;
 }
 /* How often a kernel runs for one tile of a step: a convolution's positions are its samples. */
 static inline int64_t snn_step_tiles(const snn_step *step, const snn_kernel *kernel)

@@ -1,10 +1,9 @@
 /* Making a pattern ready to be trained as a convolution (conv.h). */
+#include "base/minmax.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "base/threads.h"
 #include "train/conv.h"
-
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* One of the two axes of a convolution. */
 typedef struct side {
@@ -143,9 +142,9 @@ static int make_phase(snn_conv *c, const int64_t *indptr, const int32_t *indices
 static int make_backward(snn_conv *c, const int64_t *indptr, const int32_t *indices, entries *e,
                          snn_axis *axes)
 {
-    const int64_t high = least(c->shape.stride_h, c->shape.height);
-    const int64_t wide = least(c->shape.stride_w, c->shape.width);
-    const size_t most = (size_t)(least(high, c->shape.kernel_h) * least(wide, c->shape.kernel_w));
+    const int64_t high = snn_min(c->shape.stride_h, c->shape.height);
+    const int64_t wide = snn_min(c->shape.stride_w, c->shape.width);
+    const size_t most = (size_t)(snn_min(high, c->shape.kernel_h) * snn_min(wide, c->shape.kernel_w));
     c->backward = snn_alloc(most, sizeof *c->backward);
     c->tables = snn_alloc(most, sizeof *c->tables);
     if (!c->backward || !c->tables)

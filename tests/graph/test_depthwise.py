@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from graphs import convolve
 
 import sparsenn as snn
 
@@ -38,29 +39,6 @@ def plan_of(layer, dims, threads, activation=None):
     return snn.compile(snn.Model(inputs=x, outputs=y), threads=threads, tune="off", cache=False)
 
 
-def float64_convolution(x, weight, bias, window):
-    """Tap by tap: each filter row shifted, strided and added."""
-    top, left, bottom, right = window["padding"]
-    padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (top, bottom), (left, right)))
-    padded = padded.repeat(weight.shape[0] // x.shape[1], axis=1)
-    made = [
-        (size - dilation * (taps - 1) - 1) // stride + 1
-        for size, taps, stride, dilation in zip(
-            padded.shape[2:], weight.shape[2:], window["stride"], window["dilation"], strict=True
-        )
-    ]
-    total = np.zeros((*padded.shape[:2], *made)) + bias[:, None, None]
-    for row, column in np.ndindex(*weight.shape[2:]):
-        at = [
-            slice(tap * dilation, tap * dilation + (count - 1) * stride + 1, stride)
-            for tap, dilation, count, stride in zip(
-                (row, column), window["dilation"], made, window["stride"], strict=True
-            )
-        ]
-        total += weight[:, 0, row, column, None, None] * padded[:, :, at[0], at[1]]
-    return total
-
-
 def kernel_of(plan):
     return plan.report()["layers"][0]["choices"][0]["chosen"]["kernel"]
 
@@ -69,12 +47,12 @@ def kernel_of(plan):
 @pytest.mark.parametrize("threads", [1, 3])
 def test_values_are_those_of_float64(case, threads):
     weight, bias, window, dims = make(case)
-    top, left, bottom, right = window["padding"]
-    plan = plan_of(snn.Conv2d(weight, bias, groups=dims[0], **window), dims, threads, snn.SiLU())
+    layer = snn.Conv2d(weight, bias, groups=dims[0], **window)
+    plan = plan_of(layer, dims, threads, snn.SiLU())
     assert kernel_of(plan).startswith("stencil")
     for batch in (1, 2, 9):
         x = np.random.default_rng(batch).standard_normal((batch, *dims), dtype=np.float32)
-        wanted = float64_convolution(x, weight, bias, window)
+        wanted = convolve(layer, x)
         wanted /= 1 + np.exp(-wanted)
         assert plan.run(x) == pytest.approx(wanted, rel=1e-5, abs=1e-4)
 
