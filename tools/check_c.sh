@@ -97,6 +97,7 @@ check_tsan() {
     # Address randomisation of recent kernels is more than older runtimes can bear.
     "$folder/embed_memory" >/dev/null 2>&1 || run_threads="setarch $(uname -m) --addr-no-randomize"
     $run_threads "$folder/test_threads"
+    $run_threads "$folder/test_shapes"
     $run_threads "$folder/test_perturbed"
     $run_threads "$folder/test_perturbed_train"
     for model in $chains; do $run_threads "$folder/threads" "$model"; done

@@ -78,3 +78,15 @@ snn_status snn_node_make_csr(int64_t rows, int64_t cols, const int64_t *indptr, 
     node->data = copy_array(data, nnz, sizeof *data);
     return finish(node, node->indptr != NULL && node->indices != NULL && node->data != NULL, bias);
 }
+
+void snn_node_set_arrays(snn_node *node, snn_node made)
+{
+    node->sparse = made.sparse;
+    node->nnz = made.nnz;
+    node->weight = made.weight;
+    node->indptr = made.indptr;
+    node->indices = made.indices;
+    node->data = made.data;
+    node->bias = made.bias;
+    node->mapped = made.mapped;
+}

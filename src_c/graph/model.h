@@ -11,7 +11,8 @@ enum {
     SNN_MAPPED_DATA = 2,
     SNN_MAPPED_INDICES = 4,
     SNN_MAPPED_INDPTR = 8,
-    SNN_MAPPED_BIAS = 16
+    SNN_MAPPED_BIAS = 16,
+    SNN_MAPPED_ALL = 31
 };
 
 /* A value: an input of the model, a constant, or what a node gives. */

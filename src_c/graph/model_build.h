@@ -14,6 +14,8 @@ snn_status snn_node_make_dense(int64_t rows, int64_t cols, const float *weight, 
                                snn_node *node);
 snn_status snn_node_make_csr(int64_t rows, int64_t cols, const int64_t *indptr, const int32_t *indices,
                              const float *data, const float *bias, snn_node *node);
+/* Gives a node that has none the arrays of one that was made. */
+void snn_node_set_arrays(snn_node *node, snn_node made);
 /* Appends *node to a chain; its arrays then belong to the model. The node is valid and its inputs are the
  * model's present outputs. On failure (SNN_ERROR_MEMORY) the arrays stay the caller's. */
 snn_status snn_model_take(snn_model *model, const snn_node *node);
@@ -35,8 +37,16 @@ snn_status snn_model_append_output(snn_model *model, const char *name, int64_t v
 snn_status snn_model_append(snn_model *model, const snn_node *node, const int64_t *operands, int64_t count,
                             const snn_value *result, const char *name);
 
-/* shape.c: the same values, nodes and outputs without the arrays of linear nodes. */
-snn_status snn_model_copy_shape(const snn_model *model, snn_model **shape);
+/* shape.c: the same values, nodes and outputs. dims NULL: without the arrays of nodes. Else for inputs of
+ * these dims, those behind the batch of each, all of it checked anew; nodes read the arrays of model, which
+ * must outlive the copy. */
+snn_status snn_model_copy(const snn_model *model, const int64_t *const *dims, snn_model **copy);
+/* Whether an input has dims behind the batch that are not fixed. */
+int snn_model_is_dynamic(const snn_model *model);
+/* bind.c: SNN_OK when dims, those behind the batch of each input, are fixed ones that fit the inputs' own. */
+snn_status snn_model_check_dims(const snn_model *model, const int64_t *const *dims);
+/* snn_model_copy for dims that are checked; a failure names the inputs. */
+snn_status snn_model_bind(const snn_model *model, const int64_t *const *dims, snn_model **bound);
 /* readers (value_count): how often each value is an output or is read by a node that an output needs. A node
  * whose value has none is not needed. */
 void snn_model_count_readers(const snn_model *model, int64_t *readers);

@@ -48,7 +48,8 @@ void snn_move_add(snn_moves *moves, snn_move move);
  * outside is padding. */
 typedef struct snn_window {
     int64_t channels, height, width, out_height, out_width;
-    int64_t kernel_h, kernel_w, stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w;
+    int64_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
+    int64_t pad_top, pad_left, pad_bottom, pad_right;
 } snn_window;
 
 /* Axes next to each other, as the middle of three: an operand is (outer, count, inner). */
@@ -83,7 +84,7 @@ typedef struct snn_op {
     void (*axes)(const struct snn_node *node, const struct snn_value *operand, snn_axes *axes);
     /* kind SNN_KIND_RESIZE: what each of made places is, of an axis of count places. */
     void (*mixes)(const struct snn_node *node, int64_t count, int64_t made, struct snn_mix *mixes);
-    /* An op with a window: which. Dims are fixed. NULL: it has none. */
+    /* An op with a window: which; of dims that are not fixed all but its sizes. NULL: it has none. */
     void (*window)(const struct snn_node *node, const struct snn_value *operand, snn_window *window);
 } snn_op;
 

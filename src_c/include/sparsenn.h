@@ -301,6 +301,7 @@ typedef struct snn_plan_options {
     snn_tune tune;
     const char *isa;        /* NULL: the default of snn_cpu_query */
     const char *cache_path; /* folder for tuning results, by problem; NULL: none are kept */
+    int kept_shapes; /* of a model with dynamic dims: shapes that are kept ready, those used last; 0: 8 */
 } snn_plan_options;
 
 /* Packs model into a new plan; the model is not needed afterwards. options NULL: all zero. A model without
@@ -327,26 +328,46 @@ SNN_API snn_status snn_plan_run_ordered(const snn_plan *plan, const float *x, sn
  * sample, and y its outputs. */
 SNN_API snn_status snn_plan_run_many(const snn_plan *plan, const float *const *x, int64_t batch,
                                      float *const *y);
+/* Dynamic dims. A plan of a model that has inputs with dims of -1 takes any that fit, given with each run:
+ * dims holds, for each input, those behind the batch. The first run of a shape makes the plan ready for it,
+ * which takes as long as snn_plan_create, and allocates; other shapes run meanwhile, new ones wait for each
+ * other. Those that were used last are kept, as many as the options say and as are running; weights and
+ * workspaces are held once. Bits and speed are those of a plan of that shape alone. A run then allocates
+ * nothing, unless more threads run the plan at once than ever before, or one finds a workspace that a smaller
+ * shape left behind; none does after snn_plan_reserve. A fork waits while a shape is made ready. Dims that do
+ * not fit are SNN_ERROR_ARGUMENT, by the name of the input; nothing is changed then. A plan of fixed dims
+ * takes its own. */
+SNN_API snn_status snn_plan_run_shaped(const snn_plan *plan, const float *const *x,
+                                       const int64_t *const *dims, int64_t batch, float *const *y);
+/* The dims behind the batch of output index, its rank - 1 and at most 7, for those of the inputs: what y
+ * takes. Makes nothing ready. */
+SNN_API snn_status snn_plan_output_dims(const snn_plan *plan, const int64_t *const *dims, int64_t index,
+                                        int64_t *output_dims);
+/* Makes a shape ready ahead of its first run, if it is not. */
+SNN_API snn_status snn_plan_specialise(const snn_plan *plan, const int64_t *const *dims);
 /* Inputs and outputs of a plan; what snn_model_input and snn_model_output say of the model. */
 SNN_API int64_t snn_plan_input_count(const snn_plan *plan);
 SNN_API int64_t snn_plan_output_count(const snn_plan *plan);
 SNN_API snn_status snn_plan_input(const snn_plan *plan, int64_t index, snn_value_info *info);
 SNN_API snn_status snn_plan_output(const snn_plan *plan, int64_t index, snn_value_info *info);
-/* Makes workspaces ahead for that many callers at once (in [1, 64]), so that none of them allocates. */
+/* Makes workspaces ahead for that many callers at once (in [1, 64]), so that none of them allocates; of
+ * dynamic dims for the shapes that are ready, and those to come. */
 SNN_API snn_status snn_plan_reserve(const snn_plan *plan, int callers);
-/* Features of a sample of the first input and of the first output; threads that a run uses at most; the
- * kernel set's name. */
+/* Features of a sample of the first input and of the first output (-1: dynamic); threads that a run uses at
+ * most; the kernel set's name. */
 SNN_API int64_t snn_plan_inputs(const snn_plan *plan);
 SNN_API int64_t snn_plan_outputs(const snn_plan *plan);
 SNN_API int snn_plan_threads(const snn_plan *plan);
 SNN_API const char *snn_plan_isa(const snn_plan *plan);
 /* Writes the plan's report as JSON text (UTF-8, NUL-terminated) into buffer of the given capacity in
  * bytes and sets *needed to the bytes it takes with the NUL. Too small a capacity (0 with a NULL buffer
- * to ask) is not an error: buffer then holds as much as fits. */
+ * to ask) is not an error: buffer then holds as much as fits. "shapes" lists those that are ready, the one
+ * used last first, which all else is about; none, and no layers, before the first. */
 SNN_API snn_status snn_plan_report(const snn_plan *plan, char *buffer, size_t capacity, size_t *needed);
 /* Times every step of the plan, in microseconds, in the order of the report's layers: one sample of arbitrary
  * values (of a plan without convolutions one tile of its first kind) on one thread, the least of a few runs.
- * count: of step_us, which must be the number of steps; SNN_ERROR_ARGUMENT tells it. */
+ * count: of step_us, which must be the number of steps; SNN_ERROR_ARGUMENT tells it. Of dynamic dims for the
+ * shape that was used last; SNN_ERROR_ARGUMENT before the first. */
 SNN_API snn_status snn_plan_profile(const snn_plan *plan, double *step_us, int64_t count);
 /* The model that the plan computes, made from its packed weights: weights that are zero are not stored, and a
  * bias of zeros is none. Its plans give the same bits. */

@@ -67,6 +67,8 @@ void snn_window_of(const snn_node *node, const snn_value *operand, snn_window *w
                            .stride_w = n[SNN_STRIDE_W],
                            .pad_top = n[SNN_PAD_TOP],
                            .pad_left = n[SNN_PAD_LEFT],
+                           .pad_bottom = n[SNN_PAD_BOTTOM],
+                           .pad_right = n[SNN_PAD_RIGHT],
                            .dilation_h = dilated ? n[SNN_DILATION_H] : 1,
                            .dilation_w = dilated ? n[SNN_DILATION_W] : 1};
     window->out_height = places(window->height, window->kernel_h, window->stride_h,

@@ -27,6 +27,7 @@ typedef struct snn_packing {
     void *memory;      /* what the shares point into */
     size_t bytes;
     int64_t entries; /* weights as packed, padding included */
+    int users;       /* plans that read it, where several share it */
     struct snn_packing *next;
 } snn_packing;
 

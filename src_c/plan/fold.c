@@ -12,8 +12,6 @@
 #include <math.h>
 #include <string.h>
 
-enum { ALL_MAPPED = 31 };
-
 typedef struct folding {
     const snn_model *model;
     snn_model *made;
@@ -162,7 +160,7 @@ static snn_status copy_node(folding *f, const snn_node *node)
     for (int64_t k = 0; k < count && !status; k++)
         status = value_of(f, node->operands[k], &operands[k]);
     snn_node bare = *node;
-    bare.mapped = ALL_MAPPED; // read alone, until something is folded into it
+    bare.mapped = SNN_MAPPED_ALL; // read alone, until something is folded into it
     if (!status)
         status = snn_model_take_at(f->made, &bare, operands, count, f->model->values[y].name);
     snn_free(operands);
@@ -201,18 +199,15 @@ static snn_status add_pair(folding *f, int op, const double *part, const snn_val
     return status;
 }
 
-/* Whether a product reads what is there alone, not padding as well. */
+/* Whether a product reads what is there alone, not padding as well, whatever the dims. */
 static int pads_nothing(const folding *f, const snn_node *node)
 {
-    const snn_value *x = &f->model->values[node->operands[0]];
     const snn_op *op = snn_op_of(node->type);
     snn_window w;
-    if (!op->window || snn_value_features(x) == SNN_DYNAMIC)
-        return !op->window;
-    op->window(node, x, &w);
-    return !w.pad_top && !w.pad_left &&
-           (w.out_height - 1) * w.stride_h + (w.kernel_h - 1) * w.dilation_h < w.height &&
-           (w.out_width - 1) * w.stride_w + (w.kernel_w - 1) * w.dilation_w < w.width;
+    if (!op->window)
+        return 1;
+    op->window(node, &f->model->values[node->operands[0]], &w);
+    return !w.pad_top && !w.pad_left && !w.pad_bottom && !w.pad_right;
 }
 
 /* Whether the one reader of a normalised value is a product that can take it in. */

@@ -1,6 +1,7 @@
 #include "plan/layer.h"
 
 #include "base/memory.h"
+#include "plan/stock.h"
 
 #include <string.h>
 
@@ -52,6 +53,10 @@ void snn_layer_clear(const snn_node *node, snn_csr *csr)
 
 int snn_layer_keep(snn_step *step, const snn_csr *csr)
 {
+    if (step->stock) {
+        step->weights = &step->stock->csr;
+        return 1;
+    }
     const size_t nnz = (size_t)csr->indptr[csr->rows], rows = (size_t)csr->rows + 1;
     int64_t *indptr = snn_alloc(rows, sizeof *indptr);
     int32_t *indices = snn_alloc(nnz, sizeof *indices);
@@ -74,14 +79,23 @@ int snn_layer_keep(snn_step *step, const snn_csr *csr)
 
 /* ---- packings ---- */
 
+/* The one of a list that a choice reads; NULL for none. */
+static const snn_packing *find_packing(const snn_packing *list, const snn_choice *choice)
+{
+    while (list && !snn_same_packing(list->kernel, list->k_block, choice->kernel, choice->k_block))
+        list = list->next;
+    return list;
+}
+
 const snn_packing *snn_layer_pack(const snn_plan *plan, snn_step *step, const snn_csr *csr,
                                   const snn_choice *choice, const int64_t *bounds)
 {
-    const snn_kernel *kernel = choice->kernel;
-    for (snn_packing *p = step->packings; p; p = p->next)
-        if (snn_same_packing(p->kernel, p->k_block, kernel, choice->k_block))
-            return p;
-    snn_packing *made = snn_pack(csr, plan->isa, kernel, choice->k_block, plan->threads, bounds);
+    const snn_packing *found = find_packing(step->packings, choice);
+    if (!found && step->stock)
+        found = find_packing(step->stock->packings, choice);
+    if (found)
+        return found;
+    snn_packing *made = snn_pack(csr, plan->isa, choice->kernel, choice->k_block, plan->threads, bounds);
     if (!made)
         return NULL;
     made->next = step->packings;

@@ -81,8 +81,8 @@ static snn_status lower_all(snn_lowering *l)
     }
     for (int64_t i = 0; i < model->count; i++)
         l->plan->by_sample |= l->readers[model->nodes[i].value] && snn_op_of(model->nodes[i].type)->window;
-    for (int64_t i = 0; i < model->input_count && !status; i++)
-        status = snn_lower_input(l, i);
+    for (int64_t i = 0; i < model->input_count; i++)
+        snn_lower_input(l, i);
     for (int64_t i = 0; i < model->count && !status; i++)
         if (l->readers[model->nodes[i].value])
             status = lower_node(l, i);
@@ -97,7 +97,7 @@ snn_status snn_lower(const snn_model *model, snn_plan *plan)
 {
     const size_t values = (size_t)model->value_count;
     snn_lowering l = {.model = model, .plan = plan};
-    snn_status status = snn_model_copy_shape(model, &plan->shape);
+    snn_status status = snn_model_copy(model, NULL, &plan->shape);
     if (status)
         return status;
     plan->in_count = model->input_count;

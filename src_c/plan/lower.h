@@ -32,7 +32,7 @@ int snn_lower_window(snn_step *step, const snn_node *node, const snn_value *oper
 
 /* lower_port.c: a slot for an input of the model; the place of an output; which outputs steps may write where
  * the caller wants them, once all steps are there. */
-snn_status snn_lower_input(snn_lowering *l, int64_t index);
+void snn_lower_input(snn_lowering *l, int64_t index);
 snn_status snn_lower_output(snn_lowering *l, int64_t index);
 snn_status snn_lower_direct(snn_lowering *l);
 

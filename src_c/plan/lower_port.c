@@ -4,21 +4,16 @@
 #include "base/memory.h"
 #include "base/status.h"
 
-snn_status snn_lower_input(snn_lowering *l, int64_t index)
+void snn_lower_input(snn_lowering *l, int64_t index)
 {
     const int64_t id = l->model->input_values[index];
     const snn_value *value = &l->model->values[id];
     const int64_t features = snn_value_features(value);
-    if (features == SNN_DYNAMIC)
-        return snn_fail(SNN_ERROR_UNSUPPORTED,
-                        "input \"%.60s\": dims behind the batch must be fixed to make a plan, got %s",
-                        value->name, snn_dims_show(value).text);
     l->places[id] = (snn_place){.features = features, .row = l->slots++, .input = (int)index};
     l->plan->ports_in[index] = (snn_port){.place = l->places[id], .features = features};
     l->plan->inputs += features;
     if (features > l->plan->widest)
         l->plan->widest = features;
-    return SNN_OK;
 }
 
 /* An output that is an input as it came is copied, so that every output has a step. */

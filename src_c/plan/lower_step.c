@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "plan/depthwise.h"
 #include "plan/layer.h"
+#include "plan/stock.h"
 
 #include <string.h>
 
@@ -84,7 +85,8 @@ static int set_weights(const snn_lowering *l, snn_step *step, const snn_node *no
     const int64_t widest = node->rows > node->cols ? node->rows : node->cols;
     step->rows = node->rows;
     step->cols = node->cols;
-    step->sparse = node->sparse;
+    step->stock = l->plan->stocks ? &l->plan->stocks[step->node] : NULL;
+    step->sparse = step->stock ? !step->stock->dense : node->sparse;
     if (widest > l->plan->widest_product)
         l->plan->widest_product = widest;
     step->bias = snn_alloc(rows, sizeof *step->bias);
@@ -189,12 +191,12 @@ void snn_step_free(snn_step *step)
     snn_free(step->mixes);
     snn_free(step->bias);
     snn_free(step->window);
-    if (step->weights) {
+    if (step->weights && !step->stock) {
         snn_free((void *)step->weights->indptr);
         snn_free((void *)step->weights->indices);
         snn_free((void *)step->weights->data);
+        snn_free(step->weights);
     }
-    snn_free(step->weights);
     for (snn_packing *packing = step->packings, *next; packing; packing = next) {
         next = packing->next;
         snn_packing_free(packing);

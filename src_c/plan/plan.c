@@ -1,10 +1,12 @@
 /* model -> plan: steps with fused activations, packed weights, chosen kernels. */
 #include "plan/fold.h"
 #include "plan/problem.h"
+#include "plan/shapes.h"
 #include "plan/step.h"
+#include "plan/stock.h"
 
 #include "base/memory.h"
-#include "graph/model.h"
+#include "graph/model_build.h"
 #include "base/status.h"
 #include "base/threads.h"
 
@@ -32,6 +34,8 @@ static snn_status check_options(const snn_plan_options *options)
                         options->threads);
     if ((int)options->tune < SNN_TUNE_MEASURE || (int)options->tune > SNN_TUNE_OFF)
         return snn_fail(SNN_ERROR_ARGUMENT, "tune must be an snn_tune, got %d", (int)options->tune);
+    if (options->kept_shapes < 0)
+        return snn_fail(SNN_ERROR_ARGUMENT, "kept_shapes must be at least 0, got %d", options->kept_shapes);
     for (size_t i = 0; options->batch_sizes && i < options->batch_size_count; i++)
         if (options->batch_sizes[i] < 1)
             return snn_fail(SNN_ERROR_ARGUMENT, "batch_sizes[%zu] must be at least 1, got %lld", i,
@@ -39,10 +43,73 @@ static snn_status check_options(const snn_plan_options *options)
     return SNN_OK;
 }
 
+/* What a plan of any kind has. NULL when memory is out. */
+static snn_plan *begin(const snn_isa *isa, const snn_plan_options *options, const snn_plan *root)
+{
+    snn_plan *plan = snn_alloc(1, sizeof *plan);
+    if (!plan)
+        return NULL;
+    plan->isa = isa;
+    plan->threads = options->threads ? options->threads : snn_threads_default();
+    plan->tune = options->tune;
+    plan->special = root != NULL;
+    plan->pool = root ? root->pool : snn_alloc(SNN_POOL, sizeof *plan->pool);
+    plan->crowd = snn_alloc(1, sizeof *plan->crowd);
+    if (plan->pool && plan->crowd)
+        return plan;
+    snn_plan_free(plan);
+    return NULL;
+}
+
+static snn_status out_of_memory(void) { return snn_fail(SNN_ERROR_MEMORY, "out of memory for a plan"); }
+
+snn_status snn_plan_make(const snn_model *model, const snn_isa *isa, const snn_plan_options *options,
+                         const snn_plan *root, snn_plan **out)
+{
+    const double start = snn_microseconds();
+    snn_plan *plan = begin(isa, options, root);
+    if (!plan)
+        return out_of_memory();
+    plan->stocks = root ? snn_shapes_stocks(root->shapes) : NULL;
+    snn_status status = snn_lower(model, plan);
+    if (!status)
+        status = choose_kernels(plan, model, options);
+    if (!status && !snn_schedule_init(plan))
+        status = out_of_memory();
+    if (status) {
+        snn_plan_free(plan);
+        return status;
+    }
+    plan->peak_gflops = root ? root->peak_gflops : snn_measure_peak(isa);
+    plan->compile_seconds = 1e-6 * (snn_microseconds() - start);
+    *out = plan;
+    return SNN_OK;
+}
+
+/* A plan that makes others as it meets shapes. */
+static snn_status make_dynamic(const snn_model *model, const snn_isa *isa, const snn_plan_options *options,
+                               snn_plan **out)
+{
+    const double start = snn_microseconds();
+    snn_plan *plan = begin(isa, options, NULL);
+    if (!plan)
+        return out_of_memory();
+    const snn_status status = snn_shapes_create(model, options, plan);
+    if (status) {
+        snn_plan_free(plan);
+        return status;
+    }
+    plan->in_count = model->input_count;
+    plan->out_count = model->output_count;
+    plan->peak_gflops = snn_measure_peak(isa);
+    plan->compile_seconds = 1e-6 * (snn_microseconds() - start);
+    *out = plan;
+    return SNN_OK;
+}
+
 snn_status snn_plan_create(const snn_model *model, const snn_plan_options *options, snn_plan **out)
 {
     const snn_plan_options defaults = {0};
-    const double start = snn_microseconds();
     if (!model || !out)
         return snn_fail(SNN_ERROR_ARGUMENT, "%s must not be NULL", model ? "plan" : "model");
     if (!options)
@@ -50,54 +117,36 @@ snn_status snn_plan_create(const snn_model *model, const snn_plan_options *optio
     if (model->count == 0 || model->output_count == 0)
         return snn_fail(SNN_ERROR_ARGUMENT, "model must have at least one %s, got none",
                         model->count == 0 ? "node" : "output");
-    snn_status status = check_options(options);
-    if (status)
-        return status;
     const snn_isa *isa = NULL;
-    status = snn_isa_find(options->isa, &isa);
-    if (status)
-        return status;
-
     snn_model *folded = NULL;
-    snn_plan *plan = snn_alloc(1, sizeof *plan);
-    if (plan) {
-        plan->isa = isa;
-        plan->threads = options->threads ? options->threads : snn_threads_default();
-        plan->tune = options->tune;
-        plan->pool = snn_alloc(SNN_POOL, sizeof *plan->pool);
-        plan->crowd = snn_alloc(1, sizeof *plan->crowd);
-    }
-    if (!plan || !plan->pool || !plan->crowd)
-        status = snn_fail(SNN_ERROR_MEMORY, "out of memory for a plan");
+    snn_status status = check_options(options);
+    if (!status)
+        status = snn_isa_find(options->isa, &isa);
     if (!status)
         status = snn_fold_norms(model, &folded);
-    const snn_model *lowered = folded ? folded : model;
-    if (!status)
-        status = snn_lower(lowered, plan);
-    if (!status)
-        status = choose_kernels(plan, lowered, options);
-    snn_model_free(folded);
-    if (!status && !snn_schedule_init(plan))
-        status = snn_fail(SNN_ERROR_MEMORY, "out of memory for a plan");
-    if (status) {
-        snn_plan_free(plan);
+    if (status)
         return status;
-    }
-    plan->peak_gflops = snn_measure_peak(isa);
-    plan->compile_seconds = 1e-6 * (snn_microseconds() - start);
-    *out = plan;
-    return SNN_OK;
+    const snn_model *lowered = folded ? folded : model;
+    status = snn_model_is_dynamic(lowered) ? make_dynamic(lowered, isa, options, out)
+                                           : snn_plan_make(lowered, isa, options, NULL, out);
+    snn_model_free(folded);
+    return status;
 }
 
 void snn_plan_free(snn_plan *plan)
 {
     if (!plan)
         return;
-    for (int64_t i = 0; plan->steps && i < plan->step_count; i++)
+    snn_shapes_free(plan->shapes);
+    for (int64_t i = 0; plan->steps && i < plan->step_count; i++) {
+        if (plan->steps[i].stock)
+            snn_stock_leave(plan, &plan->steps[i]);
         snn_step_free(&plan->steps[i]);
-    for (int i = 0; plan->pool && i < SNN_POOL; i++)
+    }
+    for (int i = 0; plan->pool && !plan->special && i < SNN_POOL; i++)
         snn_workspace_free(atomic_load(&plan->pool[i]));
-    snn_free((void *)plan->pool);
+    if (!plan->special)
+        snn_free((void *)plan->pool);
     snn_free(plan->crowd);
     snn_free(plan->steps);
     snn_free(plan->ports_in);

@@ -77,12 +77,14 @@ typedef struct snn_step {
     struct snn_window *window; /* SNN_STEP_CONVOLUTION, _DEPTHWISE, _POOL: owned */
     int counts_padding;        /* SNN_OP_AVG_POOL2D */
     snn_epilogue epilogue;
-    int64_t rows, cols;    /* with weights: of W; a linear step's outputs and inputs */
-    float *bias;           /* (rows + shares) owned */
-    int64_t nnz;           /* weights that are not padding */
-    int sparse;            /* the model holds CSR */
-    snn_csr *weights;      /* of a plan by sample: owned, for exact.c and SNN_STEP_DEPTHWISE; or NULL */
-    snn_packing *packings; /* owned list */
+    int64_t rows, cols; /* with weights: of W; a linear step's outputs and inputs */
+    float *bias;        /* (rows + shares) owned */
+    int64_t nnz;        /* weights that are not padding */
+    int sparse;         /* the model holds CSR */
+    snn_csr *weights;   /* of a plan by sample, for exact.c and SNN_STEP_DEPTHWISE: the stock's, or owned */
+    snn_packing *packings;   /* owned list */
+    struct snn_stock *stock; /* of a specialisation: weights and packings in common (stock.h); or NULL */
+    int counted;             /* among the users of the stock's packings */
     snn_choice chosen[SNN_MAX_BUCKETS];
     const struct snn_problem *problem; /* with weights: what was tuned, shared with equal steps (problem.h) */
 } snn_step;
@@ -117,6 +119,7 @@ typedef struct snn_port {
 /* An arena a thread, and one more for the inputs of thread 0 when threads share a tile. */
 typedef struct snn_workspace {
     float *memory;
+    size_t floats; /* of memory */
     size_t arena_floats, row_floats;
     size_t scratch_at; /* floats of an arena before its thread's scratch */
     const float **x;   /* (inputs), (outputs): pointers for a run that is given none */
@@ -126,13 +129,17 @@ typedef struct snn_workspace {
 #define SNN_POOL 64
 
 struct snn_plan {
+    struct snn_shapes
+        *shapes; /* owned: a plan of dynamic dims, which has no steps itself (shapes.h); or NULL */
+    int special; /* it is a specialisation of such a one: stocks and pool are borrowed */
+    struct snn_stock *stocks; /* (nodes) likewise; or NULL */
     const snn_isa *isa;
     int threads;
     int64_t inputs, outputs; /* features of all inputs, and of all outputs */
     int64_t widest;          /* features of any value */
     snn_port *ports_in, *ports_out;
     int64_t in_count, out_count;
-    snn_model *shape; /* owned: the model without weights and without nodes that no output needs */
+    snn_model *shape; /* owned: the model without weights; of dynamic dims with them, as CSR */
     snn_step *steps;
     int64_t step_count;
     int64_t arena_rows;
@@ -165,6 +172,11 @@ static inline int snn_has_weights(const snn_step *step)
 {
     return step->type == SNN_STEP_LINEAR || step->type == SNN_STEP_CONVOLUTION;
 }
+
+/* plan.c: a plan of a model without normalisations, whose dims are fixed. root: of whose shapes it is a
+ * specialisation; NULL for none. */
+snn_status snn_plan_make(const snn_model *model, const snn_isa *isa, const snn_plan_options *options,
+                         const snn_plan *root, snn_plan **plan);
 
 /* How a linear step computes single samples, bucket 0 of every plan: its packing, in the column layout or
  * dense, is what snn_unpack and snn_isa.exact read. */
@@ -210,6 +222,8 @@ void snn_workspace_free(snn_workspace *workspace);
 /* An idle workspace, or a new one when all are in use; NULL when memory is out. */
 snn_workspace *snn_workspace_take(const snn_plan *plan);
 void snn_workspace_return(const snn_plan *plan, snn_workspace *workspace);
+/* snn_plan_reserve of a plan of fixed dims. */
+snn_status snn_workspace_reserve(const snn_plan *plan, int callers);
 
 /* run.c */
 /* Runs a batch that is cut into count segments, those with a tile a thread before those with split tiles. */

@@ -2,9 +2,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "graph/model_build.h"
-#include "plan/plan.h"
-
-#include <string.h>
+#include "plan/shapes.h"
 
 static snn_status out_of_memory(void)
 {
@@ -21,17 +19,23 @@ static const float *bias_of(const snn_step *step)
 }
 
 /* csr as a dense weight. */
-static snn_status make_dense(const snn_step *step, const snn_csr *csr, snn_node *node)
+static snn_status make_dense(const snn_csr *csr, const float *bias, snn_node *node)
 {
-    float *weight = snn_alloc((size_t)step->rows * (size_t)step->cols, sizeof *weight);
+    float *weight = snn_alloc((size_t)csr->rows * (size_t)csr->cols, sizeof *weight);
     if (!weight)
         return out_of_memory();
     for (int64_t r = 0; r < csr->rows; r++)
         for (int64_t p = csr->indptr[r]; p < csr->indptr[r + 1]; p++)
             weight[r * csr->cols + csr->indices[p]] = csr->data[p];
-    const snn_status status = snn_node_make_dense(step->rows, step->cols, weight, bias_of(step), node);
+    const snn_status status = snn_node_make_dense(csr->rows, csr->cols, weight, bias, node);
     snn_free(weight);
     return status;
+}
+
+static snn_status make_node(const snn_csr *csr, int sparse, const float *bias, snn_node *node)
+{
+    return sparse ? snn_node_make_csr(csr->rows, csr->cols, csr->indptr, csr->indices, csr->data, bias, node)
+                  : make_dense(csr, bias, node);
 }
 
 /* The step's weights, borrowed or owned; 0 when memory is out. */
@@ -46,34 +50,14 @@ static int weights_of(const snn_plan *plan, const snn_step *step, snn_csr *csr)
 static snn_status make_weights(const snn_plan *plan, const snn_step *step, snn_node *node)
 {
     snn_csr csr = {0};
-    snn_status status;
-    if (!weights_of(plan, step, &csr))
-        status = out_of_memory();
-    else if (step->sparse)
-        status =
-            snn_node_make_csr(csr.rows, csr.cols, csr.indptr, csr.indices, csr.data, bias_of(step), node);
-    else
-        status = make_dense(step, &csr, node);
+    const snn_status status =
+        weights_of(plan, step, &csr) ? make_node(&csr, step->sparse, bias_of(step), node) : out_of_memory();
     if (step->weights)
         return status;
     snn_free((void *)csr.indptr);
     snn_free((void *)csr.indices);
     snn_free((void *)csr.data);
     return status;
-}
-
-/* Gives a node of the shape its arrays. */
-static void set_arrays(snn_node *node, snn_node made)
-{
-    made.type = node->type;
-    made.inputs = node->inputs;
-    made.outputs = node->outputs;
-    made.integer_count = node->integer_count;
-    memcpy(made.integers, node->integers, sizeof made.integers);
-    made.operands = node->operands;
-    made.operand_count = node->operand_count;
-    made.value = node->value;
-    *node = made;
 }
 
 /* A linear node that no output needs has no step: its weights are gone, and it gets none. */
@@ -101,7 +85,23 @@ static snn_status fill_shape(const snn_plan *plan, snn_model *model)
         const int needed = s < plan->step_count && plan->steps[s].node == i;
         status = needed ? make_weights(plan, &plan->steps[s], &made) : make_empty(node, &made);
         if (!status)
-            set_arrays(node, made);
+            snn_node_set_arrays(node, made);
+    }
+    return status;
+}
+
+/* The same for a plan of dynamic dims, whose own shape has them. */
+static snn_status fill_dynamic(const snn_plan *plan, snn_model *model)
+{
+    snn_status status = SNN_OK;
+    for (int64_t i = 0; i < model->count && !status; i++) {
+        const snn_stock *stock = &snn_shapes_stocks(plan->shapes)[i];
+        snn_node made;
+        if (!stock->csr.indptr)
+            continue;
+        status = make_node(&stock->csr, !stock->dense, plan->shape->nodes[i].bias, &made);
+        if (!status)
+            snn_node_set_arrays(&model->nodes[i], made);
     }
     return status;
 }
@@ -111,10 +111,10 @@ snn_status snn_plan_model(const snn_plan *plan, snn_model **model)
     if (!plan || !model)
         return snn_fail(SNN_ERROR_ARGUMENT, "%s must not be NULL", plan ? "model" : "plan");
     snn_model *made;
-    snn_status status = snn_model_copy_shape(plan->shape, &made);
+    snn_status status = snn_model_copy(plan->shape, NULL, &made);
     if (status)
         return status;
-    status = fill_shape(plan, made);
+    status = plan->shapes ? fill_dynamic(plan, made) : fill_shape(plan, made);
     if (status)
         snn_model_free(made);
     else

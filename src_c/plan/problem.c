@@ -129,10 +129,14 @@ static int good_ones(const snn_tuned *tuned)
     return count;
 }
 
-/* Buckets that could read the packing of a choice. */
-static int readers(const snn_plan *plan, const snn_problem *problem, const snn_choice *choice)
+/* Buckets that could read the packing of a choice; one more where a list has it. */
+static int readers(const snn_plan *plan, const snn_problem *problem, const snn_choice *choice,
+                   const snn_packing *made)
 {
     int count = 0;
+    while (made && !snn_same_packing(made->kernel, made->k_block, choice->kernel, choice->k_block))
+        made = made->next;
+    count += made != NULL;
     for (int b = 0; b < plan->bucket_count; b++) {
         const snn_tuned *tuned = &problem->buckets[b];
         for (int c = 0; c < good_ones(tuned); c++)
@@ -145,13 +149,13 @@ static int readers(const snn_plan *plan, const snn_problem *problem, const snn_c
     return count;
 }
 
-void snn_problem_choose(const snn_plan *plan, snn_problem *problem)
+void snn_problem_choose(const snn_plan *plan, snn_problem *problem, const snn_packing *made)
 {
     for (int b = 0; b < plan->bucket_count; b++) {
         snn_tuned *tuned = &problem->buckets[b];
         int most = 0;
         for (int c = 0; c < good_ones(tuned); c++) {
-            const int count = readers(plan, problem, &tuned->candidates[c]);
+            const int count = readers(plan, problem, &tuned->candidates[c], made);
             if (count > most) {
                 most = count;
                 tuned->chosen = c;

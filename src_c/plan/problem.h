@@ -56,8 +56,9 @@ snn_problem *snn_problem_find(const snn_plan *plan, const snn_look *look);
 /* A new problem of the plan, with candidates in the order of the cost model; NULL when memory is out. */
 snn_problem *snn_problem_make(snn_plan *plan, const snn_step *step, const snn_csr *csr, const snn_look *look);
 void snn_problems_free(snn_problem *list);
-/* Chooses in every bucket: the fastest, or one as good as that whose packing other buckets read as well. */
-void snn_problem_choose(const snn_plan *plan, snn_problem *problem);
+/* Chooses in every bucket: the fastest, or one as good as that whose packing other buckets read as well, or
+ * which is in a list of those made for other shapes. */
+void snn_problem_choose(const snn_plan *plan, snn_problem *problem, const snn_packing *made);
 
 /* candidates.c */
 /* Whether panels with so many slots are candidates at all: rows that share their columns. */

@@ -1,5 +1,6 @@
 /* What each step of a plan takes, one thread alone: where the time of a network goes. */
 #include "plan/problem.h"
+#include "plan/shapes.h"
 
 #include "base/memory.h"
 #include "base/status.h"
@@ -30,10 +31,9 @@ static void time_steps(const snn_plan *plan, snn_workspace *workspace, const flo
         snn_plan_time_steps(plan, workspace, x, y, clock, step_us);
 }
 
-snn_status snn_plan_profile(const snn_plan *plan, double *step_us, int64_t count)
+/* Of a plan of fixed dims. */
+static snn_status profile(const snn_plan *plan, double *step_us, int64_t count)
 {
-    if (!plan || (!step_us && count))
-        return snn_fail(SNN_ERROR_ARGUMENT, "%s must not be NULL", plan ? "step_us" : "plan");
     if (count != plan->step_count)
         return snn_fail(SNN_ERROR_ARGUMENT, "count must be the plan's %lld steps, got %lld",
                         (long long)plan->step_count, (long long)count);
@@ -51,4 +51,18 @@ snn_status snn_plan_profile(const snn_plan *plan, double *step_us, int64_t count
     snn_free(x);
     snn_free(y);
     return made ? SNN_OK : snn_fail(SNN_ERROR_MEMORY, "out of memory for a profile");
+}
+
+snn_status snn_plan_profile(const snn_plan *plan, double *step_us, int64_t count)
+{
+    if (!plan || (!step_us && count))
+        return snn_fail(SNN_ERROR_ARGUMENT, "%s must not be NULL", plan ? "step_us" : "plan");
+    if (!plan->shapes)
+        return profile(plan, step_us, count);
+    snn_special *last = snn_shapes_enter_ready(plan, NULL);
+    if (!last)
+        return snn_fail(SNN_ERROR_ARGUMENT, "plan of dynamic dims has no shape ready that could be timed");
+    const snn_status status = profile(last->plan, step_us, count);
+    snn_shapes_leave(last);
+    return status;
 }

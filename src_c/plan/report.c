@@ -1,6 +1,7 @@
 /* A plan's report as JSON text. */
 #include "plan/depthwise.h"
 #include "plan/problem.h"
+#include "plan/shapes.h"
 #include "base/status.h"
 #include "graph/model.h"
 
@@ -132,47 +133,98 @@ static void put_values(text *t, const snn_plan *plan, const snn_step *step)
             step->window->kernel_h, step->window->kernel_w, step->window->stride_h, step->window->stride_w);
 }
 
-snn_status snn_plan_report(const snn_plan *plan, char *buffer, size_t capacity, size_t *needed)
+/* ---- shapes ---- */
+
+/* While they are put. */
+typedef struct shapes_text {
+    text *t;
+    const snn_plan *plan;
+    int count;
+} shapes_text;
+
+/* Dims behind the batch of each input: [[3, 32, 32]]. */
+static void put_shape(text *t, const snn_model *shape, int64_t *const *dims)
+{
+    for (int64_t i = 0; i < shape->input_count; i++) {
+        const snn_value *value = &shape->values[shape->input_values[i]];
+        put(t, i ? ", [" : "[[");
+        for (int k = 1; k < value->rank; k++)
+            put(t, "%s%" PRId64, k > 1 ? ", " : "", dims ? dims[i][k - 1] : value->dims[k]);
+        put(t, "]");
+    }
+    put(t, "]");
+}
+
+static void put_special(void *context, const snn_special *special)
+{
+    shapes_text *shapes = context;
+    put(shapes->t, shapes->count++ ? ", " : "");
+    put_shape(shapes->t, shapes->plan->shape, special->dims);
+}
+
+static void put_shapes(text *t, const snn_plan *plan)
+{
+    shapes_text shapes = {t, plan, 0};
+    put(t, "], \"shapes\": [");
+    if (plan->shapes)
+        snn_shapes_each(plan, put_special, &shapes);
+    else
+        put_shape(t, plan->shape, NULL);
+}
+
+/* ---- all ---- */
+
+/* A plan of fixed dims, but for the end. */
+static void put_plan(text *t, const snn_plan *plan)
 {
     static const char *const tunes[] = {"measure", "model", "off"};
+    put(t,
+        "{\"isa\": \"%s\", \"threads\": %d, \"tune\": \"%s\", \"cached\": %s, \"problems\": {\"count\": "
+        "%lld, \"tuned\": %lld, \"read\": %lld}, \"peak_gflops\": ",
+        plan->isa->name, plan->threads, tunes[plan->tune], plan->cached ? "true" : "false",
+        (long long)plan->problem_count, (long long)plan->tuned_problems,
+        (long long)(plan->tune == SNN_TUNE_MEASURE ? plan->problem_count - plan->tuned_problems : 0));
+    put_fixed(t, plan->peak_gflops, 2);
+    put(t, ", \"compile_seconds\": ");
+    put_fixed(t, plan->compile_seconds, 6);
+    put(t, ", \"inputs\": %lld, \"outputs\": %lld, \"buckets\": [", (long long)plan->inputs,
+        (long long)plan->outputs);
+    for (int b = 0; b < plan->bucket_count; b++) {
+        put(t, "%s{\"layout\": \"%s\", \"samples\": %d, \"tile_us\": ", b ? ", " : "",
+            plan->buckets[b].layout == SNN_LAYOUT_TILE ? "tile" : "column", plan->buckets[b].samples);
+        put_fixed(t, plan->buckets[b].tile_us, 3);
+        put(t, ", \"split_us\": ");
+        put_fixed(t, plan->buckets[b].split_us, 3);
+        put(t, "}");
+    }
+    put(t, "], \"layers\": [");
+    for (int64_t i = 0; i < plan->step_count; i++) {
+        const snn_step *step = &plan->steps[i];
+        put(t,
+            "%s{\"node\": %lld, \"type\": \"%s\", \"inputs\": %lld, \"outputs\": %lld, \"activation\": "
+            "\"%s\"",
+            i ? ", " : "", (long long)step->node, type_name(plan, step), (long long)step->inputs,
+            (long long)step->outputs, activation_name(step));
+        put_values(t, plan, step);
+        if (snn_has_weights(step) || step->type == SNN_STEP_DEPTHWISE)
+            put_linear(t, plan, step);
+        put(t, "}");
+    }
+}
+
+snn_status snn_plan_report(const snn_plan *plan, char *buffer, size_t capacity, size_t *needed)
+{
     if (!plan || !needed || (!buffer && capacity))
         return snn_fail(SNN_ERROR_ARGUMENT, "%s must not be NULL",
                         !plan     ? "plan"
                         : !needed ? "needed"
                                   : "buffer");
     text t = {buffer, capacity, 0};
-    put(&t,
-        "{\"isa\": \"%s\", \"threads\": %d, \"tune\": \"%s\", \"cached\": %s, \"problems\": {\"count\": "
-        "%lld, \"tuned\": %lld, \"read\": %lld}, \"peak_gflops\": ",
-        plan->isa->name, plan->threads, tunes[plan->tune], plan->cached ? "true" : "false",
-        (long long)plan->problem_count, (long long)plan->tuned_problems,
-        (long long)(plan->tune == SNN_TUNE_MEASURE ? plan->problem_count - plan->tuned_problems : 0));
-    put_fixed(&t, plan->peak_gflops, 2);
-    put(&t, ", \"compile_seconds\": ");
-    put_fixed(&t, plan->compile_seconds, 6);
-    put(&t, ", \"inputs\": %lld, \"outputs\": %lld, \"buckets\": [", (long long)plan->inputs,
-        (long long)plan->outputs);
-    for (int b = 0; b < plan->bucket_count; b++) {
-        put(&t, "%s{\"layout\": \"%s\", \"samples\": %d, \"tile_us\": ", b ? ", " : "",
-            plan->buckets[b].layout == SNN_LAYOUT_TILE ? "tile" : "column", plan->buckets[b].samples);
-        put_fixed(&t, plan->buckets[b].tile_us, 3);
-        put(&t, ", \"split_us\": ");
-        put_fixed(&t, plan->buckets[b].split_us, 3);
-        put(&t, "}");
-    }
-    put(&t, "], \"layers\": [");
-    for (int64_t i = 0; i < plan->step_count; i++) {
-        const snn_step *step = &plan->steps[i];
-        put(&t,
-            "%s{\"node\": %lld, \"type\": \"%s\", \"inputs\": %lld, \"outputs\": %lld, \"activation\": "
-            "\"%s\"",
-            i ? ", " : "", (long long)step->node, type_name(plan, step), (long long)step->inputs,
-            (long long)step->outputs, activation_name(step));
-        put_values(&t, plan, step);
-        if (snn_has_weights(step) || step->type == SNN_STEP_DEPTHWISE)
-            put_linear(&t, plan, step);
-        put(&t, "}");
-    }
+    snn_special *last = plan->shapes ? snn_shapes_enter_ready(plan, NULL) : NULL;
+    put_plan(&t, last ? last->plan : plan);
+    if (last)
+        snn_shapes_leave(last);
+    put_shapes(&t, plan);
     put(&t, "]}");
     *needed = t.used + 1;
     return SNN_OK;

@@ -148,6 +148,9 @@ static snn_status check_batch(const snn_plan *plan, int64_t batch)
 {
     if (!plan)
         return snn_fail(SNN_ERROR_ARGUMENT, "plan must not be NULL");
+    if (plan->shapes)
+        return snn_fail(SNN_ERROR_ARGUMENT,
+                        "plan has inputs of dynamic dims: snn_plan_run_shaped takes them");
     if (batch < 0)
         return snn_fail(SNN_ERROR_ARGUMENT, "batch must be at least 0, got %lld", (long long)batch);
     return SNN_OK;

@@ -7,6 +7,7 @@
 #include "plan/layer.h"
 #include "plan/narrow.h"
 #include "plan/problem.h"
+#include "plan/stock.h"
 
 #include "base/memory.h"
 #include "base/status.h"
@@ -114,7 +115,7 @@ static snn_status tune_step(tuner *t, snn_step *step, const snn_look *look)
         if (t->plan->tune == SNN_TUNE_MEASURE)
             status = tune_problem(t, step, &csr, problem);
         if (!status)
-            snn_problem_choose(t->plan, problem);
+            snn_problem_choose(t->plan, problem, step->stock ? step->stock->packings : NULL);
     } else {
         fail_memory(step);
     }
@@ -164,6 +165,8 @@ static int pack(const tuner *t, int64_t index, const snn_csr *csr, int64_t *boun
             return 0;
     }
     snn_layer_drop(plan, step);
+    if (step->stock)
+        snn_stock_take(plan, step);
     return !plan->by_sample || snn_layer_keep(step, csr);
 }
 

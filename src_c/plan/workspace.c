@@ -1,7 +1,8 @@
 /* The buffers of one run of a plan: a pool of idle ones, so that run allocates nothing. */
 #include "base/memory.h"
-#include "plan/depthwise.h"
 #include "base/status.h"
+#include "plan/depthwise.h"
+#include "plan/shapes.h"
 
 static int largest_tile(const snn_plan *plan)
 {
@@ -27,21 +28,32 @@ size_t snn_plan_scratch(const snn_plan *plan)
     return (size_t)snn_column_stride(most);
 }
 
-snn_workspace *snn_workspace_create(const snn_plan *plan)
+/* Lays a workspace out for a plan, with more memory where it has too little. 0 when memory is out. */
+static int fit(const snn_plan *plan, snn_workspace *workspace)
 {
-    snn_workspace *workspace = snn_alloc(1, sizeof *workspace);
-    if (!workspace)
-        return NULL;
     // A row is a cache line at least, so that values begin on one; by sample the values' rows are whole
     // lines.
     const int samples = largest_tile(plan);
     workspace->row_floats = plan->by_sample ? 1 : samples > 16 ? (size_t)samples : 16;
     workspace->scratch_at = ((size_t)plan->arena_rows * workspace->row_floats + 15) / 16 * 16;
     workspace->arena_floats = workspace->scratch_at + plan->scratch_floats;
-    workspace->memory = snn_alloc(((size_t)plan->threads + 1) * workspace->arena_floats, sizeof(float));
+    const size_t floats = ((size_t)plan->threads + 1) * workspace->arena_floats;
+    if (workspace->memory && floats <= workspace->floats)
+        return 1;
+    snn_free(workspace->memory);
+    workspace->memory = snn_alloc(floats, sizeof(float));
+    workspace->floats = floats;
+    return workspace->memory != NULL;
+}
+
+snn_workspace *snn_workspace_create(const snn_plan *plan)
+{
+    snn_workspace *workspace = snn_alloc(1, sizeof *workspace);
+    if (!workspace)
+        return NULL;
     workspace->x = snn_alloc((size_t)plan->in_count, sizeof *workspace->x);
     workspace->y = snn_alloc((size_t)plan->out_count, sizeof *workspace->y);
-    if (!workspace->memory || !workspace->x || !workspace->y) {
+    if (!fit(plan, workspace) || !workspace->x || !workspace->y) {
         snn_workspace_free(workspace);
         return NULL;
     }
@@ -64,8 +76,12 @@ snn_workspace *snn_workspace_take(const snn_plan *plan)
         if (!atomic_load_explicit(&plan->pool[i], memory_order_relaxed))
             continue;
         snn_workspace *idle = atomic_exchange(&plan->pool[i], NULL);
-        if (idle)
+        if (!idle)
+            continue;
+        if (!plan->special || fit(plan, idle)) // else it is of the shape that ran in it last
             return idle;
+        snn_workspace_free(idle);
+        return NULL;
     }
     return snn_workspace_create(plan);
 }
@@ -100,7 +116,32 @@ snn_status snn_plan_reserve(const snn_plan *plan, int callers)
         return snn_fail(SNN_ERROR_ARGUMENT, "plan must not be NULL");
     if (callers < 1 || callers > SNN_POOL)
         return snn_fail(SNN_ERROR_ARGUMENT, "callers must be in [1, %d], got %d", SNN_POOL, callers);
+    if (plan->shapes)
+        return snn_shapes_reserve(plan, callers);
+    return snn_workspace_reserve(plan, callers);
+}
+
+/* Lays the idle ones out for a specialisation. 0 when memory is out. */
+static int fit_idle(const snn_plan *plan)
+{
+    for (int i = 0; i < SNN_POOL; i++) {
+        snn_workspace *idle = atomic_exchange(&plan->pool[i], NULL);
+        const int fits = !idle || fit(plan, idle);
+        if (idle && fits)
+            snn_workspace_return(plan, idle);
+        if (!fits) {
+            snn_workspace_free(idle);
+            return 0;
+        }
+    }
+    return 1;
+}
+
+snn_status snn_workspace_reserve(const snn_plan *plan, int callers)
+{
     int place;
+    if (plan->special && !fit_idle(plan))
+        return snn_fail(SNN_ERROR_MEMORY, "out of memory for the workspaces of %d callers", callers);
     while (count_idle(plan, &place) < callers && place < SNN_POOL) {
         snn_workspace *made = snn_workspace_create(plan);
         if (made == NULL)
