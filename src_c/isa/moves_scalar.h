@@ -50,6 +50,6 @@ static inline vi vi_load_bytes4(const uint8_t *p)
 
 static inline vi vi_byte(vi four, int s) { return (four >> (8 * s)) & 255; }
 
-static inline vf vf_lookup_half(const vf *block, vi idx) { return vf_gather((const float *)block, idx); }
+static inline vf vf_lookup_half(const vf *block, vi idx) { return vf_lookup_block(block, idx); }
 
 #endif

@@ -3,6 +3,8 @@
 #ifndef SNN_WORDS_H
 #define SNN_WORDS_H
 
+#include "isa/gather_x86.h"
+
 #include <immintrin.h>
 #include <stdint.h>
 
@@ -85,7 +87,7 @@ static inline vi vi_load_u8(const uint8_t *p)
     return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
 }
 
-static inline vf vf_gather(const float *base, vi idx) { return _mm256_i32gather_ps(base, idx, 4); }
+static inline vf vf_gather_u16(const float *base, const uint16_t *idx) { return snn_gather_eight(base, idx); }
 
 static inline void vf_block_load(const float *x, vf block[VF_BLOCK / VF_LANES])
 {

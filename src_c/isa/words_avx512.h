@@ -3,6 +3,8 @@
 #ifndef SNN_WORDS_H
 #define SNN_WORDS_H
 
+#include "isa/gather_x86.h"
+
 #include <immintrin.h>
 #include <stdint.h>
 
@@ -77,8 +79,8 @@ static inline vw vw_hold(vw w)
 
 static inline vw vw_load(const float *p) { return vw_hold(_mm512_broadcast_f32x4(_mm_loadu_ps(p))); }
 /* Four of sixteen weights as vw_load gives them. */
-#define vw_quarter(sixteen, q) vw_hold(_mm512_shuffle_f32x4((sixteen), (sixteen), (q)*0x55))
-#define vw_splat(w, j) _mm512_permute_ps((w), (j)*0x55)
+#define vw_quarter(sixteen, q) vw_hold(_mm512_shuffle_f32x4((sixteen), (sixteen), (q) * 0x55))
+#define vw_splat(w, j) _mm512_permute_ps((w), (j) * 0x55)
 #define vf_fma_lane(w, j, x, acc) vf_fma(vw_splat((w), (j)), (x), (acc))
 
 static inline vi vi_load_u8(const uint8_t *p)
@@ -86,7 +88,11 @@ static inline vi vi_load_u8(const uint8_t *p)
     return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
 }
 
-static inline vf vf_gather(const float *base, vi idx) { return _mm512_i32gather_ps(idx, base, 4); }
+static inline vf vf_gather_u16(const float *base, const uint16_t *idx)
+{
+    return _mm512_insertf32x8(_mm512_castps256_ps512(snn_gather_eight(base, idx)),
+                              snn_gather_eight(base, idx + 8), 1);
+}
 
 /* Lane idx (0..31) of the 32 floats lo, hi. This ISA only. */
 static inline vf vf_lookup32(vf lo, vf hi, vi idx) { return _mm512_permutex2var_ps(lo, idx, hi); }

@@ -76,11 +76,12 @@ static inline vi vi_load_u8(const uint8_t *p)
     return vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(vmovl_u8(bytes))));
 }
 
-static inline vf vf_gather(const float *base, vi idx)
+static inline vf vf_gather_u16(const float *base, const uint16_t *idx)
 {
-    const float lanes[VF_LANES] = {base[vgetq_lane_s32(idx, 0)], base[vgetq_lane_s32(idx, 1)],
-                                   base[vgetq_lane_s32(idx, 2)], base[vgetq_lane_s32(idx, 3)]};
-    return vf_load(lanes);
+    vf lanes = vld1q_dup_f32(base + idx[0]);
+    lanes = vld1q_lane_f32(base + idx[1], lanes, 1);
+    lanes = vld1q_lane_f32(base + idx[2], lanes, 2);
+    return vld1q_lane_f32(base + idx[3], lanes, 3);
 }
 
 static inline void vf_block_load(const float *x, vf block[VF_BLOCK / VF_LANES])

@@ -105,8 +105,8 @@ static inline vw vw_load(const float *p) { return vf_load(p); }
 /* p[0..VF_LANES-1], zero-extended; p need not be aligned. */
 static inline vi vi_load_u8(const uint8_t *p) { return (vi){p[0], p[1], p[2], p[3]}; }
 
-/* base[idx] for each lane. */
-static inline vf vf_gather(const float *base, vi idx)
+/* base[idx[i]] for each lane i. */
+static inline vf vf_gather_u16(const float *base, const uint16_t *idx)
 {
     return (vf){base[idx[0]], base[idx[1]], base[idx[2]], base[idx[3]]};
 }
@@ -120,7 +120,8 @@ static inline void vf_block_load(const float *x, vf block[VF_BLOCK / VF_LANES])
 /* Element idx (0..VF_BLOCK-1) of a block, for each lane. */
 static inline vf vf_lookup_block(const vf block[VF_BLOCK / VF_LANES], vi idx)
 {
-    return vf_gather((const float *)block, idx);
+    const float *x = (const float *)block;
+    return (vf){x[idx[0]], x[idx[1]], x[idx[2]], x[idx[3]]};
 }
 
 #endif

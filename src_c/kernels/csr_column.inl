@@ -35,37 +35,6 @@ static inline __attribute__((always_inline)) void SNN_NAME(column_chunk)(const i
 #undef SNN_COLUMN_STEP
 }
 
-/* The row of y in a lane of panel p, or -1. */
-static inline int64_t SNN_NAME(column_row)(const snn_csr_column *share, int64_t p, int lane) {
-    if (share->rows) return share->rows[p * VF_LANES + lane];
-    return p * VF_LANES + lane < share->row_count ? share->first_row + p * VF_LANES + lane : -1;
-}
-
-static inline vf SNN_NAME(column_bias)(const snn_csr_column *share, int64_t p, const float *bias) {
-    if (!share->rows && (p + 1) * VF_LANES <= share->row_count) return vf_load(bias + share->first_row + p * VF_LANES);
-    float lanes[VF_LANES];
-    for (int i = 0; i < VF_LANES; i++) {
-        const int64_t row = SNN_NAME(column_row)(share, p, i);
-        lanes[i] = row < 0 ? 0.0f : bias[row];
-    }
-    return vf_load(lanes);
-}
-
-static inline void SNN_NAME(column_store)(const snn_csr_column *share, int64_t p, vf sum, float *y,
-                                          const snn_epilogue *e) {
-    const vf out = vf_activate(sum, e);
-    if (!share->rows && (p + 1) * VF_LANES <= share->row_count) {
-        vf_store(y + share->first_row + p * VF_LANES, out);
-        return;
-    }
-    float lanes[VF_LANES];
-    vf_store(lanes, out);
-    for (int i = 0; i < VF_LANES; i++) {
-        const int64_t row = SNN_NAME(column_row)(share, p, i);
-        if (row >= 0) y[row] = lanes[i];
-    }
-}
-
 /* N samples, P panels side by side: P * N chains; W windows a chunk. */
 static inline __attribute__((always_inline)) void SNN_NAME(csr_column)(const int N, const int P, const int W, const int H,
                                                                        const void *packed,
@@ -95,7 +64,7 @@ static inline __attribute__((always_inline)) void SNN_NAME(csr_column)(const int
             windows[p] = share->windows + share->chunks[panel] * W;
             count[p] = share->chunks[panel + 1] - share->chunks[panel];
             if (count[p] < common) common = count[p];
-            const vf bias = SNN_NAME(column_bias)(share, panel, e->bias);
+            const vf bias = SNN_NAME(lane_bias)(&share->lanes, panel, e->bias);
             SNN_EACH(n, N) acc[p][n] = bias;
         }
         if (present < P) common = 0;
@@ -107,7 +76,7 @@ static inline __attribute__((always_inline)) void SNN_NAME(csr_column)(const int
             for (int64_t c = common; c < count[p]; c++)
                 SNN_NAME(column_chunk)(N, W, H, records[p] + (size_t)c * record, x, x_stride, windows[p] + c * W, acc[p]);
             SNN_EACH(n, N)
-                SNN_NAME(column_store)(share, p0 + p, acc[p][n], y + n * row_stride, e);
+                SNN_NAME(lane_store)(&share->lanes, p0 + p, acc[p][n], y + n * row_stride, e);
         }
     }
 }

@@ -19,7 +19,7 @@ static void SNN_NAME(exact_column)(const snn_csr_column *share, int windows, con
     const int64_t nb = width * VF_LANES;
     for (int64_t p = 0; p < share->panel_count; p++) {
         for (int l = 0; l < VF_LANES; l++) {
-            const int64_t row = SNN_NAME(column_row)(share, p, l);
+            const int64_t row = SNN_NAME(lane_row)(&share->lanes, p, l);
             if (row >= 0) SNN_NAME(exact_begin)(y + row * nb, bias[row], width);
         }
         for (int64_t c = share->chunks[p]; c < share->chunks[p + 1]; c++) {
@@ -30,11 +30,23 @@ static void SNN_NAME(exact_column)(const snn_csr_column *share, int windows, con
                 const int64_t column = share->windows[c * windows + step * windows / SNN_CHUNK_STEPS] +
                                        index[4 * lane + step];
                 if (weight[i] != 0.0f)  // or the lane may have no row
-                    SNN_NAME(exact_add)(weight[i], x + column * nb, y + SNN_NAME(column_row)(share, p, lane) * nb,
+                    SNN_NAME(exact_add)(weight[i], x + column * nb, y + SNN_NAME(lane_row)(&share->lanes, p, lane) * nb,
                                         width);
             }
         }
     }
+}
+
+static void SNN_NAME(exact_sell)(const snn_sell *share, const float *x, float *y, const float *bias, int width) {
+    const int64_t nb = width * VF_LANES;
+    for (int64_t p = 0; p < share->panel_count; p++)
+        for (int l = 0; l < VF_LANES; l++) {
+            const int64_t row = SNN_NAME(lane_row)(&share->lanes, p, l);
+            if (row < 0) continue;
+            SNN_NAME(exact_begin)(y + row * nb, bias[row], width);
+            for (int64_t i = share->steps[p] * VF_LANES + l; i < share->steps[p + 1] * VF_LANES; i += VF_LANES)
+                SNN_NAME(exact_add)(share->weights[i], x + share->indices[i] * nb, y + row * nb, width);
+        }
 }
 
 static void SNN_NAME(exact_dense)(const snn_dense *share, const float *x, float *y, const float *bias, int width) {
@@ -76,6 +88,7 @@ static void SNN_NAME(exact)(const snn_kernel *kernel, const void *packed, const 
                             const float *bias, int samples) {
     const int width = samples / VF_LANES;
     if (kernel->format == SNN_FORMAT_DENSE) SNN_NAME(exact_dense)(packed, x, y, bias, width);
+    else if (kernel->format == SNN_FORMAT_SELL) SNN_NAME(exact_sell)(packed, x, y, bias, width);
     else if (kernel->layout == SNN_LAYOUT_COLUMN)
         SNN_NAME(exact_column)(packed, kernel->shape, x, y, bias, width);
     else SNN_NAME(exact_tile)(packed, kernel->shape, x, y, bias, width);

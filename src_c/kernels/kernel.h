@@ -56,8 +56,15 @@ typedef struct snn_csr_tile {
  * The same structs for rows that share their columns (block-pruned weights, rows of one pattern): a step
  * holds one column and R weights, so indices has one byte a step. */
 
+/* ---- rows in lanes ----
+ * In the column layout rows lie side by side in vector lanes, VF_LANES a panel. */
+typedef struct snn_lanes {
+    int64_t first_row, row_count; /* rows of W in this share when they are consecutive */
+    const int32_t *rows; /* (panel_count, VF_LANES) row of each lane, -1 for none; NULL: consecutive */
+} snn_lanes;
+
 /* ---- CSR, column layout ----
- * Rows lie side by side in vector lanes, VF_LANES a panel. A panel's weights come in chunks of four steps;
+ * A panel's weights come in chunks of four steps;
  * a window is VF_BLOCK consecutive features of x, or half as many, held in registers and looked up by
  * permute; a chunk has one, two or four, each for an equal part of its steps. Windows only move forward, and
  * each lane takes its next weights as far as they lie in the window: a lane may run ahead of another by a
@@ -66,13 +73,26 @@ typedef struct snn_csr_tile {
 #define SNN_CHUNK_STEPS 4
 #define SNN_RECORD_BYTES(lanes) ((size_t)(lanes) * 20)
 typedef struct snn_csr_column {
-    int64_t first_row, row_count; /* rows of W in this share when they are consecutive */
-    const int32_t *rows; /* (panel_count, VF_LANES) row of each lane, -1 for none; NULL: consecutive */
+    snn_lanes lanes;
     int64_t panel_count, columns;
     const int64_t *chunks;  /* (panel_count + 1) where each panel's chunks begin */
     const int32_t *windows; /* (chunks, windows a chunk) first feature of each window */
     const uint8_t *records; /* (chunks) records */
 } snn_csr_column;
+
+/* ---- sliced ELLPACK, column layout ----
+ * For rows with so few weights that windows are mostly padding: step s of a panel holds the s-th weight of
+ * each of its rows and which feature it reads, wherever that lies. Rows are sorted by their number of weights
+ * within a share (SELL-C-sigma, Kreutzer et al. 2014, arXiv:1307.6209), so there is hardly any padding; it
+ * has weight 0 and the last column of its row. */
+#define SNN_SELL_COLUMNS 65536 /* what an index can tell apart */
+typedef struct snn_sell {
+    snn_lanes lanes;
+    int64_t panel_count, columns;
+    const int64_t *steps;    /* (panel_count + 1) where each panel's steps begin */
+    const uint16_t *indices; /* (steps, VF_LANES) */
+    const float *weights;    /* (steps, VF_LANES) */
+} snn_sell;
 
 /* ---- dense, both layouts ----
  * W in panels of SNN_DENSE_ROWS rows, [panel][k][row], the last one filled up with zeros. */
@@ -85,7 +105,7 @@ typedef struct snn_dense {
     const float *weights; /* (panels, columns, SNN_DENSE_ROWS); 16 readable floats follow */
 } snn_dense;
 
-typedef enum snn_format { SNN_FORMAT_CSR, SNN_FORMAT_PANEL, SNN_FORMAT_DENSE } snn_format;
+typedef enum snn_format { SNN_FORMAT_CSR, SNN_FORMAT_PANEL, SNN_FORMAT_SELL, SNN_FORMAT_DENSE } snn_format;
 typedef enum snn_layout { SNN_LAYOUT_TILE, SNN_LAYOUT_COLUMN } snn_layout;
 
 /* y = activation(W x + bias) for the rows of one packed share.
@@ -112,9 +132,9 @@ typedef struct snn_kernel {
     snn_format format;
     snn_layout layout;
     int shape; /* what the packing must match: CSR and panels, tile layout: rows a panel; CSR, column layout:
-                * windows a chunk; dense: rows in registers, any packing */
+                * windows a chunk; SELL: 0; dense: rows in registers, any packing */
     int samples;     /* samples a tile */
-    int index_bytes; /* CSR: bytes of an index; 0 when dense */
+    int index_bytes; /* bytes of an index; 0 when dense */
     int window;      /* CSR, column layout: features of a window; 0 elsewhere */
     snn_linear_fn run;
     snn_planes_fn planes; /* tile layout alone; the same bits */
@@ -189,7 +209,7 @@ typedef struct snn_isa {
     int (*has_nan)(const float *x, int64_t count);
     /* y = W x + bias, without an activation, of one share packed for kernel: weights that are 0 are not read,
      * so x may be infinite or NaN there. x and y are in the tile layout, whatever the kernel's; samples is a
-     * multiple of lanes. Takes CSR in the column layout, in the tile layout with one-byte indices, and dense.
+     * multiple of lanes. Takes CSR in the column layout, in the tile layout with one-byte indices, SELL and dense.
      */
     void (*exact)(const snn_kernel *kernel, const void *packed, const float *x, float *y, const float *bias,
                   int samples);

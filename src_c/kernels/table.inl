@@ -19,12 +19,14 @@
 #define SNN_PANEL_TILE(R, V) SNN_TILE_KERNEL(panel_tile, R##x##V, R, V)
 #define SNN_DENSE_TILE(R, V) SNN_TILE_KERNEL(dense_tile, R##x##V, R, V)
 #define SNN_CSR_COLUMN(N, P, W, H) SNN_COLUMN_KERNEL(csr_column, N##w##W##h##H, N, P, W, H)
+#define SNN_SELL_COLUMN(N) SNN_COLUMN_KERNEL(sell_column, N, N)
 #define SNN_DENSE_COLUMN(N) SNN_COLUMN_KERNEL(dense_column, N, N)
 #include "kernels.def"
 #undef SNN_CSR_TILE
 #undef SNN_PANEL_TILE
 #undef SNN_DENSE_TILE
 #undef SNN_CSR_COLUMN
+#undef SNN_SELL_COLUMN
 #undef SNN_DENSE_COLUMN
 
 #define SNN_CSR_TILE(R, V, I)                                                                          \
@@ -39,6 +41,8 @@
 #define SNN_CSR_COLUMN(N, P, W, H)                                                                     \
     {"csr_column_" #N "w" #W "h" #H, SNN_FORMAT_CSR, SNN_LAYOUT_COLUMN, W, N, 1, H ? VF_BLOCK / 2 : VF_BLOCK, \
      SNN_NAME(csr_column_##N##w##W##h##H), NULL},
+#define SNN_SELL_COLUMN(N) \
+    {"sell_column_" #N, SNN_FORMAT_SELL, SNN_LAYOUT_COLUMN, 0, N, 2, 0, SNN_NAME(sell_column_##N), NULL},
 #define SNN_DENSE_COLUMN(N) \
     {"dense_column_" #N, SNN_FORMAT_DENSE, SNN_LAYOUT_COLUMN, SNN_DENSE_ROWS, N, 0, 0, SNN_NAME(dense_column_##N), NULL},
 static const snn_kernel SNN_NAME(kernels)[] = {

@@ -29,6 +29,24 @@ void snn_split_rows(const snn_csr *csr, int share_count, int64_t *bounds)
     bounds[share_count] = csr->rows;
 }
 
+int snn_sort_rows(const snn_csr *csr, int64_t first, int64_t end, int32_t *order)
+{
+    int64_t longest = 0;
+    for (int64_t r = first; r < end; r++)
+        longest = snn_row_length(csr, r) > longest ? snn_row_length(csr, r) : longest;
+    int64_t *start = snn_alloc((size_t)longest + 2, sizeof *start); // a counting sort
+    if (!start)
+        return 0;
+    for (int64_t r = first; r < end; r++)
+        start[longest - snn_row_length(csr, r) + 1]++;
+    for (int64_t c = 0; c <= longest; c++)
+        start[c + 1] += start[c];
+    for (int64_t r = first; r < end; r++)
+        order[start[longest - snn_row_length(csr, r)]++] = (int32_t)r;
+    snn_free(start);
+    return 1;
+}
+
 int64_t snn_largest_block(const snn_kernel *kernel)
 {
     return kernel->index_bytes == 1 ? 256 : 65536 / (kernel->samples / 2);
@@ -41,7 +59,8 @@ int snn_same_packing(const snn_kernel *kernel, int64_t k_block, const snn_kernel
     return kernel->format == SNN_FORMAT_DENSE ||
            (kernel->layout == other->layout && kernel->shape == other->shape && k_block == other_block &&
             kernel->index_bytes == other->index_bytes &&
-            (kernel->index_bytes != 2 || kernel->samples == other->samples));
+            (kernel->layout == SNN_LAYOUT_COLUMN || kernel->index_bytes != 2 ||
+             kernel->samples == other->samples));
 }
 
 /* Which rows each share holds, where they are a run: not where rows were sorted. 0 when memory is out. */
@@ -50,13 +69,14 @@ static int note_bounds(const snn_csr *csr, const int64_t *bounds, snn_packing *p
     const snn_kernel *kernel = packing->kernel;
     const int column = kernel->format == SNN_FORMAT_CSR && kernel->layout == SNN_LAYOUT_COLUMN;
     const snn_csr_column *shares = packing->shares;
-    if (kernel->format == SNN_FORMAT_PANEL || (column && shares[0].rows))
+    if (kernel->format == SNN_FORMAT_PANEL || (column && shares[0].lanes.rows))
         return 1;
     packing->bounds = snn_alloc((size_t)packing->share_count + 1, sizeof *packing->bounds);
     if (!packing->bounds)
         return 0;
     for (int s = 0; s < packing->share_count; s++) {
-        const int64_t first = column ? shares[s].first_row : bounds[s]; // of none: behind the last panel
+        const int64_t first =
+            column ? shares[s].lanes.first_row : bounds[s]; // of none: behind the last panel
         packing->bounds[s] = first < csr->rows ? first : csr->rows;
     }
     packing->bounds[packing->share_count] = csr->rows;
@@ -79,6 +99,8 @@ snn_packing *snn_pack(const snn_csr *csr, const snn_isa *isa, const snn_kernel *
     } else if (kernel->format == SNN_FORMAT_PANEL) {
         packing->k_block = k_block;
         packed = snn_pack_panel(csr, kernel->shape, k_block, share_count, packing);
+    } else if (kernel->format == SNN_FORMAT_SELL) {
+        packed = snn_pack_sell(csr, isa->lanes, share_count, bounds, packing);
     } else if (kernel->layout == SNN_LAYOUT_TILE) {
         packing->k_block = k_block;
         packed = snn_pack_csr_tile(csr, kernel, k_block, share_count, bounds, packing);

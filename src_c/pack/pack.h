@@ -22,7 +22,7 @@ typedef struct snn_packing {
     int64_t k_block; /* CSR: columns a block or a window; 0 when dense */
     int share_count;
     size_t share_size; /* bytes of the struct of one share */
-    void *shares;      /* (share_count) snn_csr_tile, snn_csr_column or snn_dense */
+    void *shares;      /* (share_count) snn_csr_tile, snn_csr_column, snn_sell or snn_dense */
     int64_t *bounds;   /* (share_count + 1) share s holds rows [bounds[s], bounds[s + 1]); NULL: not a run */
     void *memory;      /* what the shares point into */
     size_t bytes;
@@ -54,16 +54,26 @@ static inline const void *snn_share(const snn_packing *packing, int index)
     return (const char *)packing->shares + (size_t)index * packing->share_size;
 }
 
+static inline int64_t snn_row_length(const snn_csr *csr, int64_t row)
+{
+    return csr->indptr[row + 1] - csr->indptr[row];
+}
+/* Rows [first, end) in order of their number of weights, most first; rows of as many stay in order. order
+ * (end - first). 0 when memory is out. */
+int snn_sort_rows(const snn_csr *csr, int64_t first, int64_t end, int32_t *order);
+
 /* One layout each; return 0 when memory is out. Share s of the tile layout may write row csr->rows + s of y,
  * where rows that fill up a panel go. */
 int snn_pack_csr_tile(const snn_csr *csr, const snn_kernel *kernel, int64_t k_block, int share_count,
                       const int64_t *bounds, snn_packing *packing);
 int snn_pack_panel(const snn_csr *csr, int height, int64_t k_block, int share_count, snn_packing *packing);
+int snn_pack_sell(const snn_csr *csr, int lanes, int share_count, const int64_t *bounds,
+                  snn_packing *packing);
 int snn_pack_csr_column(const snn_csr *csr, int lanes, int64_t column_block, int windows, int share_count,
                         snn_packing *packing);
 int snn_pack_dense(const snn_csr *csr, int share_count, const int64_t *bounds, snn_packing *packing);
 
-/* The weights of a packing that are not zero, from CSR in the column layout or from dense; lanes of the ISA.
+/* The weights of a packing that are not zero, from one for single samples; lanes of the ISA.
  * The arrays are the caller's to free with snn_free, on failure too; 0 when memory is out. */
 int snn_unpack(const snn_packing *packing, int lanes, int64_t rows, int64_t cols, snn_csr *csr);
 

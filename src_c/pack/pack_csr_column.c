@@ -5,24 +5,6 @@
 
 #include <string.h>
 
-static int64_t row_count(const snn_csr *csr, int64_t row) { return csr->indptr[row + 1] - csr->indptr[row]; }
-
-/* Rows in order of their number of weights, most first (a counting sort); 0 when memory is out. */
-static int sort_rows(const snn_csr *csr, int32_t *order)
-{
-    int64_t *start = snn_alloc((size_t)csr->cols + 2, sizeof *start);
-    if (!start)
-        return 0;
-    for (int64_t r = 0; r < csr->rows; r++)
-        start[csr->cols - row_count(csr, r) + 1]++;
-    for (int64_t c = 0; c <= csr->cols; c++)
-        start[c + 1] += start[c];
-    for (int64_t r = 0; r < csr->rows; r++)
-        order[start[csr->cols - row_count(csr, r)]++] = (int32_t)r;
-    snn_free(start);
-    return 1;
-}
-
 /* Steps of all panels when rows are taken as they come: the longest row of each panel. */
 static int64_t steps_in_order(const snn_csr *csr, int lanes)
 {
@@ -30,8 +12,8 @@ static int64_t steps_in_order(const snn_csr *csr, int lanes)
     for (int64_t p = 0; p < csr->rows; p += lanes) {
         int64_t longest = 0;
         for (int64_t r = p; r < p + lanes && r < csr->rows; r++)
-            if (row_count(csr, r) > longest)
-                longest = row_count(csr, r);
+            if (snn_row_length(csr, r) > longest)
+                longest = snn_row_length(csr, r);
         steps += longest;
     }
     return steps;
@@ -105,9 +87,9 @@ static void fill_shares(const snn_csr *csr, int lanes, int64_t panels, const int
             panel++;
         const int64_t first_row = first * lanes,
                       end_row = panel * lanes < csr->rows ? panel * lanes : csr->rows;
-        shares[s] = (snn_csr_column){.first_row = first_row,
-                                     .row_count = end_row > first_row ? end_row - first_row : 0,
-                                     .rows = rows ? rows + first * lanes : NULL,
+        shares[s] = (snn_csr_column){.lanes = {.first_row = first_row,
+                                               .row_count = end_row > first_row ? end_row - first_row : 0,
+                                               .rows = rows ? rows + first * lanes : NULL},
                                      .panel_count = panel - first,
                                      .columns = csr->cols,
                                      .chunks = chunks + first,
@@ -127,7 +109,7 @@ int snn_pack_csr_column(const snn_csr *csr, int lanes, int64_t block, int window
     packing->share_size = sizeof *shares;
     // Sorting pays when rows differ much: then a panel is as long as its longest row.
     const int sorted = steps_in_order(csr, lanes) * lanes > csr->indptr[csr->rows] * 3 / 2 + csr->rows * 8;
-    int ready = order && counts && shares && (!sorted || sort_rows(csr, order));
+    int ready = order && counts && shares && (!sorted || snn_sort_rows(csr, 0, csr->rows, order));
     int64_t total = 0;
     for (int64_t r = 0; ready && r < panels * lanes; r++)
         if (r >= csr->rows)

@@ -1,17 +1,17 @@
-/* A packing back to CSR: what pack_csr_column.c and pack_dense.c laid out, zeros left out. Every plan has one
- * of the two for each layer, since it runs single samples. */
+/* A packing back to CSR: what pack_csr_column.c, pack_sell.c and pack_dense.c laid out, zeros left out. Every
+ * plan has one of them for each layer, since it runs single samples. */
 #include "base/memory.h"
 #include "pack/pack.h"
 
 /* Takes a weight that is not zero; those of a row come in the order of its columns. */
 typedef void visit_weight(void *context, int64_t row, int64_t column, float weight);
 
-static int64_t row_of(const snn_csr_column *share, int64_t panel, int lane, int lanes)
+static int64_t row_of(const snn_lanes *of, int64_t panel, int lane, int lanes)
 {
     const int64_t at = panel * lanes + lane;
-    if (share->rows)
-        return share->rows[at];
-    return at < share->row_count ? share->first_row + at : -1;
+    if (of->rows)
+        return of->rows[at];
+    return at < of->row_count ? of->first_row + at : -1;
 }
 
 static void visit_column(const snn_packing *packing, int lanes, visit_weight *visit, void *context)
@@ -28,10 +28,22 @@ static void visit_column(const snn_packing *packing, int lanes, visit_weight *vi
                 const float *weight = (const float *)(const void *)(index + 4 * lanes);
                 for (int l = 0; l < lanes; l++)
                     if (weight[step * lanes + l] != 0.0f)
-                        visit(context, row_of(share, p, l, lanes),
+                        visit(context, row_of(&share->lanes, p, l, lanes),
                               share->windows[chunk * windows + step / steps] + index[4 * l + step],
                               weight[step * lanes + l]);
             }
+    }
+}
+
+static void visit_sell(const snn_packing *packing, int lanes, visit_weight *visit, void *context)
+{
+    for (int s = 0; s < packing->share_count; s++) {
+        const snn_sell *share = snn_share(packing, s);
+        for (int64_t p = 0; p < share->panel_count; p++)
+            for (int64_t i = share->steps[p] * lanes; i < share->steps[p + 1] * lanes; i++)
+                if (share->weights[i] != 0.0f)
+                    visit(context, row_of(&share->lanes, p, (int)(i % lanes), lanes), share->indices[i],
+                          share->weights[i]);
     }
 }
 
@@ -54,6 +66,8 @@ static void visit_all(const snn_packing *packing, int lanes, visit_weight *visit
 {
     if (packing->format == SNN_FORMAT_DENSE)
         visit_dense(packing, visit, context);
+    else if (packing->format == SNN_FORMAT_SELL)
+        visit_sell(packing, lanes, visit, context);
     else
         visit_column(packing, lanes, visit, context);
 }

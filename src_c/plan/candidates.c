@@ -60,6 +60,12 @@ static double estimate_csr_column(const snn_csr *csr, const snn_isa *isa, const 
            rows; // at most 25 bytes a cycle
 }
 
+/* A load for every weight and sample, about one a cycle. */
+static double estimate_sell_column(const snn_csr *csr, const snn_kernel *kernel)
+{
+    return (double)csr->indptr[csr->rows] * (0.1 + 0.9 * kernel->samples) + 3.0 * (double)csr->rows;
+}
+
 /* Panels of rows that share their columns: like a dense product of what they hold. */
 static double estimate_panel(const snn_csr *csr, const snn_isa *isa, const snn_kernel *kernel,
                              int64_t k_block, int64_t slots)
@@ -82,6 +88,8 @@ static double estimate(const snn_csr *csr, const snn_isa *isa, const snn_kernel 
     else if (kernel->format == SNN_FORMAT_CSR)
         cycles = kernel->layout == SNN_LAYOUT_TILE ? estimate_csr_tile(csr, isa, kernel, k_block)
                                                    : estimate_csr_column(csr, isa, kernel);
+    else if (kernel->format == SNN_FORMAT_SELL)
+        cycles = estimate_sell_column(csr, kernel);
     else if (kernel->layout == SNN_LAYOUT_TILE)
         cycles = weights * kernel->samples / isa->lanes * 0.56;
     else
@@ -150,11 +158,13 @@ void snn_candidate_init(const snn_plan *plan, const snn_step *step, const snn_cs
         const int64_t slots = kernel->format == SNN_FORMAT_PANEL ? structure->panel_slots[kernel->shape] : 0;
         if (kernel->format == SNN_FORMAT_PANEL && !snn_panels_pay(csr, slots))
             continue;
+        if (kernel->format == SNN_FORMAT_SELL && csr->cols > SNN_SELL_COLUMNS)
+            continue;
         for (int k = 0; k < (blocked ? k_block_count : 1); k++) {
             const int64_t k_block = blocked ? k_blocks[k] : kernel->window;
             if (blocked && (k_block > snn_largest_block(kernel) || (k > 0 && k_blocks[k - 1] >= csr->cols)))
                 continue;
-            if (kernel->index_bytes == 2 && k_block <= 256 && csr->cols > 256)
+            if (blocked && kernel->index_bytes == 2 && k_block <= 256 && csr->cols > 256)
                 continue; // one byte would do
             if (k_block > 512 && csr->cols > 512 && !wide_pays(csr, kernel))
                 continue;

@@ -123,7 +123,10 @@ static void check_lookups(const float *x)
     vf_block_load(x + 1, block);
     for (int r = 0; r < BLOCK_REGISTERS; r++)
         EXPECT(block[r], x[1 + r * VF_LANES + i]);
-    EXPECT(vf_gather(x, vi_load_u8(wide)), x[wide[i]]);
+    uint16_t places[VF_LANES];
+    for (int i = 0; i < VF_LANES; i++)
+        places[i] = wide[i];
+    EXPECT(vf_gather_u16(x, places), x[wide[i]]);
     EXPECT(vf_lookup_block(block, vi_load_u8(inside)), x[1 + inside[i]]);
 }
 
