@@ -9,7 +9,8 @@
 #
 # CC chooses the compiler. FUZZ_RUNS (1000000) says how many inputs each harness tries, FUZZ_SECONDS (600)
 # when libFuzzer stops at the latest; PERTURBED_RUNS (100000) how many runs of plans perturbed makes, and a
-# quarter as many of training, PERTURBED_SEED (1) which. Build folders are build/check-*.
+# quarter as many of training and a hundredth of convolutions in training, PERTURBED_SEED (1) which. Build folders
+# are build/check-*.
 set -eu
 cd "$(dirname "$0")/.."
 golden=tests/golden
@@ -100,6 +101,8 @@ check_tsan() {
     $run_threads "$folder/test_shapes"
     $run_threads "$folder/test_perturbed"
     $run_threads "$folder/test_perturbed_train"
+    $run_threads "$folder/test_train_conv"
+    $run_threads "$folder/test_train_channels"
     for model in $chains; do $run_threads "$folder/threads" "$model"; done
     say "ThreadSanitizer: clean"
 }
@@ -111,6 +114,7 @@ check_perturbed() {
     build perturbed "-g" -DSNN_BUILD_EXAMPLES=OFF
     "$folder/test_perturbed" "$runs" "$seed"
     "$folder/test_perturbed_train" "$((runs / 4))" "$seed"
+    "$folder/test_train_conv" "$((runs / 100))" "$seed"
     say "perturbed: clean"
 }
 

@@ -27,6 +27,8 @@ typedef struct snn_packing {
     void *memory;      /* what the shares point into */
     size_t bytes;
     int64_t entries; /* weights as packed, padding included */
+    int fills_up;    /* tile layout: some panel has fewer rows than its height, and writes a row behind the
+                        others */
     int users;       /* plans that read it, where several share it */
     struct snn_packing *next;
 } snn_packing;

@@ -154,6 +154,7 @@ static int lay_out(const snn_visits *visits, const int64_t *start, int64_t rows,
         write_block(visits->list + start[k], start[k + 1] - start[k], count, height, index_bytes, b,
                     (int32_t)(rows + share), write, packer, &at);
         block[k].group_count = at.groups - groups;
+        packing->fills_up |= (start[k + 1] - start[k]) % count != 0;
         if (b == 0)
             shares[share] =
                 (snn_csr_tile){.block_count = start[k + 1] > start[k] ? blocks : 0, .blocks = &block[k]};

@@ -1,7 +1,9 @@
 /* The three products of a convolution in training, on every ISA that this machine can run, against double
  * precision and over windows of every kind; the same bits for any number of threads, held up at random.
  *
- * The bound of a sum of n products in any order is (n + 2) eps times the sum of their magnitudes. */
+ * The bound of a sum of n products in any order is (n + 2) eps times the sum of their magnitudes.
+ *
+ * test_train_conv [random shapes for each ISA [seed]]. */
 #include "perturbed_threads.h"
 #include "train_pattern.h"
 
@@ -29,6 +31,27 @@ static int64_t met(const snn_conv_shape *s, int64_t column, int64_t i, int64_t j
     return (h * s->width + w) * s->channels + column / places;
 }
 
+/* Tiles for a result, NaN but for the row behind the features: -0, which stays as it is only if nothing is
+ * added, not even the zeros of a row that fills up a panel. */
+static snn_tiles result_tiles(int64_t batch, int64_t features)
+{
+    const snn_tiles tiles = make_tiles(batch, features, MOST_THREADS, NAN);
+    for (int64_t s = 0; s < batch; s++)
+        *at(tiles, features, s) = -0.0f;
+    return tiles;
+}
+
+/* Whether that row is as it was: a target that writes it would have written into the next one as well. */
+static int is_left_alone(snn_tiles tiles, int64_t features, int64_t batch)
+{
+    int left = 1;
+    for (int64_t s = 0; s < batch; s++)
+        left &= *at(tiles, features, s) == 0.0f && signbit(*at(tiles, features, s));
+    if (!left)
+        printf("a target has written into the row behind it\n");
+    return left;
+}
+
 typedef struct results {
     snn_tiles y, dx;
     float *ddata, *dbias;
@@ -42,8 +65,7 @@ static results run(const network *n, int threads, const char *isa)
     CHECK_OK(snn_conv_create(isa, &n->shape, p->rows, p->indptr, p->indices, threads, &conv));
     CHECK(snn_conv_threads(conv) == threads);
     CHECK(snn_conv_out_height(conv) == n->out_height && snn_conv_out_width(conv) == n->out_width);
-    results r = {make_tiles(n->batch, outputs, MOST_THREADS, NAN),
-                 make_tiles(n->batch, in_features(&n->shape), MOST_THREADS, NAN),
+    results r = {result_tiles(n->batch, outputs), result_tiles(n->batch, in_features(&n->shape)),
                  snn_alloc((size_t)p->indptr[p->rows], 4), snn_alloc((size_t)p->rows, 4)};
     const snn_activation relu = {.type = SNN_NODE_RELU};
     CHECK_OK(snn_conv_set(conv, p->data));
@@ -104,6 +126,7 @@ static void check_network(const network *n, const char *isa)
                snn_alloc((size_t)nnz, 8), snn_alloc((size_t)nnz, 8)};
     results one = run(n, 1, isa);
     int right = accumulate(n, &one, &e);
+    right &= is_left_alone(one.y, positions * p->rows, n->batch) && is_left_alone(one.dx, inputs, n->batch);
     const double terms = (double)(p->rows * n->shape.kernel_h * n->shape.kernel_w + 2);
     for (int64_t f = 0; f < inputs; f++)
         for (int64_t s = 0; s < n->batch && right; s++)
@@ -187,6 +210,30 @@ static void test_shapes(const char *isa)
                         sparsities[(i + j) % 4], isa);
 }
 
+static int64_t from(int64_t low, int64_t high) { return low + chance((int)(high - low + 1)); }
+
+/* Windows that fit, over channels that take one block of columns or several. */
+static void test_random_shape(const char *isa)
+{
+    static const double sparsities[] = {0.0, 0.5, 0.8, 0.95, 0.99, 1.0};
+    snn_conv_shape s = {.channels = chance(3) ? from(1, 40) : from(1, 700)};
+    s.kernel_h = from(1, 3);
+    s.kernel_w = from(1, 4);
+    s.stride_h = from(1, 3);
+    s.stride_w = from(1, 3);
+    s.pad_top = from(0, 2);
+    s.pad_left = from(0, 2);
+    s.pad_bottom = from(0, 2);
+    s.pad_right = from(0, 2);
+    s.dilation_h = from(1, 2);
+    s.dilation_w = from(1, 2);
+    s.height = from(1, 6);
+    s.width = from(1, 6);
+    if (s.height + s.pad_top + s.pad_bottom > s.dilation_h * (s.kernel_h - 1) &&
+        s.width + s.pad_left + s.pad_right > s.dilation_w * (s.kernel_w - 1))
+        check_shape(&s, from(1, 24), from(1, 20), sparsities[chance(6)], isa);
+}
+
 static void test_arguments(void)
 {
     snn_conv_shape shape = {2, 4, 4, 3, 3, 1, 1, 0, 0, 0, 0, 1, 1};
@@ -224,14 +271,19 @@ static void test_arguments(void)
         snn_free(all[i]);
 }
 
+static long random_shapes;
+
 static void tests(const snn_isa *isa)
 {
     test_shapes(isa->name);
+    for (long i = 0; i < random_shapes && check_failures == 0; i++)
+        test_random_shape(isa->name);
     test_arguments();
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    random_shapes = wanted_runs(argc, argv, 30);
     on_every_isa(tests);
     return check_report("test_train_conv");
 }

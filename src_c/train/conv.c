@@ -33,11 +33,11 @@ static void run_target(const product *p, const snn_field *f, int64_t t, int64_t 
     const snn_tiles to = !p->made && p->activation.z.values ? p->activation.z : p->to;
     const snn_csr_tile *packed;
     const float *x = snn_field_window(f, snn_tile_of(p->from, t, width), i, j, scratch, &packed);
-    const int in_place = f->rows % f->kernel->shape == 0;
+    const int spills = f->packing->fills_up;
     float *y = snn_tile_of(to, t, width) + at;
-    float *rows = in_place ? y : scratch + snn_field_columns(f) * width;
+    float *rows = spills ? scratch + snn_field_columns(f) * width : y;
     snn_run_share(p->conv->isa, f->kernel, packed, x, rows, 0, f->rows, &p->epilogue);
-    if (!in_place)
+    if (spills)
         memcpy(y, rows, (size_t)count * sizeof *y);
     if (p->activation.type != SNN_NODE_LINEAR) {
         const float *z = p->activation.z.values ? snn_tile_of(p->activation.z, t, width) + at : NULL;
