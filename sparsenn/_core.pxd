@@ -159,6 +159,7 @@ cdef extern from "sparsenn.h" nogil:
         snn_tune tune
         const char *isa
         const char *cache_path
+        int kept_shapes
 
     snn_status snn_plan_create(const snn_model *model, const snn_plan_options *options, snn_plan **plan)
     snn_status snn_plan_run(const snn_plan *plan, const float *x, int64_t batch, float *y)
@@ -170,6 +171,11 @@ cdef extern from "sparsenn.h" nogil:
     snn_status snn_plan_run_ordered(const snn_plan *plan, const float *x, snn_order x_order, int64_t batch,
                                     float *y, snn_order y_order)
     snn_status snn_plan_run_many(const snn_plan *plan, const float *const *x, int64_t batch, float *const *y)
+    snn_status snn_plan_run_shaped(const snn_plan *plan, const float *const *x, const int64_t *const *dims,
+                                   int64_t batch, float *const *y)
+    snn_status snn_plan_output_dims(const snn_plan *plan, const int64_t *const *dims, int64_t index,
+                                    int64_t *output_dims)
+    snn_status snn_plan_specialise(const snn_plan *plan, const int64_t *const *dims)
     int64_t snn_plan_input_count(const snn_plan *plan)
     int64_t snn_plan_output_count(const snn_plan *plan)
     snn_status snn_plan_input(const snn_plan *plan, int64_t index, snn_value_info *info)
