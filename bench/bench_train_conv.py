@@ -1,12 +1,13 @@
 """One training step (forward, loss, backward, Adam) of a convolutional network against PyTorch dense.
 
-    python bench/bench_train_conv.py [--threads=2] [--sparsity 0,90,95] [--batch 64] [--json FILE]
+    python bench/bench_train_conv.py [--threads=2] [--sparsity 0,90,95] [--batch 64] [--no-norm] [--json FILE]
 
 The network is ResNet-18 for 32 x 32 images: a 3 x 3 convolution, four stages of two residual blocks of 64,
-128, 256 and 512 channels, the mean of each channel and a linear layer; convolutions have biases in place of
-normalisation. All but the first convolution and the last layer are pruned at random. Loss and gradients are
-compared with PyTorch's in float64 before anything is timed. Runners take turns of a few steps, each while the
-threads of the others sleep; a ratio is the median over the rounds of (torch / sparsenn) in the same round.
+128, 256 and 512 channels, the mean of each channel and a linear layer; every convolution is followed by batch
+normalisation by the statistics of the batch, with --no-norm by a bias alone. All but the first convolution
+and the last layer are pruned at random. Loss and gradients are compared with PyTorch's in float64 before anything
+is timed. Runners take turns of a few steps, each while the threads of the others sleep; a ratio is the median
+over the rounds of (torch / sparsenn) in the same round.
 PyTorch's Adam is the faster of its default and its fused form; channels_last is timed beside its own layout.
 """
 
@@ -38,8 +39,8 @@ SIZE, CLASSES = 32, 10
 class Builder:
     """Layers with random weights, of a variance that keeps activations at their size."""
 
-    def __init__(self, sparsity: float):
-        self.sparsity, self.generator = sparsity, np.random.default_rng(1)
+    def __init__(self, sparsity: float, norm: bool):
+        self.sparsity, self.norm, self.generator = sparsity, norm, np.random.default_rng(1)
 
     def weight(self, rows: int, columns: int, sparsity: float, scale: float = 1.0):
         kept = self.generator.random((rows, columns)) >= sparsity
@@ -50,8 +51,9 @@ class Builder:
     def conv(self, x, outputs: int, kernel: int, *, stride=1, sparsity=None, scale=1.0):
         sparsity = self.sparsity if sparsity is None else sparsity
         weight = self.weight(outputs, x.dims[1] * kernel**2, sparsity, scale)
-        layer = snn.Conv2d(weight, np.zeros(outputs), kernel_size=kernel, stride=stride, padding=kernel // 2)
-        return layer(x)
+        bias = None if self.norm else np.zeros(outputs)
+        h = snn.Conv2d(weight, bias, kernel_size=kernel, stride=stride, padding=kernel // 2)(x)
+        return snn.BatchNorm(np.full(outputs, scale))(h) if self.norm else h
 
     def block(self, x, outputs: int, stride: int):
         h = snn.ReLU()(self.conv(x, outputs, 3, stride=stride))
@@ -61,8 +63,8 @@ class Builder:
         return snn.ReLU()(snn.Add()(h, x))
 
 
-def resnet18(sparsity: float, widths=(64, 128, 256, 512)) -> snn.Model:
-    build = Builder(sparsity)
+def resnet18(sparsity: float, *, norm: bool, widths=(64, 128, 256, 512)) -> snn.Model:
+    build = Builder(sparsity, norm)
     x = snn.Input((3, SIZE, SIZE), name="x")
     h = snn.ReLU()(build.conv(x, widths[0], 3, sparsity=0.0))
     for stage, width in enumerate(widths):
@@ -75,7 +77,7 @@ def resnet18(sparsity: float, widths=(64, 128, 256, 512)) -> snn.Model:
 
 def check(model: snn.Model, x, y) -> float:
     """The largest relative error of loss and gradients against PyTorch in float64; exits when too large."""
-    module = snn.to_torch(model).double()
+    module = snn.to_torch(model).double().train()
     loss = torch.nn.functional.cross_entropy(module(torch.from_numpy(x).double()), torch.from_numpy(y))
     loss.backward()
     trainer = snn.Trainer(model.copy(), optimizer="sgd", learning_rate=1e-30)
@@ -97,14 +99,14 @@ def measure_cell(sparsity: float, batch: int, arguments) -> dict:
     generator = np.random.default_rng(3)
     x = generator.standard_normal((batch, 3, SIZE, SIZE), np.float32)
     y = generator.integers(0, CLASSES, batch)
-    model = resnet18(sparsity)
+    model = resnet18(sparsity, norm=arguments.norm)
     error = check(model, x[:4], y[:4])
     trainer = snn.Trainer(model.copy(), learning_rate=1e-4, threads=int(arguments.threads))
-    last = snn.to_torch(model).to(memory_format=torch.channels_last)
+    last = snn.to_torch(model).train().to(memory_format=torch.channels_last)
     runners = {
         "sparsenn": lambda: trainer.step(x, y),
-        "torch": torch_step(snn.to_torch(model), x, y),
-        "torch_fused": torch_step(snn.to_torch(model), x, y, fused=True),
+        "torch": torch_step(snn.to_torch(model).train(), x, y),
+        "torch_fused": torch_step(snn.to_torch(model).train(), x, y, fused=True),
         "torch_channels_last": torch_step(last, x, y, fused=True),
     }
     times, ratio = time_steps(runners, arguments, 1e-3)
@@ -121,6 +123,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sparsity", default="90", help="per cent, comma-separated")
     parser.add_argument("--batch", default="64")
+    parser.add_argument("--no-norm", dest="norm", action="store_false", help="no batch normalisation")
     parser.add_argument("--threads", default="2", help="write it as --threads=N")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--burst", type=int, default=1, help="steps a turn, the best of which counts")

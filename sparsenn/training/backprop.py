@@ -14,11 +14,11 @@ from .. import _core
 from ..errors import ArgumentError, UnsupportedError
 from ..graph.node import Node
 from ..graph.value import Value
-from ..layers import Activation, BatchNorm, Conv2d, Linear, Softmax
+from ..layers import Activation, Add, BatchNorm, Conv2d, Linear, Softmax
 from ..model import Model
 from .norm import NormStep, Pass
 from .places import Place
-from .steps import ActivationStep, BlasStep, KernelStep, LayerStep, LinearStep
+from .steps import ActivationStep, AddStep, BlasStep, KernelStep, LayerStep, LinearStep
 from .tiles import Layout
 
 _SMALL = 2**20  # weights of a dense layer that goes through the sparse kernels beside sparse layers
@@ -189,6 +189,9 @@ class _Maker:
             activation, result = self._followed(node, fused)
             source = self.places[node.inputs[0]]
             step = NormStep(index, layer, activation, source, result, self.layout, self.current)
+        elif isinstance(layer, Add) and self.layout.samples and self._alike(node):
+            activation, result = self._followed(node, fused)
+            step = AddStep(activation, [self.places[value] for value in node.inputs], result, self.layout)
         elif isinstance(layer, Linear):
             result = self._put(node.output)
             step = BlasStep(index, layer, self.places[node.inputs[0]], result)
@@ -198,6 +201,10 @@ class _Maker:
         operands = [self.places[operand] for operand in node.inputs if isinstance(operand, Value)]
         result.wanted = bool(step.parameters) or any(place.wanted for place in operands)
         self.steps.append(step)
+
+    def _alike(self, node: Node) -> bool:
+        """Whether all operands are values of the same dims, none of them a constant or repeated along an axis."""
+        return all(isinstance(value, Value) and value.dims == node.output.dims for value in node.inputs)
 
     def _followed(self, node: Node, fused: set[Node]) -> tuple[Activation | None, Place]:
         """The activation that becomes part of a node's step, or None, and the place of the result."""
@@ -210,7 +217,7 @@ class _Maker:
     def _plain(self, node: Node, result: Place):
         layer = node.layer
         if isinstance(layer, Activation) and (len(result.dims) == 1 or not layer.mixes_features):
-            return ActivationStep(layer, self.places[node.inputs[0]], result)
+            return ActivationStep(layer, self.places[node.inputs[0]], result, self.layout)
         operands = [
             self.places[operand] if isinstance(operand, Value) else operand.column(np.float32)
             for operand in node.inputs

@@ -88,9 +88,9 @@ class NormStep:
 
     def backward(self) -> None:
         source, result, layer = self.source, self.result, self.layer
-        x, dy = source.value, result.slope
         if self.activation is not None and not result.sloped:
-            result.slope_back(self.activation, self._layout)
+            result.slope_back(self.activation)
+        x, dy = source.value, result.slope
         sums, products = _core.channels_sum(self._shape, self._pass.samples, dy, x, self._layout.threads)
         mean, variance = (layer.mean, layer.variance) if self._moments is None else self._moments
         inverse = 1.0 / np.sqrt(variance.astype(np.float64) + layer.epsilon)

@@ -20,20 +20,22 @@ class Place:
     readers   how many nodes read it, and outputs that it is
     value, slope   arrays of tiles (tiles, features + scratch, samples); slope None: nothing has come back yet
 
-    The gradient is added up as the readers hand it back. A maker that ends in an activation which the kernels
-    can go back through puts it here (fused, with z, its argument, where its slope needs that): the only
-    reader of the value, where it is a kernel, then multiplies by its slope in the same pass (sloped).
+    The gradient is added up as the readers hand it back, in an array of its own or one that a reader lends,
+    which other places may hold too and none of them writes. A maker that ends in an activation which the
+    kernels can go back through puts it here (fused, with z, its argument, where its slope needs that): the
+    only reader of the value, where it is a kernel, then multiplies by its slope in the same pass (sloped).
     """
 
     __slots__ = (
         *("dims", "features", "wanted", "readers", "value", "slope"),
-        *("fused", "z", "sloped", "_values", "_slopes", "_others"),
+        *("fused", "z", "sloped", "_lent", "_layout", "_values", "_slopes", "_others"),
     )
 
     def __init__(self, dims: tuple[int, ...], readers: int, layout: Layout):
         self.dims, self.features, self.readers, self.wanted = dims, math.prod(dims), readers, False
         self.value = self.slope = self.fused = self.z = None
-        self.sloped = False
+        self.sloped = self._lent = False
+        self._layout = layout
         self._values, self._slopes = Buffer(self.features, layout), Buffer(self.features, layout)
         self._others = Buffer(self.features, layout)
 
@@ -71,19 +73,27 @@ class Place:
         tiles, _, samples = self.value.shape
         return (self._slopes if self.slope is None else self._others).take(tiles, samples)
 
-    def slope_back(self, activation: Activation, layout: Layout) -> None:
+    def slope_back(self, activation: Activation) -> None:
         """The slope times that of the activation which gave the value."""
-        n, y, dy = self.features, self.value, self.slope
-        if layout.samples:
+        n, y, layout = self.features, self.value, self._layout
+        if self._lent:
+            own = self._slopes.take(len(y), y.shape[2])
+            own[:, :n] = self.slope[:, :n]
+            self.slope, self._lent = own, False
+        dy = self.slope
+        if layout.samples and not activation.mixes_features:
             core = _core.Activation(activation.op, *activation.attribute_values)
             _core.tiles_slope(n, core, self.z, y, dy, threads=layout.threads, isa=layout.isa)
         else:
             z = y if self.z is None else self.z
             dy[:, :n] = activation.gradient(z[:, :n], y[:, :n], dy[:, :n])
 
-    def add(self, slope: np.ndarray) -> None:
-        """Takes the array that begin gave, filled."""
+    def add(self, slope: np.ndarray, *, lent: bool = False) -> None:
+        """Takes the array that begin gave, filled; or one that is lent, which stays as it is."""
         if self.slope is None:
-            self.slope = slope
-        else:
-            self.slope[:, : self.features] += slope[:, : self.features]
+            self.slope, self._lent = slope, lent
+            return
+        tiles, _, samples = slope.shape
+        total = self._slopes.take(tiles, samples) if self._lent else self.slope
+        self._layout.add(self.features, self.slope, slope, total)
+        self.slope, self._lent = total, False

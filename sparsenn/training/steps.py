@@ -118,9 +118,10 @@ class KernelStep(LinearStep):
         self.operator.forward_tiles(self.bias, x, self.fused, result.z, y)
 
     def backward(self) -> None:
-        source, result, dy = self.source, self.result, self.result.slope
+        source, result = self.source, self.result
         if self.activation is not None and not result.sloped:
-            result.slope_back(self.activation, self._layout)
+            result.slope_back(self.activation)
+        dy = result.slope
         bias_gradient = None if self.bias_parameter is None else self.bias_parameter.gradient
         self.operator.backward_weight_tiles(
             dy, source.value, self.weight_parameter.flat_gradient, bias_gradient
@@ -148,21 +149,54 @@ class _PlainStep:
 
 
 class ActivationStep(_PlainStep):
-    """a = f(z), by numpy, all tiles at once."""
+    """a = f(z), all tiles at once: by the core, or by numpy where it mixes features or beside BLAS."""
 
-    def __init__(self, layer: Activation, source: Place, result: Place):
-        self.activation, self.source, self.result = layer, source, result
+    def __init__(self, layer: Activation, source: Place, result: Place, layout: Layout):
+        self.activation, self.source, self.result, self._layout = layer, source, result, layout
+        by_core = layout.samples and not layer.mixes_features
+        self._core = _core.Activation(layer.op, *layer.attribute_values) if by_core else None
 
     def forward(self) -> None:
-        x, n = self.source.value, self.source.features
-        self.result.new_value(len(x), x.shape[2])[:, :n] = self.activation.value(x[:, :n])
+        x, n, layout = self.source.value, self.source.features, self._layout
+        y = self.result.new_value(len(x), x.shape[2])
+        if self._core is None:
+            y[:, :n] = self.activation.value(x[:, :n])
+        else:
+            _core.tiles_activate(n, self._core, x, y, threads=layout.threads, isa=layout.isa)
+        self.result.z = x
 
     def backward(self) -> None:
         if self.source.wanted:
-            n, dz = self.source.features, self.source.begin()
-            dy = self.result.slope[:, :n]
-            dz[:, :n] = self.activation.gradient(self.source.rows, self.result.rows, dy)
-            self.source.add(dz)
+            self.result.slope_back(self.activation)
+            self.source.add(self.result.slope, lent=True)
+
+
+class AddStep(_PlainStep):
+    """a = f(x + y) of two values of the same dims by the core, f an activation that alone reads the sum."""
+
+    def __init__(self, follower: Activation | None, operands: list[Place], result: Place, layout: Layout):
+        self.activation, self.operands, self.result, self._layout = follower, operands, result, layout
+        self._fused = None if follower is None else _core.Activation(follower.op, *follower.attribute_values)
+        self._z = Buffer(result.features, layout) if follower is not None and follower.reads_input else None
+        result.fused = self._fused
+
+    def forward(self) -> None:
+        x, y = (place.value for place in self.operands)
+        result, layout, n = self.result, self._layout, self.result.features
+        made = result.new_value(len(x), x.shape[2])
+        result.z = None if self._z is None else self._z.take(len(x), x.shape[2])
+        total = made if result.z is None else result.z
+        layout.add(n, x, y, total)
+        if self._fused is not None:
+            _core.tiles_activate(n, self._fused, total, made, threads=layout.threads, isa=layout.isa)
+
+    def backward(self) -> None:
+        result = self.result
+        if self.activation is not None and not result.sloped:
+            result.slope_back(self.activation)
+        for place in self.operands:
+            if place.wanted:
+                place.add(result.slope, lent=True)
 
 
 class LayerStep(_PlainStep):

@@ -43,6 +43,13 @@ class Layout:
             tiles[index, :features, part.shape[1] :] = 0
         return tiles
 
+    def add(self, features: int, a: np.ndarray, b: np.ndarray, y: np.ndarray) -> None:
+        """y = a + b, tiles of so many features; y may be a or b."""
+        if self.samples:
+            _core.tiles_add(features, a, b, y, threads=self.threads, isa=self.isa)
+        else:
+            np.add(a[:, :features], b[:, :features], out=y[:, :features])
+
     def take_out(self, tiles: np.ndarray, features: int, batch: int) -> np.ndarray:
         """tiles -> (features, batch)."""
         return tiles[:, :features].transpose(1, 0, 2).reshape(features, -1)[:, :batch]

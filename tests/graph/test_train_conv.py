@@ -118,6 +118,38 @@ def test_gradients_are_those_of_torch_with_the_same_bits_for_any_threads(seed):
         assert [a.tobytes() for a in other] == [a.tobytes() for a in got]
 
 
+def branching(x):
+    """Sums whose gradients several values share: of one value twice, of a sum and of what it reads, alone and
+    before activations that need their input, their output or nothing."""
+    h = snn.Tanh()(conv(4, 2, 3, 3, padding=1)(x))
+    twice = snn.SiLU()(snn.Add()(h, h))
+    left = snn.ReLU()(conv(4, 4, 1, 1, seed=1)(twice))
+    h = snn.Add()(snn.Add()(left, twice), h)
+    both = snn.Add()(snn.ELU()(h), snn.BatchNorm(np.linspace(0.5, 1, 4))(h))
+    h = snn.Sigmoid()(snn.Add()(both, snn.Tanh()(snn.BatchNorm(np.ones(4))(conv(4, 4, 1, 1, seed=2)(both)))))
+    h = snn.Flatten()(snn.Add()(h, left))
+    weight = np.random.default_rng(3).standard_normal((3, h.dims[1]), dtype=np.float32) / 4
+    return snn.Linear(weight, np.ones(3))(h)
+
+
+@pytest.mark.parametrize("batch", (5, 35))
+def test_sums_share_gradients_and_spoil_none(batch, rng):
+    torch = pytest.importorskip("torch")
+    model = model_of((2, 3, 2), branching)
+    inputs = {"x": rng.standard_normal((batch, 2, 3, 2)).astype(np.float32)}
+    targets = {"y": rng.standard_normal((batch, 3))}
+    got = gradients(model, inputs, targets, "mse", threads=1)
+    module = snn.to_torch(model).double().train()
+    x, y = (torch.tensor(array.astype(np.float64)) for array in (inputs["x"], targets["y"]))
+    ((module(x) - y) ** 2).mean().backward()
+    for slope, parameter in zip(got, module.parameters(), strict=True):
+        exact = parameter.grad.numpy().reshape(slope.shape)
+        assert abs(slope - exact).max() <= 1e-4 * max(abs(exact).max(), 1e-2)
+    for threads in (2, 3):
+        other = gradients(model, inputs, targets, "mse", threads=threads)
+        assert [a.tobytes() for a in other] == [a.tobytes() for a in got]
+
+
 def random_network(rng, x):
     """Convolutions, activations, pools and residual connections as they come, then a Linear."""
     h = x
