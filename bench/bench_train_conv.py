@@ -5,9 +5,9 @@
 The network is ResNet-18 for 32 x 32 images: a 3 x 3 convolution, four stages of two residual blocks of 64,
 128, 256 and 512 channels, the mean of each channel and a linear layer; every convolution is followed by batch
 normalisation by the statistics of the batch, with --no-norm by a bias alone. All but the first convolution
-and the last layer are pruned at random. Loss and gradients are compared with PyTorch's in float64 before anything
-is timed. Runners take turns of a few steps, each while the threads of the others sleep; a ratio is the median
-over the rounds of (torch / sparsenn) in the same round.
+and the last layer are pruned at random. Loss and gradients are compared with PyTorch's in float64 before
+anything is timed. Runners take turns of a few steps, each while the threads of the others sleep; a ratio is
+the median over the rounds of (torch / sparsenn) in the same round.
 PyTorch's Adam is the faster of its default and its fused form; channels_last is timed beside its own layout.
 """
 

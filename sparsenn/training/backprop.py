@@ -203,7 +203,7 @@ class _Maker:
         self.steps.append(step)
 
     def _alike(self, node: Node) -> bool:
-        """Whether all operands are values of the same dims, none of them a constant or repeated along an axis."""
+        """Whether all operands are values of the same dims: none is a constant or repeated along an axis."""
         return all(isinstance(value, Value) and value.dims == node.output.dims for value in node.inputs)
 
     def _followed(self, node: Node, fused: set[Node]) -> tuple[Activation | None, Place]:
