@@ -77,6 +77,7 @@ cdef extern from "sparsenn.h" nogil:
         float high
 
     snn_status snn_model_create(int64_t inputs, snn_model **model)
+    snn_status snn_model_borrow(snn_model *model)
     snn_status snn_model_add_dense(snn_model *model, int64_t rows, int64_t cols, const float *weight,
                                    const float *bias)
     snn_status snn_model_add_csr(snn_model *model, int64_t rows, int64_t cols, const int64_t *indptr,
@@ -337,6 +338,7 @@ cdef snn_status plan_run_ordered(const snn_plan *plan, const float *x, snn_order
 
 cdef class Model:
     cdef snn_model *handle
+    cdef list borrowed
 
 
 cdef class Plan:

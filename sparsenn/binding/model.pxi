@@ -1,15 +1,21 @@
 # The model of the core.
 
 cdef class Model:
-    """A model inside the core: nodes in execution order, all arrays owned by the core."""
+    """A model inside the core: nodes in execution order.
+
+    Weights and biases that are added are not copied: they are kept, and must not change while this is there.
+    """
 
     def __cinit__(self, *args):
         self.handle = NULL
+        self.borrowed = []
 
     def __init__(self, int64_t inputs):
         snn_model_free(self.handle)
         self.handle = NULL
+        self.borrowed = []
         check(snn_model_create(inputs, &self.handle))
+        check(snn_model_borrow(self.handle))
 
     def __dealloc__(self):
         snn_model_free(self.handle)
@@ -60,6 +66,7 @@ cdef class Model:
             expect("bias", bias.shape[0], weight.shape[0])
         check(snn_model_add_dense(self.handle, weight.shape[0], weight.shape[1], first_2d(weight),
                                   first(bias)))
+        self.borrowed += [weight, bias]
 
     def add_csr(self, shape, const int64_t[::1] indptr not None, const int32_t[::1] indices not None,
                 const float[::1] data not None, const float[::1] bias=None):
@@ -71,6 +78,7 @@ cdef class Model:
             expect("bias", bias.shape[0], rows)
         check(snn_model_add_csr(self.handle, rows, cols, &indptr[0], first_index(indices), first(data),
                                 first(bias)))
+        self.borrowed += [indptr, indices, data, bias]
 
     def add_op(self, str op not None, const float[::1] attributes not None):
         """Appends an op without weights by its name in OPS, with its attributes in their order."""
@@ -84,6 +92,7 @@ cdef class Model:
         """A graph without inputs, constants, nodes and outputs."""
         cdef Model model = Model.__new__(Model)
         check(snn_model_create_graph(&model.handle))
+        check(snn_model_borrow(model.handle))
         return model
 
     @property
@@ -144,6 +153,7 @@ cdef class Model:
             expect("bias", bias.shape[0], spec.rows)
             spec.bias = first(bias)
         check(snn_model_add_node(self.handle, &spec, &value))
+        self.borrowed += [weight, bias]
         return value
 
     def add_output(self, str name not None, int64_t value):

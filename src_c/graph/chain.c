@@ -74,7 +74,9 @@ snn_status snn_model_add_dense(snn_model *model, int64_t rows, int64_t cols, con
 {
     snn_node node;
     const snn_status status = check_columns(model, cols);
-    return status ? status : add_linear(model, snn_node_make_dense(rows, cols, weight, bias, &node), &node);
+    return status ? status
+                  : add_linear(model, snn_node_make_dense(rows, cols, weight, bias, model->borrows, &node),
+                               &node);
 }
 
 snn_status snn_model_add_csr(snn_model *model, int64_t rows, int64_t cols, const int64_t *indptr,
@@ -84,7 +86,9 @@ snn_status snn_model_add_csr(snn_model *model, int64_t rows, int64_t cols, const
     const snn_status status = check_columns(model, cols);
     return status
                ? status
-               : add_linear(model, snn_node_make_csr(rows, cols, indptr, indices, data, bias, &node), &node);
+               : add_linear(model,
+                            snn_node_make_csr(rows, cols, indptr, indices, data, bias, model->borrows, &node),
+                            &node);
 }
 
 /* Appends an op without weights; attributes (op->attribute_count). */

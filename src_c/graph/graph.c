@@ -173,17 +173,17 @@ snn_status snn_model_take_at(snn_model *model, const snn_node *node, const int64
 }
 
 /* The weights of a specification as a node. */
-static snn_status make_weights(const snn_op *op, const snn_node_spec *spec, snn_node *node)
+static snn_status make_weights(const snn_op *op, const snn_node_spec *spec, int borrow, snn_node *node)
 {
     if ((spec->weight != NULL) == (spec->indptr != NULL))
         return snn_fail(SNN_ERROR_ARGUMENT, "%s: takes a weight, or indptr, indices and data", op->name);
     if (spec->weight != NULL)
-        return snn_node_make_dense(spec->rows, spec->cols, spec->weight, spec->bias, node);
+        return snn_node_make_dense(spec->rows, spec->cols, spec->weight, spec->bias, borrow, node);
     return snn_node_make_csr(spec->rows, spec->cols, spec->indptr, spec->indices, spec->data, spec->bias,
-                             node);
+                             borrow, node);
 }
 
-static snn_status make_node(const snn_op *op, const snn_node_spec *spec, snn_node *node)
+static snn_status make_node(const snn_op *op, const snn_node_spec *spec, int borrow, snn_node *node)
 {
     const int most = op->takes_list ? SNN_MAX_RANK : SNN_MAX_INTEGERS;
     if (op->kind != SNN_KIND_MATRIX && (spec->weight != NULL || spec->indptr != NULL || spec->bias != NULL))
@@ -193,7 +193,7 @@ static snn_status make_node(const snn_op *op, const snn_node_spec *spec, snn_nod
                         "%s: has %d attributes and at most %d whole numbers, got %zu and %zu", op->name,
                         op->attribute_count, most, spec->attribute_count, spec->integer_count);
     *node = (snn_node){0};
-    const snn_status status = op->kind == SNN_KIND_MATRIX ? make_weights(op, spec, node) : SNN_OK;
+    const snn_status status = op->kind == SNN_KIND_MATRIX ? make_weights(op, spec, borrow, node) : SNN_OK;
     if (status != SNN_OK)
         return status;
     node->type = op->type;
@@ -230,7 +230,7 @@ snn_status snn_model_add_node(snn_model *model, const snn_node_spec *spec, int64
     const snn_op *op = snn_op_find(spec->op);
     if (op == NULL)
         return snn_fail(SNN_ERROR_ARGUMENT, "op must be the name of an op, got \"%.40s\"", spec->op);
-    status = make_node(op, spec, &node);
+    status = make_node(op, spec, model->borrows, &node);
     if (status != SNN_OK)
         return status;
     status = snn_model_take_at(model, &node, spec->operands, (int64_t)spec->operand_count, spec->name);

@@ -1,4 +1,4 @@
-/* The weights of a linear node: copies of the caller's arrays. */
+/* The weights of a linear node: the caller's arrays, copied or borrowed. */
 #include "base/memory.h"
 #include "base/status.h"
 #include "graph/model_build.h"
@@ -6,9 +6,11 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* A copy of count elements of the given size; NULL when memory is out. count is not negative. */
-static void *copy_array(const void *source, int64_t count, size_t size)
+/* count elements of the given size, or a copy of them; NULL when memory is out. count is not negative. */
+static void *take_array(const snn_node *node, const void *source, int64_t count, size_t size)
 {
+    if (node->mapped && source != NULL)
+        return (void *)(uintptr_t)source; // never written
     if ((uint64_t)count > SIZE_MAX)
         return NULL;
     void *copy = snn_alloc((size_t)count, size);
@@ -22,7 +24,7 @@ static void *copy_array(const void *source, int64_t count, size_t size)
 static snn_status finish(snn_node *node, int complete, const float *bias)
 {
     if (complete && bias != NULL) {
-        node->bias = copy_array(bias, node->rows, sizeof *bias);
+        node->bias = take_array(node, bias, node->rows, sizeof *bias);
         complete = node->bias != NULL;
     }
     if (complete)
@@ -37,7 +39,7 @@ static snn_status check_shape(int64_t rows, int64_t cols)
     return status == SNN_OK ? snn_width_check("cols", cols) : status;
 }
 
-snn_status snn_node_make_dense(int64_t rows, int64_t cols, const float *weight, const float *bias,
+snn_status snn_node_make_dense(int64_t rows, int64_t cols, const float *weight, const float *bias, int borrow,
                                snn_node *node)
 {
     const snn_status status = check_shape(rows, cols);
@@ -50,13 +52,14 @@ snn_status snn_node_make_dense(int64_t rows, int64_t cols, const float *weight, 
                        .outputs = rows,
                        .rows = rows,
                        .cols = cols,
-                       .nnz = rows * cols};
-    node->weight = copy_array(weight, node->nnz, sizeof *weight);
+                       .nnz = rows * cols,
+                       .mapped = borrow ? SNN_MAPPED_ALL : 0};
+    node->weight = take_array(node, weight, node->nnz, sizeof *weight);
     return finish(node, node->weight != NULL, bias);
 }
 
 snn_status snn_node_make_csr(int64_t rows, int64_t cols, const int64_t *indptr, const int32_t *indices,
-                             const float *data, const float *bias, snn_node *node)
+                             const float *data, const float *bias, int borrow, snn_node *node)
 {
     snn_status status = check_shape(rows, cols);
     if (status == SNN_OK)
@@ -72,10 +75,11 @@ snn_status snn_node_make_csr(int64_t rows, int64_t cols, const int64_t *indptr, 
                        .rows = rows,
                        .cols = cols,
                        .sparse = 1,
-                       .nnz = nnz};
-    node->indptr = copy_array(indptr, rows + 1, sizeof *indptr);
-    node->indices = copy_array(indices, nnz, sizeof *indices);
-    node->data = copy_array(data, nnz, sizeof *data);
+                       .nnz = nnz,
+                       .mapped = borrow ? SNN_MAPPED_ALL : 0};
+    node->indptr = take_array(node, indptr, rows + 1, sizeof *indptr);
+    node->indices = take_array(node, indices, nnz, sizeof *indices);
+    node->data = take_array(node, data, nnz, sizeof *data);
     return finish(node, node->indptr != NULL && node->indices != NULL && node->data != NULL, bias);
 }
 

@@ -81,6 +81,14 @@ snn_status snn_model_append_output(snn_model *model, const char *name, int64_t v
 
 /* ---- nodes ---- */
 
+snn_status snn_model_borrow(snn_model *model)
+{
+    if (model == NULL)
+        return snn_fail(SNN_ERROR_ARGUMENT, "model must not be NULL");
+    model->borrows = 1;
+    return SNN_OK;
+}
+
 static void free_array(const snn_node *node, unsigned bit, void *array)
 {
     if (!(node->mapped & bit))

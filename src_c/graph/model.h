@@ -1,11 +1,12 @@
-/* A model inside the core: nodes in execution order over numbered values, arrays owned or in a mapped file.
- * Valid by construction. */
+/* A model inside the core: nodes in execution order over numbered values, arrays owned, borrowed or in a
+ * mapped file. Valid by construction. */
 #ifndef SNN_MODEL_H
 #define SNN_MODEL_H
 
 #include "graph/op.h"
 
-/* Arrays of a node that lie in the model's mapped file: a bit for each snn_part, in its order. */
+/* Arrays of a node that lie in the model's mapped file or are the caller's: a bit for each snn_part, in its
+ * order. */
 enum {
     SNN_MAPPED_WEIGHT = 1,
     SNN_MAPPED_DATA = 2,
@@ -61,6 +62,7 @@ struct snn_model {
     snn_output *output_values; /* (output_count) */
     int64_t count, capacity;
     snn_node *nodes; /* (count) */
+    int borrows;     /* arrays of weights that are added stay the caller's */
     void *map;       /* the file that mapped arrays lie in, or NULL */
     size_t map_bytes;
 };

@@ -9,11 +9,12 @@
 
 /* SNN_OK when value is in [1, SNN_MAX_WIDTH]; the message calls it name. */
 snn_status snn_width_check(const char *name, int64_t value);
-/* A linear node with copies of the arrays, which are checked; freed with snn_node_clear. */
-snn_status snn_node_make_dense(int64_t rows, int64_t cols, const float *weight, const float *bias,
+/* A linear node with the arrays, which are checked: copies of them, or borrowed as SNN_MAPPED_ bits say.
+ * Freed with snn_node_clear. */
+snn_status snn_node_make_dense(int64_t rows, int64_t cols, const float *weight, const float *bias, int borrow,
                                snn_node *node);
 snn_status snn_node_make_csr(int64_t rows, int64_t cols, const int64_t *indptr, const int32_t *indices,
-                             const float *data, const float *bias, snn_node *node);
+                             const float *data, const float *bias, int borrow, snn_node *node);
 /* Gives a node that has none the arrays of one that was made. */
 void snn_node_set_arrays(snn_node *node, snn_node made);
 /* Appends *node to a chain; its arrays then belong to the model. The node is valid and its inputs are the

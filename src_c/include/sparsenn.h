@@ -163,6 +163,10 @@ typedef struct snn_node_info {
 
 /* An empty model of the given input width (in [1, 2^31)). */
 SNN_API snn_status snn_model_create(int64_t inputs, snn_model **model);
+/* From here on the arrays of weights and biases that the model is given are read where they lie, instead of
+ * copied: they stay the caller's, and must be there unchanged as long as the model is. Constants are copied.
+ * Plans never read the arrays again once they are made. */
+SNN_API snn_status snn_model_borrow(snn_model *model);
 /* Appends y = W x + b with W (rows, cols) row by row; cols must be the model's present output width.
  * bias (rows) or NULL. */
 SNN_API snn_status snn_model_add_dense(snn_model *model, int64_t rows, int64_t cols, const float *weight,
@@ -199,7 +203,7 @@ SNN_API snn_status snn_model_add_input(snn_model *model, const char *name, const
 /* data (the product of the dims): one sample, the same for every sample of a batch. */
 SNN_API snn_status snn_model_add_constant(snn_model *model, const int64_t *dims, size_t count,
                                           const float *data, int64_t *value);
-/* What a node is made from; all that an op has not is 0. Arrays are copied. */
+/* What a node is made from; all that an op has not is 0. Arrays are copied, but for snn_model_borrow. */
 typedef struct snn_node_spec {
     const char *op;          /* its name, as in src_c/FORMAT.md */
     const char *name;        /* of the value that it gives; NULL: none */

@@ -27,14 +27,14 @@ static snn_status make_dense(const snn_csr *csr, const float *bias, snn_node *no
     for (int64_t r = 0; r < csr->rows; r++)
         for (int64_t p = csr->indptr[r]; p < csr->indptr[r + 1]; p++)
             weight[r * csr->cols + csr->indices[p]] = csr->data[p];
-    const snn_status status = snn_node_make_dense(csr->rows, csr->cols, weight, bias, node);
+    const snn_status status = snn_node_make_dense(csr->rows, csr->cols, weight, bias, 0, node);
     snn_free(weight);
     return status;
 }
 
 static snn_status make_node(const snn_csr *csr, int sparse, const float *bias, snn_node *node)
 {
-    return sparse ? snn_node_make_csr(csr->rows, csr->cols, csr->indptr, csr->indices, csr->data, bias, node)
+    return sparse ? snn_node_make_csr(csr->rows, csr->cols, csr->indptr, csr->indices, csr->data, bias, 0, node)
                   : make_dense(csr, bias, node);
 }
 
@@ -66,7 +66,7 @@ static snn_status make_empty(const snn_node *node, snn_node *made)
     int64_t *indptr = snn_alloc((size_t)node->rows + 1, sizeof *indptr);
     if (!indptr)
         return out_of_memory();
-    const snn_status status = snn_node_make_csr(node->rows, node->cols, indptr, NULL, NULL, NULL, made);
+    const snn_status status = snn_node_make_csr(node->rows, node->cols, indptr, NULL, NULL, NULL, 0, made);
     snn_free(indptr);
     return status;
 }

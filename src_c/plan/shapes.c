@@ -36,7 +36,8 @@ static snn_status copy_weights(const snn_node *from, snn_node *node, snn_stock *
     snn_status status = SNN_ERROR_MEMORY;
     snn_node made;
     if (snn_layer_view(from, &csr))
-        status = snn_node_make_csr(csr.rows, csr.cols, csr.indptr, csr.indices, csr.data, from->bias, &made);
+        status =
+            snn_node_make_csr(csr.rows, csr.cols, csr.indptr, csr.indices, csr.data, from->bias, 0, &made);
     snn_layer_clear(from, &csr);
     if (status)
         return out_of_memory();
