@@ -344,6 +344,7 @@ cdef class Model:
 cdef class Plan:
     cdef snn_plan *handle
     cdef readonly bint is_plain
+    cdef readonly tuple inputs_info, outputs_info
 
 
 cdef class Sparse:

@@ -29,6 +29,7 @@ def compile(
     tune: str = "measure",
     cache: bool | str | os.PathLike = True,
     isa: str | None = None,
+    kept_shapes: int = 8,
 ) -> Plan:
     """Packs a model into a Plan for this processor and chooses a kernel for each layer and batch size.
 
@@ -39,6 +40,9 @@ def compile(
                  choices, the same on every machine with this ISA
     cache        True keeps tuning results in cache_folder(), a path in that folder, False nowhere
     isa          a kernel set by name; None: SPARSENN_ISA where set, else the best one
+    kept_shapes  of a model with dims that are None: shapes of its inputs that stay ready, those used last
+    A shape of such a model is made ready by its first run, or by Plan.specialise, and that takes as long as
+    compiling for this shape alone.
     Warns when a sparse layer is below break-even, so that the dense kernel was taken for the largest batch.
     Raises ISAError for a kernel set that is unknown, not built or not supported here.
 
@@ -50,7 +54,14 @@ def compile(
     """
     return _compile(
         to_core(model),
-        {"threads": threads, "batch_sizes": tuple(batch_sizes), "tune": tune, "cache": cache, "isa": isa},
+        {
+            "threads": threads,
+            "batch_sizes": tuple(batch_sizes),
+            "tune": tune,
+            "cache": cache,
+            "isa": isa,
+            "kept_shapes": kept_shapes,
+        },
     )
 
 
@@ -72,6 +83,7 @@ def _compile(handle: _core.Model, options: dict) -> Plan:
         raise ArgumentError(f"tune must be one of {', '.join(_core.TUNE)}, got {tune!r}")
     if isa is not None and not isinstance(isa, str):
         raise TypeError(f"isa must be a string or None, got {type(isa).__name__}")
+    kept_shapes = check_integer("kept_shapes", options.get("kept_shapes", 8), minimum=1, maximum=2**31 - 1)
     plan = _core.Plan(
         handle,
         threads=check_threads(threads),
@@ -79,6 +91,7 @@ def _compile(handle: _core.Model, options: dict) -> Plan:
         tune=tune,
         isa=None if isa is None else isa.encode("utf-8", "surrogatepass"),
         cache_path=_cache_path(cache),
+        kept_shapes=kept_shapes,
     )
     compiled = Plan(plan, options, _compile_again)
     _warn_of_dense(compiled.report())

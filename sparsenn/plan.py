@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from . import _core
+from .checks import check_integer
 from .errors import ArgumentError
 from .explain import explain_network, explain_report, has_windows
 from .inputs import as_arrays, as_batch
@@ -31,14 +32,14 @@ class Plan:
         return _features(self.output_dims, "output")
 
     @property
-    def input_dims(self) -> dict[str, tuple[int, ...]]:
-        """The dims of each input without the batch, by name."""
-        return {name: dims[1:] for name, _, dims in self._handle.inputs_info}
+    def input_dims(self) -> dict[str, tuple[int | None, ...]]:
+        """The dims of each input without the batch, by name; None for one that each run gives."""
+        return _dims(self._handle.inputs_info)
 
     @property
-    def output_dims(self) -> dict[str, tuple[int, ...]]:
-        """The dims of each output without the batch, by name."""
-        return {name: dims[1:] for name, _, dims in self._handle.outputs_info}
+    def output_dims(self) -> dict[str, tuple[int | None, ...]]:
+        """The dims of each output without the batch, by name; None for one that follows from the inputs'."""
+        return _dims(self._handle.outputs_info)
 
     @property
     def threads(self) -> int:
@@ -54,7 +55,9 @@ class Plan:
         """x (batch, inputs) -> (batch, outputs) float32, in out where one is given.
 
         Several inputs are a dict of name to array (batch, ...), each with the dims of its input; so are
-        several outputs.
+        several outputs. Dims that are None may differ from run to run: the first run of a shape makes it
+        ready, which takes as long as compiling for it, and the shapes used last stay ready, as many as
+        compile(kept_shapes=) says.
 
         x may be any array of real numbers, also read-only, memory-mapped, or offered by DLPack. It is read in
         place where it is float32 and C-contiguous (samples first) or F-contiguous (features first: the
@@ -88,8 +91,24 @@ class Plan:
         results = self._handle.run_many([a if a.flags.aligned else a.copy() for a in arrays])
         return results[0] if len(results) == 1 else dict(zip(self.output_dims, results, strict=True))
 
+    def specialise(self, dims: Sequence[int] | Mapping[str, Sequence[int]]) -> None:
+        """Makes a shape of the inputs ready ahead of its first run, where it is not.
+
+        dims  those behind the batch of the one input, (3, 224, 224), or a dict of name to dims
+        """
+        ports = self.input_dims
+        by_name = dims if isinstance(dims, Mapping) else dict.fromkeys(ports, dims) if len(ports) == 1 else {}
+        if set(by_name) != set(ports):
+            raise ArgumentError(
+                f"dims must be a dict with dims for each of the inputs {list(ports)}, got {dims!r}"
+            )
+        self._handle.specialise([_as_dims(by_name[name], f"dims of {name!r}") for name in ports])
+
     def report(self) -> dict:
-        """What was tuned and chosen, layer by layer, as data: times in microseconds where named _us."""
+        """What was tuned and chosen, layer by layer, as data: times in microseconds where named _us.
+
+        Of dims that are None for the shape used last; "shapes" lists those that are ready. No layers before.
+        """
         return json.loads(self._handle.report())
 
     def profile(self) -> list[float]:
@@ -98,7 +117,16 @@ class Plan:
         Of a plan without convolutions one tile of the first kind of batch. The least of a few runs, on
         arbitrary values.
         """
-        return [1e-6 * us for us in self._profile_us(self.report())]
+        report = self.report()
+        self._require_shape(report)
+        return [1e-6 * us for us in self._profile_us(report)]
+
+    def _require_shape(self, report: dict) -> None:
+        if not report["shapes"]:
+            raise ArgumentError(
+                f"plan must have a shape that is ready, got none: run it, or call specialise(dims) with "
+                f"dims that fit {self.input_dims}"
+            )
 
     def _profile_us(self, report: dict) -> np.ndarray:
         step_us = np.zeros(len(report["layers"]))
@@ -112,6 +140,7 @@ class Plan:
         multiply-adds, time, share of the peak, bytes moved, kernel.
         """
         report = self.report()
+        self._require_shape(report)
         if has_windows(report):
             return explain_network(report, self._profile_us(report))
         return explain_report(report)
@@ -125,9 +154,19 @@ class Plan:
         return f"Plan({ends}, isa={self.isa!r}, threads={self.threads})"
 
 
-def _features(dims: dict[str, tuple[int, ...]], kind: str) -> int:
+def _dims(info: tuple) -> dict[str, tuple[int | None, ...]]:
+    return {name: tuple(None if dim < 0 else dim for dim in dims[1:]) for name, _, dims in info}
+
+
+def _as_dims(dims: Sequence[int], name: str) -> list[int]:
+    if not isinstance(dims, Sequence) or isinstance(dims, str):
+        raise TypeError(f"{name} must be a tuple of integers, got {dims!r}")
+    return [check_integer(name, dim, minimum=1, maximum=2**31 - 1) for dim in dims]
+
+
+def _features(dims: dict[str, tuple[int | None, ...]], kind: str) -> int:
     shapes = list(dims.values())
-    if len(shapes) != 1 or len(shapes[0]) != 1:
+    if len(shapes) != 1 or len(shapes[0]) != 1 or shapes[0][0] is None:
         raise ArgumentError(
             f"plan must have one {kind} of (batch, features) for {kind}s, which is one number; "
             f"{kind}_dims holds {dims}"
@@ -135,10 +174,10 @@ def _features(dims: dict[str, tuple[int, ...]], kind: str) -> int:
     return shapes[0][0]
 
 
-def _show(dims: dict[str, tuple[int, ...]]) -> str:
+def _show(dims: dict[str, tuple[int | None, ...]]) -> str:
     """784, or x (3, 4) and z (8,)."""
     shapes = list(dims.values())
-    if len(shapes) == 1 and len(shapes[0]) == 1:
+    if len(shapes) == 1 and len(shapes[0]) == 1 and shapes[0][0] is not None:
         return str(shapes[0][0])
     return ", ".join(f"{name} {shape}" for name, shape in dims.items())
 

@@ -181,3 +181,20 @@ def test_export_of_a_graph_is_c(graph_file, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["inputs"] == ["x", "a */ b"]
     assert "a graph of 2 inputs and 2 outputs" in (tmp_path / "net.h").read_text()
     assert "*/ b" not in (tmp_path / "net.h").read_text() + (tmp_path / "net.c").read_text()
+
+
+def test_inspect_explains_one_shape_of_many(tmp_path, capsys):
+    path = str(tmp_path / "open.safetensors")
+    x = snn.Input((3, None, None), name="image")
+    weight = np.ones((4, 27), np.float32)
+    snn.save(snn.Model(inputs=x, outputs=snn.Conv2d(weight, kernel_size=3)(x)), path)
+    assert cli.main(["inspect", path]) == 0
+    assert cli.main(["inspect", path, "--explain"]) == 2
+    assert (
+        "--input-shapes must give the sizes that the file leaves open: image=1,3,?,?"
+        in capsys.readouterr().err
+    )
+    assert cli.main(["inspect", path, "--input-shapes", "image=1,3,9,9"]) == 2
+    assert "--input-shapes are those of the plan, so they need --explain" in capsys.readouterr().err
+    assert cli.main(["inspect", path, "--explain", "--input-shapes", "image=1,3,9,10"]) == 0
+    assert "4x7x8" in capsys.readouterr().out

@@ -2,6 +2,40 @@
 
 cdef enum:
     MOST_ARRAYS = 256
+    MOST_DIMS = 7  # behind the batch
+
+
+cdef struct given_dims:
+    int64_t numbers[MOST_ARRAYS][MOST_DIMS]
+    const int64_t *rows[MOST_ARRAYS]
+
+
+ctypedef snn_status (*port_reader)(const snn_plan *plan, int64_t index, snn_value_info *info) noexcept nogil
+
+
+cdef tuple read_ports(const snn_plan *plan, int64_t count, port_reader read):
+    """(name, number of the value, dims) of every input or output; the batch first in dims."""
+    cdef snn_value_info info
+    ports = []
+    for i in range(count):
+        check(read(plan, i, &info))
+        ports.append(read_value(&info))
+    return tuple(ports)
+
+
+cdef int set_dims(given_dims *dims, tuple info, object shapes) except -1:
+    """Dims behind the batch of each input, as snn_plan_run_shaped takes them. info: inputs_info."""
+    if len(info) > MOST_ARRAYS:
+        raise errors.UnsupportedError(f"run takes at most {MOST_ARRAYS} inputs and outputs")
+    expect("x", len(shapes), len(info))
+    for i, (name, _, wanted) in enumerate(info):
+        if len(shapes[i]) != len(wanted) - 1:
+            raise errors.ArgumentError(
+                f"input {name!r} must have {len(wanted) - 1} dims behind the batch, got {tuple(shapes[i])}")
+        for k, dim in enumerate(shapes[i]):
+            dims.numbers[i][k] = dim
+        dims.rows[i] = dims.numbers[i]
+    return 0
 
 
 cdef bint acquire(object array, Py_buffer *view, int flags) except -1:
@@ -65,8 +99,8 @@ cdef class Plan:
         self.handle = NULL
 
     def __init__(self, Model model not None, *, int threads=0, const int64_t[::1] batch_sizes=None,
-                 str tune="measure", bytes isa=None, bytes cache_path=None):
-        """threads 0, isa None, batch_sizes None: the core's defaults; cache_path None: nothing is kept."""
+                 str tune="measure", bytes isa=None, bytes cache_path=None, int kept_shapes=0):
+        """threads and kept_shapes 0, isa and batch_sizes None: the core's defaults; cache_path None: none."""
         cdef snn_plan_options options
         cdef snn_plan *plan = NULL
         cdef snn_status status
@@ -74,6 +108,7 @@ cdef class Plan:
         options.threads = threads
         options.tune = <snn_tune><int>TUNE[tune]
         options.isa = NULL if isa is None else c_string(isa, "isa")
+        options.kept_shapes = kept_shapes
         options.cache_path = NULL if cache_path is None else c_string(cache_path, "cache")
         if batch_sizes is not None and batch_sizes.shape[0]:
             options.batch_sizes = &batch_sizes[0]
@@ -83,8 +118,11 @@ cdef class Plan:
         check(status)
         snn_plan_free(self.handle)
         self.handle = plan
-        shapes = [self.inputs_info, self.outputs_info]
-        self.is_plain = all(len(ports) == 1 and len(ports[0][2]) == 2 for ports in shapes)
+        self.inputs_info = read_ports(plan, snn_plan_input_count(plan), snn_plan_input)
+        self.outputs_info = read_ports(plan, snn_plan_output_count(plan), snn_plan_output)
+        ends = [self.inputs_info, self.outputs_info]
+        self.is_plain = all(
+            len(ports) == 1 and len(ports[0][2]) == 2 and ports[0][2][1] >= 0 for ports in ends)
 
     def __dealloc__(self):
         snn_plan_free(self.handle)
@@ -106,57 +144,43 @@ cdef class Plan:
     def run_many(self, arrays):
         """The outputs (batch, ...) as a list: one array for each, as a plan of a graph gives them.
 
-        arrays: one C-contiguous float32 ndarray (batch, ...) for each input, of its dims.
+        arrays: one C-contiguous float32 ndarray (batch, ...) for each input, of its dims; -1 stands for any.
         """
-        cdef snn_value_info info
         cdef int64_t batch = arrays[0].shape[0] if arrays else 0
+        cdef given_dims dims
+        cdef int64_t output_dims[MOST_DIMS]
         cdef const float *x[MOST_ARRAYS]
         cdef float *y[MOST_ARRAYS]
         cdef const float[::1] source
         cdef float[::1] destination
         cdef snn_status status
-        cdef int64_t inputs = snn_plan_input_count(self.handle), outputs = snn_plan_output_count(self.handle)
-        if inputs > MOST_ARRAYS or outputs > MOST_ARRAYS:
+        if len(self.outputs_info) > MOST_ARRAYS:
             raise errors.UnsupportedError(f"run takes at most {MOST_ARRAYS} inputs and outputs")
-        expect("x", len(arrays), inputs)
         results = []
-        for i in range(inputs):
-            check(snn_plan_input(self.handle, i, &info))
-            shape = (batch, *read_value(&info)[2][1:])
-            if arrays[i].shape != shape:
-                raise errors.ArgumentError(
-                    f"input {info.name.decode()!r} must have shape {shape}, got {arrays[i].shape}")
-            source = arrays[i].reshape(-1)
+        set_dims(&dims, self.inputs_info, [array.shape[1:] for array in arrays])
+        for i, array in enumerate(arrays):
+            if array.shape[0] != batch:
+                raise errors.ArgumentError(f"all inputs must have {batch} samples, got {array.shape[0]}")
+            source = array.reshape(-1)
             x[i] = first(source)
-        for i in range(outputs):
-            check(snn_plan_output(self.handle, i, &info))
-            results.append(np.empty((batch, *read_value(&info)[2][1:]), np.float32))
+        for i, (_, _, shape) in enumerate(self.outputs_info):
+            check(snn_plan_output_dims(self.handle, dims.rows, i, output_dims))
+            results.append(np.empty((batch, *[output_dims[k] for k in range(len(shape) - 1)]), np.float32))
             destination = results[i].reshape(-1)
             y[i] = target(destination)
         with nogil:
-            status = snn_plan_run_many(self.handle, x, batch, y)
+            status = snn_plan_run_shaped(self.handle, x, dims.rows, batch, y)
         check(status)
         return results
 
-    @property
-    def inputs_info(self):
-        """(name, number of the value, dims) of every input; the batch first in dims."""
-        cdef snn_value_info info
-        inputs = []
-        for i in range(snn_plan_input_count(self.handle)):
-            check(snn_plan_input(self.handle, i, &info))
-            inputs.append(read_value(&info))
-        return inputs
-
-    @property
-    def outputs_info(self):
-        """The same of every output."""
-        cdef snn_value_info info
-        outputs = []
-        for i in range(snn_plan_output_count(self.handle)):
-            check(snn_plan_output(self.handle, i, &info))
-            outputs.append(read_value(&info))
-        return outputs
+    def specialise(self, shapes):
+        """Makes a shape ready: dims behind the batch of each input."""
+        cdef given_dims dims
+        cdef snn_status status
+        set_dims(&dims, self.inputs_info, shapes)
+        with nogil:
+            status = snn_plan_specialise(self.handle, dims.rows)
+        check(status)
 
     def model(self):
         """The model that the plan computes, from its packed weights."""

@@ -212,3 +212,10 @@ def check_folder(option: str, path: str) -> None:
 
     if not Path(path).resolve().parent.is_dir():
         raise ValueError(f"{option} must be in a folder that exists, got {path}")
+
+
+def add_input_shapes(parser: argparse.ArgumentParser, text: str) -> None:
+    """The argument --input-shapes, of texts that bench.model_files.parse_shapes reads."""
+    parser.add_argument(
+        "--input-shapes", nargs="+", action="extend", default=[], metavar="NAME=1,3,224,224", help=text
+    )

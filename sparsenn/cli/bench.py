@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from ..file_replace import replace_file
-from ._data import integers, percents
+from ._data import add_input_shapes, integers, percents
 from ._json import json_text
 
 
@@ -24,14 +24,7 @@ def add_parser(subparsers) -> None:
     parser.add_argument(
         "--keep", default="none", help="layers of model files that are not pruned, as 0,-1 (default: none)"
     )
-    parser.add_argument(
-        "--input-shapes",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="NAME=1,3,224,224",
-        help="shapes of inputs, batch first, where an .onnx file leaves them open",
-    )
+    add_input_shapes(parser, "shapes of inputs, batch first, where a file leaves them open")
     parser.add_argument("--mask", default="uniform", help="uniform, skewed, magnitude (default: %(default)s)")
     parser.add_argument("--baseline", help="baselines to run, or none (default: every one that can)")
     parser.add_argument("--rounds", type=int, default=15, help="timed rounds a cell (default: %(default)s)")

@@ -7,9 +7,11 @@ import json
 import math
 import os
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..table import lines
+from ._data import add_input_shapes
 from ._json import json_text
 
 
@@ -19,6 +21,7 @@ def add_parser(subparsers) -> None:
     parser.add_argument(
         "--explain", action="store_true", help="compile it as well, and say what each layer takes and why"
     )
+    add_input_shapes(parser, "the shapes to explain, batch first, where the file leaves them open")
     parser.add_argument("--threads", type=int, help="of the plan (default: that of sparsenn info)")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -26,8 +29,10 @@ def add_parser(subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.threads is not None and not args.explain:
         raise ValueError("--threads is that of the plan, so it needs --explain")
+    if args.input_shapes and not args.explain:
+        raise ValueError("--input-shapes are those of the plan, so they need --explain")
     report = inspect_file(args.file)
-    plan = compile_file(args.file, args.threads) if args.explain else None
+    plan = compile_file(args.file, args.threads, args.input_shapes) if args.explain else None
     if args.json:
         print(json_text(report if plan is None else {**report, "plan": plan_data(plan)}))
         return 0
@@ -37,11 +42,18 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def compile_file(path: str, threads: int | None):
-    """The plan of a model file."""
-    from .. import compile, load
+def compile_file(path: str, threads: int | None, input_shapes: Sequence[str] = ()):
+    """The plan of a model file, ready for the shapes of its inputs. ValueError where one is left open."""
+    from .. import compile
+    from ..bench.model_files import ModelFile, input_dims, parse_shapes
 
-    return compile(load(path), threads=threads)
+    shapes = parse_shapes(input_shapes)
+    model = ModelFile(Path(path), input_shapes=shapes).read()
+    dims = input_dims(model, shapes)
+    plan = compile(model, threads=threads)
+    if any(None in sizes for sizes in plan.input_dims.values()):
+        plan.specialise(dims)
+    return plan
 
 
 def plan_data(plan) -> dict:
