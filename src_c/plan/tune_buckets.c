@@ -19,6 +19,8 @@
 /* Longer than this a bucket is not timed, however disturbed: beside busy processes a run that shares a tile
  * may wait for a whole slice of the scheduler at each barrier. */
 #define PATIENCE_US 30000.0
+#define PATIENCE_RUNS 6 /* of a long run at least, within */
+#define MOST_PATIENCE_US 200000.0
 
 /* split_us from tile_us, which is that of one thread. */
 static void estimate_split(const snn_plan *plan, snn_bucket *bucket)
@@ -76,6 +78,13 @@ static int64_t steps_to_time(const snn_plan *plan)
     return plan->step_count;
 }
 
+/* How long samples may disagree, where the least took us. */
+static double patience(double us)
+{
+    const double runs = PATIENCE_RUNS * us;
+    return runs < PATIENCE_US ? PATIENCE_US : runs < MOST_PATIENCE_US ? runs : MOST_PATIENCE_US;
+}
+
 typedef struct timer {
     snn_plan *plan;
     snn_plan part; /* a copy with the first steps alone, which is run */
@@ -105,7 +114,7 @@ static double time_runs(const timer *t, int64_t batch, int bucket, int split, cl
         snn_samples_add(&samples, us);
         *believed = snn_samples_agreed(&samples, AGREE_WITHIN) >= 0;
         spent = snn_microseconds() - began;
-    } while (spent < (*believed ? ENOUGH_US : ENOUGH_US + PATIENCE_US));
+    } while (spent < (*believed ? ENOUGH_US : ENOUGH_US + patience(samples.least_us[0])));
     const double us = t->times_longer[bucket] * snn_samples_us(&samples, AGREE_WITHIN);
     return us > 1e-3 ? 1e-3 * ceil(1e3 * us) : 1e-3;
 }
