@@ -7,8 +7,9 @@
 # make sanitize, make valgrind, make tsan: the C tests and examples under AddressSanitizer and UBSan, valgrind
 # and ThreadSanitizer. make perturbed: plans and training on threads held up at random. make fuzz: a million
 # altered model files. make fuzz-readers: 100,000 altered files of each other kind: data sets, checkpoints, safetensors,
-# ONNX. make cython: the example package that cimports sparsenn, in a clean environment. make load: how long a C
-# program takes from file to plan. make tuner: whether plans take the fastest kernels.
+# ONNX. make conv-check: 500 random convolutions and 200 random networks, values and gradients, against float64, ONNX
+# Runtime and, where it is installed, PyTorch. make cython: the example package that cimports sparsenn, in a clean
+# environment. make load: how long a C program takes from file to plan. make tuner: whether plans take the fastest kernels.
 #
 # They need python3 (3.10 or newer), a C compiler and make. All work in .venv, which they create; a step whose
 # inputs have not changed is skipped. PYTHON=python3.12 chooses another interpreter.
@@ -24,9 +25,9 @@ SOURCES := pyproject.toml setup.py MANIFEST.in README.md $(shell find src_c spar
 HEADERS = $(wildcard $(CURDIR)/$(VENV)/headers/usr/include)
 INCLUDES = $(if $(HEADERS),$(HEADERS):$(wildcard $(HEADERS)/python3*):)$$CPATH
 
-.PHONY: help demo test bench lint clean fuzz fuzz-readers sanitize valgrind tsan perturbed cython load tuner
+.PHONY: help demo test bench lint clean fuzz fuzz-readers sanitize valgrind tsan perturbed cython load tuner conv-check
 help:
-	@sed -n '1,11s/^# \?//p' Makefile
+	@sed -n '1,13s/^# \?//p' Makefile
 
 demo: $(VENV)/.installed
 	@echo "==> running the demo; its report goes to sparsenn-demo/"
@@ -54,6 +55,9 @@ fuzz sanitize valgrind tsan perturbed: $(VENV)/.tools
 
 fuzz-readers: $(VENV)/.installed-test
 	cd tests && ../$(BIN)/python -m fuzz --count 100000
+
+conv-check: $(VENV)/.installed-test $(VENV)/.installed-bench
+	$(BIN)/pytest -q --conv-check tests/graph/test_agreement.py
 
 cython: $(VENV)/.installed
 	@echo "==> building examples/cython_package in a clean environment, build/cython/venv"

@@ -9,6 +9,14 @@ import scipy.sparse
 import sparsenn as snn
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--conv-check",
+        action="store_true",
+        help="all the random convolutions and networks of test_agreement.py",
+    )
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     """The same random numbers in every run."""

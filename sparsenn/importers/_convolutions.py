@@ -166,8 +166,10 @@ def max_pool(data: Data, window: Window, at: At, *, ceil: bool = False) -> Data:
 def avg_pool(data: Data, window: Window, at: At, *, counts: bool, ceil: bool = False) -> Data:
     check_images(data, at)
     if ceil and (whole := _with_ceil(window, data.sizes[1:])) != window:
-        if counts and any(window.padding):
-            raise at.fail("not count its padding where the last window is not whole")
+        if counts and any(window.padding):  # its padding counts, what lies behind that does not
+            data = pad(data, window.padding, 0.0, at)
+            behind = (more - own for more, own in zip(whole.padding, window.padding, strict=True))
+            whole = window_of(at, window.kernel, window.stride, tuple(behind))
         window, counts = whole, False
     if counts or not any(window.padding):
         data, whole = _taken_over(data, window, 0.0, at)
