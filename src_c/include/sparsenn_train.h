@@ -100,7 +100,8 @@ typedef struct snn_conv_shape {
 
 /* A CSR weight (rows, channels * kernel_h * kernel_w) as a convolution: the three products of a training step
  * on tiles, whose features are the values of an image, position after position (height, width, channels).
- * What windows hold is read in place, or by a window a thread, so that memory is that of the values. */
+ * What windows hold is read in place, or by a window a thread, so that memory is that of the values. A weight
+ * whose pattern holds every place has kernels of its own. */
 typedef struct snn_conv snn_conv;
 
 /* isa, indptr, indices and threads as in snn_sparse_create_for. */

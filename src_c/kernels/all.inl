@@ -48,6 +48,7 @@ static inline void SNN_NAME(store_lanes)(float *p, vf v, int lanes) {
 #include "stencil.inl"
 #include "stencil_three.inl"
 #include "sampled.inl"
+#include "dense_sum.inl"
 #include "optimizer.inl"
 #include "peak.inl"
 #include "table.inl"

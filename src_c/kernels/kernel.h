@@ -169,6 +169,17 @@ typedef struct snn_stencil {
                            it reads on: all ones, or zeros where that is no x */
 } snn_stencil;
 
+/* ---- dense, in training ----
+ * W in panels of SNN_TRAIN_ROWS rows, [panel][k][row], the last one filled up with zeros. */
+#define SNN_TRAIN_ROWS 6
+/* The positions that a weight gradient is summed over: slopes lie one after another in a sample, in panels of
+ * SNN_TRAIN_ROWS, and what a weight met there in panels of two vectors of channels. */
+typedef struct snn_outer {
+    int64_t samples, rows, columns;
+    int64_t dy_sample, x_sample; /* floats from one sample to the next */
+    int64_t x_row, x_step;       /* from a row of positions to the next, and from one to the next in a row */
+} snn_outer;
+
 typedef struct snn_isa {
     const char *name;
     int lanes;        /* floats a vector */
@@ -209,7 +220,8 @@ typedef struct snn_isa {
     int (*has_nan)(const float *x, int64_t count);
     /* y = W x + bias, without an activation, of one share packed for kernel: weights that are 0 are not read,
      * so x may be infinite or NaN there. x and y are in the tile layout, whatever the kernel's; samples is a
-     * multiple of lanes. Takes CSR in the column layout, in the tile layout with one-byte indices, SELL and dense.
+     * multiple of lanes. Takes CSR in the column layout, in the tile layout with one-byte indices, SELL and
+     * dense.
      */
     void (*exact)(const snn_kernel *kernel, const void *packed, const float *x, float *y, const float *bias,
                   int samples);
@@ -225,6 +237,12 @@ typedef struct snn_isa {
     int sampled_rows;
     void (*sampled)(const snn_csr_tile *share, const float *x, const float *dy, float *gradient, float *dbias,
                     int first);
+    /* y (rows, 4 * lanes) = bias, or y where that is NULL, + W x: count columns of W in training panels that
+     * lie panel_stride floats apart, x (count, 4 * lanes). */
+    void (*dense_sum)(const float *weights, int64_t panel_stride, const float *x, int64_t count,
+                      const float *bias, float *y, int64_t rows);
+    /* gradient (SNN_TRAIN_ROWS, 2 * lanes) += the sum over the positions of dy times x, one panel of each. */
+    void (*outer)(const snn_outer *outer, const float *dy, const float *x, float *gradient);
     /* dy[i] *= the activation's slope where its output is y[i] (and its input z[i], read for GELU alone). */
     void (*slope)(const float *y, const float *z, float *dy, int64_t count, const snn_epilogue *epilogue);
     /* One step of an optimizer on count values. */

@@ -205,9 +205,43 @@ static void test_shapes(const char *isa)
     };
     static const double sparsities[] = {0.0, 0.7, 0.95, 1.0};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-        for (size_t j = 0; j < 2; j++)
+        for (size_t j = 0; j < 3; j++)
             check_shape(&shapes[i], (int64_t)(3 * i + 7 * j) % 23 + 1, 1 + (int64_t)((i * 11 + j * 5) % 21),
-                        sparsities[(i + j) % 4], isa);
+                        j < 2 ? sparsities[(i + j) % 4] : -1, isa);
+    /* Dense, of more channels, rows and positions than are taken together; more samples than a chunk has. */
+    static const snn_conv_shape larger[] = {
+        {37, 17, 18, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},
+        {201, 2, 3, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1},
+        {3, 40, 9, 5, 3, 2, 1, 2, 1, 2, 1, 1, 1},
+    };
+    for (size_t i = 0; i < sizeof larger / sizeof *larger; i++)
+        check_shape(&larger[i], 13 + 7 * (int64_t)i, 40, -1, isa);
+}
+
+/* A weight of a dense convolution that is 0 reads nothing: an infinity of x reaches the other rows alone. */
+static void test_infinities(const char *isa)
+{
+    const snn_conv_shape shape = {2, 3, 3, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1};
+    pattern p = make_pattern(8, 18, -1);
+    for (int64_t row = 0; row < 8; row += 2)
+        for (int64_t place = 0; place < 9; place++)
+            p.data[row * 18 + 9 + place] = 0.0f; // reads channel 0 alone
+    snn_tiles x = make_tiles(5, 18, 1, 0.0f), y = make_tiles(5, 72, 1, 0.0f);
+    fill(x, 18, 5);
+    *at(x, 4 * 2 + 1, 2) = INFINITY; // in channel 1 of the middle, which every window holds
+    snn_conv *conv = NULL;
+    CHECK_OK(snn_conv_create(isa, &shape, 8, p.indptr, p.indices, 2, &conv));
+    CHECK_OK(snn_conv_set(conv, p.data));
+    CHECK_OK(snn_conv_forward_tiles(conv, p.bias, x, NULL, y));
+    int right = 1;
+    for (int64_t o = 0; o < 72; o++)
+        for (int64_t s = 0; s < 5; s++)
+            right &= !isfinite(*at(y, o, s)) == (s == 2 && o % 2 == 1);
+    CHECK(right);
+    snn_conv_free(conv);
+    void *all[] = {x.values, y.values, p.indptr, p.indices, p.data, p.bias};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        snn_free(all[i]);
 }
 
 static int64_t from(int64_t low, int64_t high) { return low + chance((int)(high - low + 1)); }
@@ -215,7 +249,7 @@ static int64_t from(int64_t low, int64_t high) { return low + chance((int)(high 
 /* Windows that fit, over channels that take one block of columns or several. */
 static void test_random_shape(const char *isa)
 {
-    static const double sparsities[] = {0.0, 0.5, 0.8, 0.95, 0.99, 1.0};
+    static const double sparsities[] = {-1.0, 0.0, 0.5, 0.8, 0.95, 0.99, 1.0};
     snn_conv_shape s = {.channels = chance(3) ? from(1, 40) : from(1, 700)};
     s.kernel_h = from(1, 3);
     s.kernel_w = from(1, 4);
@@ -231,7 +265,7 @@ static void test_random_shape(const char *isa)
     s.width = from(1, 6);
     if (s.height + s.pad_top + s.pad_bottom > s.dilation_h * (s.kernel_h - 1) &&
         s.width + s.pad_left + s.pad_right > s.dilation_w * (s.kernel_w - 1))
-        check_shape(&s, from(1, 24), from(1, 20), sparsities[chance(6)], isa);
+        check_shape(&s, from(1, 24), from(1, 20), sparsities[chance(7)], isa);
 }
 
 static void test_arguments(void)
@@ -276,6 +310,7 @@ static long random_shapes;
 static void tests(const snn_isa *isa)
 {
     test_shapes(isa->name);
+    test_infinities(isa->name);
     for (long i = 0; i < random_shapes && check_failures == 0; i++)
         test_random_shape(isa->name);
     test_arguments();

@@ -38,6 +38,7 @@ typedef struct pattern {
     float *data, *bias;
 } pattern;
 
+/* sparsity below 0: every weight; else some rows are empty. */
 static inline pattern make_pattern(int64_t rows, int64_t cols, double sparsity)
 {
     pattern p = {rows,
@@ -49,7 +50,7 @@ static inline pattern make_pattern(int64_t rows, int64_t cols, double sparsity)
     int64_t at = 0;
     for (int64_t r = 0; r < rows; r++) {
         for (int64_t c = 0; c < cols; c++) {
-            if ((rows > 2 && r % 7 == 3) || uniform() < sparsity)
+            if ((rows > 2 && r % 7 == 3 && sparsity >= 0) || uniform() < sparsity)
                 continue;
             p.indices[at] = (int32_t)c;
             p.data[at++] = (float)(uniform() - 0.5);

@@ -3,7 +3,7 @@
  * Output and input gradient: work is a tile by a position, a contiguous run of it a thread. Weight gradient:
  * work is a part of tiles and positions with sums of its own, which are then added in their order. Either way
  * a value does not depend on how many threads there are. */
-#include "train/conv.h"
+#include "train/dense.h"
 
 #include "base/status.h"
 #include "base/threads.h"
@@ -25,20 +25,40 @@ typedef struct product {
     const snn_tiles *made; /* input gradient: the activation's output; NULL: forward */
 } product;
 
-/* One target of a tile. A kernel that fills up its panel writes a row behind the last, which is another
+/* The rows y of one target. A kernel that fills up its panel writes a row behind the last, which is another
  * target's: then it writes to scratch. */
+static void sum_sparse(const product *p, const snn_field *f, const float *from, int64_t i, int64_t j,
+                       float *y, float *scratch)
+{
+    const int64_t width = f->kernel->samples;
+    const snn_csr_tile *packed;
+    const float *x = snn_field_window(f, from, i, j, scratch, &packed);
+    const int spills = f->packing->fills_up;
+    float *rows = spills ? scratch + snn_field_columns(f) * width : y;
+    snn_run_share(p->conv->isa, f->kernel, packed, x, rows, 0, f->rows, &p->epilogue);
+    if (spills)
+        memcpy(y, rows, (size_t)(f->rows * width) * sizeof *y);
+}
+
+static void sum_dense(const product *p, const snn_field *f, const float *from, int64_t i, int64_t j, float *y)
+{
+    const snn_isa *isa = p->conv->isa;
+    snn_dense_target(isa, f, from, i, j, p->epilogue.bias, 0, f->rows, y);
+    if (p->epilogue.activation != SNN_OP_LINEAR)
+        isa->activate(y, y, f->rows * f->kernel->samples, &p->epilogue);
+}
+
+/* One target of a tile. */
 static void run_target(const product *p, const snn_field *f, int64_t t, int64_t i, int64_t j, float *scratch)
 {
     const int64_t width = f->kernel->samples, at = snn_field_row(f, i, j) * width, count = f->rows * width;
     const snn_tiles to = !p->made && p->activation.z.values ? p->activation.z : p->to;
-    const snn_csr_tile *packed;
-    const float *x = snn_field_window(f, snn_tile_of(p->from, t, width), i, j, scratch, &packed);
-    const int spills = f->packing->fills_up;
+    const float *from = snn_tile_of(p->from, t, width);
     float *y = snn_tile_of(to, t, width) + at;
-    float *rows = spills ? scratch + snn_field_columns(f) * width : y;
-    snn_run_share(p->conv->isa, f->kernel, packed, x, rows, 0, f->rows, &p->epilogue);
-    if (spills)
-        memcpy(y, rows, (size_t)count * sizeof *y);
+    if (f->dense)
+        sum_dense(p, f, from, i, j, y);
+    else
+        sum_sparse(p, f, from, i, j, y, scratch);
     if (p->activation.type != SNN_NODE_LINEAR) {
         const float *z = p->activation.z.values ? snn_tile_of(p->activation.z, t, width) + at : NULL;
         const float *made = p->made ? snn_tile_of(*p->made, t, width) + at : NULL;
@@ -168,6 +188,10 @@ snn_status snn_conv_backward_weight_tiles(snn_conv *c, snn_tiles dy, snn_tiles x
         status = snn_check_tiles("x", x, dy.count, in_features(c), 0);
     if (status)
         return status;
+    if (c->dense) {
+        snn_dense_gradient(c, dy, x, ddata, dbias);
+        return SNN_OK;
+    }
     const int64_t work = dy.count * c->out_height * c->out_width;
     gradient g = {c, dy, x, ddata, work < SNN_CONV_PARTS ? work : SNN_CONV_PARTS};
     if (work) {

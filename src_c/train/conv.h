@@ -12,6 +12,7 @@ struct snn_conv {
     const snn_isa *isa;
     const snn_kernel *kernel;
     int threads;
+    int dense; /* every weight is there: dense.h */
     snn_conv_shape shape;
     int64_t rows, nnz, out_height, out_width;
     snn_field forward;
@@ -24,8 +25,10 @@ struct snn_conv {
     float *bias, *zeros;                   /* (rows + 1), (channels + 1): kernels read one more */
     size_t scratch_floats;
     float *scratch; /* (threads, scratch_floats): a window, and rows that cannot be written in place */
-    size_t gradient_stride;  /* from one part to the next */
-    float *gradient, *dbias; /* (SNN_CONV_PARTS, gradient_stride), (SNN_CONV_PARTS, rows + 1) */
+    size_t gradient_stride;      /* from one part to the next */
+    float *gradient, *dbias;     /* (SNN_CONV_PARTS, gradient_stride), (SNN_CONV_PARTS, rows + 1); dense: sums
+                                    of items and of rows */
+    float *x_panels, *dy_panels; /* dense: a chunk of samples */
 };
 
 static inline snn_moved snn_conv_moved(const snn_conv *conv, snn_scatter scatter)

@@ -3,7 +3,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "base/threads.h"
-#include "train/conv.h"
+#include "train/dense.h"
 
 /* One of the two axes of a convolution. */
 typedef struct side {
@@ -75,6 +75,12 @@ static int add(entries *e, const snn_field *f, const snn_axis *down, const snn_a
     return 1;
 }
 
+static int pack(const snn_conv *c, snn_field *f, const entries *e, int32_t *position)
+{
+    return c->dense ? snn_dense_pack(f, e->count, e->rows, e->columns, e->numbers, position)
+                    : snn_field_pack(f, c->isa, e->count, e->rows, e->columns, e->numbers, position);
+}
+
 static int make_forward(snn_conv *c, const int64_t *indptr, const int32_t *indices, entries *e,
                         snn_axis *axes)
 {
@@ -90,6 +96,7 @@ static int make_forward(snn_conv *c, const int64_t *indptr, const int32_t *indic
     f->step_h = down.stride;
     f->step_w = across.stride;
     f->kernel = c->kernel;
+    f->dense = c->dense;
     forward_axis(&down, &axes[0]);
     forward_axis(&across, &axes[1]);
     if (!snn_field_place(f, &axes[0], &axes[1]) || snn_field_columns(f) > INT32_MAX)
@@ -99,7 +106,7 @@ static int make_forward(snn_conv *c, const int64_t *indptr, const int32_t *indic
         for (int64_t p = indptr[row]; p < indptr[row + 1]; p++)
             add(e, f, &axes[0], &axes[1], indices[p] % places, c->shape.kernel_w, row, indices[p] / places,
                 p);
-    return snn_field_pack(f, c->isa, e->count, e->rows, e->columns, e->numbers, c->forward_position);
+    return pack(c, f, e, c->forward_position);
 }
 
 /* The field of positions (h, w), (h + stride, w), ... of x; 1 where there is none, 0 when memory is out. */
@@ -127,6 +134,7 @@ static int make_phase(snn_conv *c, const int64_t *indptr, const int32_t *indices
     f->apart_w = across.stride;
     f->step_h = f->step_w = 1;
     f->kernel = c->kernel;
+    f->dense = c->dense;
     const int number = c->backward_count++; // from here on it is cleared with the others
     if (!snn_field_place(f, &axes[0], &axes[1]) || snn_field_columns(f) > INT32_MAX)
         return 0;
@@ -136,7 +144,7 @@ static int make_phase(snn_conv *c, const int64_t *indptr, const int32_t *indices
             if (add(e, f, &axes[0], &axes[1], indices[p] % places, c->shape.kernel_w, indices[p] / places,
                     row, p))
                 c->field_of[p] = number;
-    return snn_field_pack(f, c->isa, e->count, e->rows, e->columns, e->numbers, c->backward_position);
+    return pack(c, f, e, c->backward_position);
 }
 
 static int make_backward(snn_conv *c, const int64_t *indptr, const int32_t *indices, entries *e,
@@ -178,7 +186,7 @@ static int make_directions(snn_conv *c, const int64_t *indptr, const int32_t *in
     return made;
 }
 
-static int make_buffers(snn_conv *c)
+static int make_sparse_buffers(snn_conv *c)
 {
     const int64_t samples = c->kernel->samples;
     int64_t columns = snn_field_columns(&c->forward);
@@ -190,9 +198,14 @@ static int make_buffers(snn_conv *c)
     c->scratch = snn_alloc((size_t)c->threads * c->scratch_floats, sizeof *c->scratch);
     c->gradient = snn_alloc(SNN_CONV_PARTS * c->gradient_stride, sizeof *c->gradient);
     c->dbias = snn_alloc(SNN_CONV_PARTS * ((size_t)c->rows + 1), sizeof *c->dbias);
+    return c->scratch && c->gradient && c->dbias;
+}
+
+static int make_buffers(snn_conv *c)
+{
     c->bias = snn_alloc((size_t)c->rows + 1, sizeof *c->bias);
     c->zeros = snn_alloc((size_t)c->shape.channels + 1, sizeof *c->zeros);
-    return c->scratch && c->gradient && c->dbias && c->bias && c->zeros;
+    return c->bias && c->zeros && (c->dense ? snn_dense_prepare(c) : make_sparse_buffers(c));
 }
 
 enum { LARGEST = 1 << 20 }; /* as attributes of ops have it */
@@ -258,6 +271,8 @@ snn_status snn_conv_create(const char *isa_name, const snn_conv_shape *shape, in
         c->shape = *shape;
         c->rows = rows;
         c->nnz = indptr[rows];
+        c->dense =
+            c->nnz == rows * shape->channels * shape->kernel_h * shape->kernel_w && snn_dense_suits(shape);
         c->out_height = height;
         c->out_width = width;
         c->forward_position = snn_alloc((size_t)c->nnz, sizeof *c->forward_position);
@@ -283,7 +298,8 @@ void snn_conv_free(snn_conv *c)
     for (int i = 0; i < c->backward_count; i++)
         snn_field_clear(&c->backward[i]);
     void *all[] = {c->forward_position, c->backward_position, c->field_of, c->backward, c->tables,
-                   c->scratch,          c->gradient,          c->dbias,    c->bias,     c->zeros};
+                   c->scratch,          c->gradient,          c->dbias,    c->bias,     c->zeros,
+                   c->x_panels,         c->dy_panels};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         snn_free(all[i]);
     snn_free(c);

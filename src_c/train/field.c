@@ -43,6 +43,10 @@ int snn_field_place(snn_field *f, const snn_axis *down, const snn_axis *across)
     find_inside(f->across, f->step_w, f->least_w, across->offsets[across->count - 1], f->width, &f->low_w,
                 &f->high_w);
     const int64_t most = snn_largest_block(f->kernel), columns = f->run_places * f->channels;
+    if (f->dense) {
+        f->run_columns = columns;
+        return 1;
+    }
     f->run_blocks = (columns + most - 1) / most;
     f->run_columns = (columns + f->run_blocks - 1) / f->run_blocks * f->run_blocks;
     if (columns < SHORT_RUN && f->run_count > 1) {
@@ -133,6 +137,8 @@ void snn_field_clear(snn_field *f)
 {
     snn_free(f->runs);
     snn_free((void *)(uintptr_t)f->inside.blocks);
+    if (f->dense)
+        snn_free(f->weights);
     snn_packing_free(f->packing);
 }
 

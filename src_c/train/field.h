@@ -30,6 +30,7 @@ typedef struct snn_field {
     int64_t least_h, least_w; /* of all runs */
     int64_t low_h, high_h, low_w, high_w; /* targets from low to high whose windows are all inside */
     const snn_kernel *kernel;
+    int dense; /* every weight is there: panels (dense.h) in place of a packing, nothing gathered */
     snn_packing *packing;
     float *weights;
     snn_csr_tile inside; /* the packing's share, of blocks that are read in place */
