@@ -7,6 +7,10 @@
 #define SAMPLED 8      /* one short region of so many is timed finely */
 #define RUNS_FIRST 16  /* on fewer threads: costs about what was lost, should it have been a hiccup */
 #define RUNS_AGAIN 256 /* so that less than 1 % of the runs are tries that fail */
+#define REMEMBERED 32  /* regions, in the mean of their ratio to one thread */
+#define USELESS 0.85 /* of one thread: with so much in the mean, threads that fail are not tried again soon  \
+                      */
+#define HARMFUL 1.1  /* with so much they fail, even if no loss of theirs stands out */
 #define LONGEST_WHILE_NS 4000000000
 #define TOLERATED_NS                                                                                         \
     1000000 /* waking threads that sleep may take some 0.1 ms; slices are longer than this                   \
@@ -62,6 +66,7 @@ static int still_away(snn_crowd *crowd, int *timed)
         return 1;
     STORE(returned_ns, now);
     STORE(lost_ns, 0);
+    STORE(ratio, ONE); // what they were is long ago, but not forgotten
     STORE(fewer, 0);
     return 0;
 }
@@ -98,10 +103,17 @@ static void learn(snn_crowd *crowd, int64_t took_ns, int64_t one_thread_ns)
     STORE(learned, now < 1.0 ? 1 : now > 1e6 ? 1000000 : (int)now);
 }
 
+static void remember(snn_crowd *crowd, int64_t took_ns, int64_t one_thread_ns)
+{
+    const double ratio = (double)took_ns / (double)(one_thread_ns + 1), before = LOAD(ratio);
+    const double now = before + (ONE * (ratio < REMEMBERED ? ratio : REMEMBERED) - before) / REMEMBERED;
+    STORE(ratio, (int)now);
+}
+
 static void give_up_threads(snn_crowd *crowd, int threads, int wanted, int64_t lost_ns, int64_t now)
 {
     const int64_t before = LOAD(while_ns);
-    const int again = before && now - LOAD(returned_ns) < 4 * before;
+    const int again = before && (now - LOAD(returned_ns) < 4 * before || LOAD(ratio) > USELESS * ONE);
     int64_t span = again && lost_ns < 2 * before ? 2 * before : lost_ns;
     span = span > LONGEST_WHILE_NS ? LONGEST_WHILE_NS : span;
     STORE(while_ns, span);
@@ -123,11 +135,13 @@ void snn_crowd_leave(snn_crowd *crowd, const snn_crowd_visit *visit, int wanted)
     }
     if (visit->clock == COARSE && took > 0)
         took = took > 2 * tick_ns() ? took - tick_ns() : 0;
+    if (visit->threads == wanted && visit->clock == CLOCK_MONOTONIC)
+        remember(crowd, took, visit->one_thread_ns);
     // Half as much again as one thread is no loss: the expected time is that of data in the caches.
     const int64_t over = took - visit->one_thread_ns - visit->one_thread_ns / 2;
     const int64_t before = LOAD(lost_ns), lost = before + over > 0 ? before + over : 0;
     if (lost != before)
         STORE(lost_ns, lost);
-    if (lost > 3 * visit->one_thread_ns + TOLERATED_NS)
+    if (lost > 3 * visit->one_thread_ns + TOLERATED_NS || (lost && LOAD(ratio) > HARMFUL * ONE))
         give_up_threads(crowd, visit->threads, wanted, lost, now);
 }

@@ -7,12 +7,14 @@
 
 #include <time.h>
 
-static void wait_ms(int ms)
+static void wait_us(double us)
 {
-    const double end = snn_microseconds() + 1e3 * ms;
+    const double end = snn_microseconds() + us;
     while (snn_microseconds() < end)
         nanosleep(&(struct timespec){0, 200000}, NULL);
 }
+
+static void wait_ms(int ms) { wait_us(1e3 * ms); }
 
 /* A region that takes so long; the threads it was given. */
 static int region(snn_crowd *crowd, int wanted, double one_thread_us, int ms)
@@ -94,6 +96,23 @@ static void test_a_steady_loss_is_noticed(void)
     CHECK(regions < 50);
 }
 
+/* Threads that help a little twenty times and then fail cost more than they bring: they are soon left alone,
+ * though no failure comes soon after another. */
+static void test_the_share_of_failures_is_remembered(void)
+{
+    snn_crowd crowd = {0};
+    int tries = 0, failures = 0;
+    for (int i = 0; i < 300; i++) {
+        snn_crowd_visit visit = snn_crowd_enter(&crowd, 2, 2000.0);
+        snn_crowd_start(&visit);
+        const int fails = visit.threads > 1 && ++tries % 21 == 0;
+        failures += fails;
+        wait_us(fails ? 12000.0 : visit.threads > 1 ? 1600.0 : 2000.0);
+        snn_crowd_leave(&crowd, &visit, 2);
+    }
+    CHECK(failures <= 4);
+}
+
 static void test_a_plan_gives_the_same_bits(void)
 {
     enum { batch = 70, inputs = 2, outputs = 1 };
@@ -127,6 +146,7 @@ int main(void)
     test_short_regions_notice_too();
     test_many_threads_are_given_up_in_steps();
     test_a_steady_loss_is_noticed();
+    test_the_share_of_failures_is_remembered();
     test_a_plan_gives_the_same_bits();
     return check_report("test_crowd");
 }
