@@ -8,9 +8,8 @@
 #define RUNS_FIRST 16  /* on fewer threads: costs about what was lost, should it have been a hiccup */
 #define RUNS_AGAIN 256 /* so that less than 1 % of the runs are tries that fail */
 #define REMEMBERED 32  /* regions, in the mean of their ratio to one thread */
-#define USELESS 0.85 /* of one thread: with so much in the mean, threads that fail are not tried again soon  \
-                      */
-#define HARMFUL 1.1  /* with so much they fail, even if no loss of theirs stands out */
+#define USELESS 0.85   /* of one thread, in the mean: threads that fail are not tried again soon */
+#define HARMFUL 1.1    /* with so much they fail, even if no loss of theirs stands out */
 #define LONGEST_WHILE_NS 4000000000
 #define TOLERATED_NS                                                                                         \
     1000000 /* waking threads that sleep may take some 0.1 ms; slices are longer than this                   \
