@@ -4,12 +4,13 @@ import pytest
 
 pytest.importorskip("onnx", reason="onnx is not installed: pip install 'sparsenn-cpu[onnx]'")
 
-from onnx_nodes import check_node, name_of, node_cases
+from onnx_nodes import check_node, name_of, node_cases, onnx
 
 CASES = node_cases(
     *("Abs", "Exp", "Log", "Sqrt", "Reciprocal", "Neg", "Pow", "Add", "Sub", "Mul", "Div", "Min", "Max"),
     *("Sum", "Mean", "Relu", "LeakyRelu", "PRelu", "Elu", "Celu", "Selu", "Clip", "Sigmoid", "HardSigmoid"),
     *("Tanh", "HardSwish", "Softplus", "Softsign", "Mish", "Gelu"),
+    *(("Swish",) if onnx.defs.has("Swish") else ()),  # since opset 24
     expanded=True,
 )
 REFUSED = {

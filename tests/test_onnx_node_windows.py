@@ -15,7 +15,6 @@ CASES = node_cases(
 REFUSED = {
     "*pool_2d_uint8": "must hold floats",
     "*pool_3d_*": "must take .batch, channels, height, width. or .batch, channels, length.",
-    "averagepool_2d_dilations": "must have no dilation",
     **dict.fromkeys(("edge_pad", "reflect_pad", "wrap_pad"), "must hold floats"),
     "batchnorm_*_training_mode": "must be in inference mode",
     **dict.fromkeys(("flatten_axis[023]", "flatten_negative_axis[124]"), "must keep the batch"),

@@ -165,6 +165,8 @@ def max_pool(data: Data, window: Window, at: At, *, ceil: bool = False) -> Data:
 
 def avg_pool(data: Data, window: Window, at: At, *, counts: bool, ceil: bool = False) -> Data:
     check_images(data, at)
+    if window.dilation != (1, 1):
+        return _mean_apart(data, window, at, counts=counts, ceil=ceil)
     if ceil and (whole := _with_ceil(window, data.sizes[1:])) != window:
         if counts and any(window.padding):  # its padding counts, what lies behind that does not
             data = pad(data, window.padding, 0.0, at)
@@ -179,6 +181,23 @@ def avg_pool(data: Data, window: Window, at: At, *, counts: bool, ceil: bool = F
     except ArgumentError as error:
         raise at.bad(f"have a window that makes sense: {error}") from None
     return _moved(data, step, window, data.sizes[0], at)
+
+
+def _mean_apart(data: Data, window: Window, at: At, *, counts: bool, ceil: bool) -> Data:
+    """Of places that are not next to each other: a depthwise convolution adds them up."""
+    whole = _with_ceil(window, data.sizes[1:]) if ceil else window
+    channels, (top, left, bottom, right) = data.sizes[0], window.padding
+    dims = _moved(data, None, whole, channels, at).sizes
+    ones = np.pad(np.ones(data.sizes[1:]), ((top, bottom), (left, right)), constant_values=float(counts))
+    more = [own - part for own, part in zip(whole.padding[2:], window.padding[2:], strict=True)]
+    ones = np.pad(ones, [(0, behind) for behind in more])[None, :, :, None]
+    share = np.sum(whole.places(ones), axis=0).reshape(1, *dims[1:])
+    if not share.all():
+        raise at.bad(f"have a value in every window, got {window}")
+    alike = share.min() == share.max()
+    weight = np.full((channels, 1, *window.kernel), 1 / share.min() if alike else 1.0)
+    made = convolution(data, weight, None, whole, channels, at)
+    return made if alike else made.then(Scale(1 / share, np.zeros(1), at.name))
 
 
 def global_pool(data: Data, at: At, *, largest: bool = False) -> Data:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..layers import Abs, Exp, HardSwish, Log, Mish, ReLU, Sigmoid, Sqrt, Tanh
+from ..layers import Abs, Exp, HardSwish, Log, Mish, ReLU, Sigmoid, SiLU, Sqrt, Tanh
 from . import _functions, _powers
 from ._arithmetic import combined, scaled
 from ._data import Data
@@ -108,6 +108,14 @@ def power(node: Node) -> Data:
     return _powers.power(node.data(0), float(exponents.reshape(-1)[0]), node)
 
 
+def swish(node: Node) -> Data:
+    """x sigmoid(alpha x), which is SiLU(alpha x) / alpha."""
+    data, alpha = node.data(), node.attributes.get("alpha", 1.0)
+    if alpha in (0.0, 1.0):
+        return data.then(SiLU()) if alpha else scaled(data, 0.5, node)
+    return scaled(scaled(data, alpha, node).then(SiLU()), 1 / alpha, node)
+
+
 def activation(layer: object) -> Callable:
     return lambda node: node.data().then(layer)
 
@@ -126,6 +134,7 @@ POINTWISE_OPS: dict[str, Callable] = {
     **{name: activation(layer()) for name, layer in (("Relu", ReLU), ("Tanh", Tanh), ("Sigmoid", Sigmoid))},
     "HardSwish": activation(HardSwish()),
     "Mish": activation(Mish()),
+    "Swish": swish,
     "Erf": activation(Erf()),
     "LeakyRelu": leaky_relu,
     "PRelu": prelu,

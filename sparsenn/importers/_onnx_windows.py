@@ -128,8 +128,6 @@ def max_pool(node: Node, data: Data, lift: bool) -> Data:
 @_on_images
 def average_pool(node: Node, data: Data, lift: bool) -> Data:
     window = _window(node, data, node.attributes.get("kernel_shape", ()), lift)
-    if window.dilation != (1, 1):
-        raise node.fail("have no dilation")
     counts, ceil = (bool(node.attributes.get(name, 0)) for name in ("count_include_pad", "ceil_mode"))
     return _convolutions.avg_pool(data, window, node, counts=counts, ceil=ceil)
 

@@ -50,7 +50,7 @@ static inline __attribute__((always_inline)) void SNN_NAME(dense_column)(const i
                 const int lanes = SNN_NAME(dense_lanes)(share, row);
                 for (int n = 0; n < N; n++) {
                     float *to = y + n * row_stride + share->first_row + row;
-                    const vf out = vf_activate(vf_load(sums[p][n] + v * VF_LANES), e);
+                    const vf out = vf_activate(vf_sum_end(vf_load(sums[p][n] + v * VF_LANES)), e);
                     if (lanes == VF_LANES) vf_store(to, out);
                     else vf_store_part(to, out, lanes);
                 }

@@ -41,10 +41,14 @@ static inline int SNN_NAME(is_short)(int activation) {
 }
 #undef SNN_CASE
 
+/* A sum that is 0 is +0: products that are too small for a float may make it -0, and one more of padding +0. */
+static inline vf vf_sum_end(vf sum) { return vf_add(sum, vf_zero()); }
+
 /* The activation of the sums acc (R, V) of a panel: one branch for all of them, where a branch a vector costs up to
  * 4 % of a short row. */
 #define SNN_ACTIVATE_PANEL(acc, R, V, e)                                                             \
     do {                                                                                             \
+        SNN_UNROLL for (int r = 0; r < (R); r++) SNN_EACH(v, V) acc[r][v] = vf_sum_end(acc[r][v]);         \
         if ((e)->activation == SNN_OP_RELU) {                                                        \
             SNN_UNROLL for (int r = 0; r < (R); r++) SNN_EACH(v, V) acc[r][v] = vf_max(vf_zero(), acc[r][v]); \
         } else if ((e)->activation != SNN_OP_LINEAR) {                                               \

@@ -27,7 +27,7 @@ static inline vf SNN_NAME(lane_bias)(const snn_lanes *lanes, int64_t p, const fl
 }
 
 static inline void SNN_NAME(lane_store)(const snn_lanes *lanes, int64_t p, vf sum, float *y, const snn_epilogue *e) {
-    const vf out = vf_activate(sum, e);
+    const vf out = vf_activate(vf_sum_end(sum), e);
     float one[VF_LANES];
     vf_store(one, out);
     if (SNN_NAME(lanes_full)(lanes, p)) {

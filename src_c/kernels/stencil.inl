@@ -9,7 +9,7 @@ static inline void SNN_NAME(stencil_store)(const snn_stencil *s, const snn_epilo
     const int64_t at = row * s->stride + column;
     if (s->addend)
         sum = vf_add(sum, narrow ? vf_load_part(s->addend + at, (int)s->columns) : vf_load(s->addend + at));
-    sum = vf_activate_short(sum, e);
+    sum = vf_activate_short(vf_sum_end(sum), e);
     if (narrow && (s->rows - row) * s->columns < VF_LANES) vf_store_part(s->y + at, sum, (int)s->columns);
     else vf_store(s->y + at, sum);
 }

@@ -60,6 +60,14 @@ static void convolve(const snn_plan *plan, const snn_step *step, const snn_frame
         plan->isa->scaled_add(1.0f, c.addend, y, step->outputs);
 }
 
+/* The sums of a step and their activation; those that are 0 are +0, as everywhere (epilogue.inl). */
+static void end_sums(const snn_isa *isa, float *y, int64_t count, const snn_epilogue *epilogue)
+{
+    for (int64_t i = 0; i < count; i++)
+        y[i] += 0.0f;
+    isa->activate(y, y, count, epilogue);
+}
+
 static void run_step(const snn_plan *plan, const snn_step *step, const snn_frame *frame)
 {
     const snn_isa *isa = plan->isa;
@@ -73,14 +81,14 @@ static void run_step(const snn_plan *plan, const snn_step *step, const snn_frame
             convolve(plan, step, frame, y);
         else
             multiply(plan, step, snn_frame_operand(frame, &step->operands[0]), y);
-        isa->activate(y, y, step->outputs, &step->epilogue);
+        end_sums(isa, y, step->outputs, &step->epilogue);
         return;
     }
     const snn_choice *choice = snn_single_choice(step);
     const float *x = snn_frame_operand(frame, &step->operands[0]);
     for (int share = 0; share < choice->packing->share_count; share++)
         isa->exact(choice->kernel, snn_share(choice->packing, share), x, y, step->epilogue.bias, isa->lanes);
-    isa->activate(y, y, step->outputs * isa->lanes, &step->epilogue);
+    end_sums(isa, y, step->outputs * isa->lanes, &step->epilogue);
 }
 
 /* count samples, at most the lanes of the bucket, through all steps; lanes without one repeat the first. */

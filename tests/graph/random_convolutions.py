@@ -56,8 +56,6 @@ class RandomCase:
         self.kernel = rng.integers(1, most, n)
         self.stride = rng.integers(1, 5, n) if rng.random() < 0.5 else np.ones(n, int)
         self.dilation = rng.integers(1, 4, n) if rng.random() < 0.3 else np.ones(n, int)
-        if self.op == "AveragePool":
-            self.dilation = np.ones(n, int)
         self.sizes = tuple(int(size) for size in rng.integers(1, 60 if n == 1 else 14, n))
         kind = rng.integers(3)
         self.before = rng.integers(0, most, n) if kind else np.zeros(n, int)
@@ -128,10 +126,9 @@ class RandomCase:
         given = {
             "kernel_shape": self.kernel.tolist(),
             "strides": self.stride.tolist(),
+            "dilations": self.dilation.tolist(),
             "pads": [*self.before.tolist(), *self.behind.tolist()],
         }
-        if self.op != "AveragePool":
-            given["dilations"] = self.dilation.tolist()
         if self.op == "ConvTranspose":
             given["output_padding"] = self.more.tolist()
         if self.pool:
@@ -238,6 +235,8 @@ def torch_module(case: RandomCase):
     n, parts = case.dimensions, []
     window = {"kernel_size": tuple(case.kernel.tolist()), "stride": tuple(case.stride.tolist())}
     padding, even = case.before.tolist(), (case.before == case.behind).all()
+    if case.op == "AveragePool" and (case.dilation > 1).any():
+        return None
     if not even:
         if case.op == "ConvTranspose" or (case.pool and (case.ceil or not case.counted)):
             return None

@@ -98,7 +98,8 @@ def test_convolutions(convolution):
     exact, bound = case.exact()
     assert_plans(model, x, exact, bound, convolution)
     ours, _ = reference_with_bound(model, x)
-    np.testing.assert_allclose(ours, exact, rtol=1e-10, atol=1e-11)
+    rounded = case.op == "AveragePool" and (case.dilation > 1).any()  # a convolution by 1 / count in float32
+    assert_within(ours, exact, bound if rounded else 1e-10 * abs(exact) + 1e-11)
     if HAS_RUNTIME:
         assert_within(run_onnx(case.proto(), {"x": x})["y"], exact, bound)
 
