@@ -15,7 +15,7 @@ import numpy as np
 from .errors import ArgumentError, UnsupportedError
 from .graph.build import build
 from .graph.node import Node
-from .graph.value import Input, Value
+from .graph.value import Dims, Input, Value
 from .graph.walk import walk
 from .layers import LAYER_TYPES, BatchNorm, Layer, Linear, Matrix
 from .reference import reference
@@ -104,10 +104,19 @@ class Model:
         """The same graph with replace(layer) for each layer, called once for one at several nodes."""
         by_id = {id(layer): layer for layer in self.layers}
         new = {key: replace(layer) for key, layer in by_id.items()}
-        start = {value: Input(value.dims[1:], name=value.name) for value in self.input_values}
-        made = walk(
-            self, start, lambda node, operands: new[id(node.layer)](*operands), constant=lambda same: same
-        )
+        return self.with_dims([value.dims for value in self.input_values], lambda node: new[id(node.layer)])
+
+    def with_dims(
+        self, dims: Sequence[Dims], layer_of: Callable[[Node], Layer] = lambda node: node.layer
+    ) -> Model:
+        """The same graph on inputs of dims, the batch first. ArgumentError where layers do not fit.
+
+        layer_of  the layer to put at a node
+        """
+        start = {
+            value: Input(own[1:], name=value.name) for value, own in zip(self.input_values, dims, strict=True)
+        }
+        made = walk(self, start, lambda node, values: layer_of(node)(*values), constant=lambda same: same)
         return Model(
             inputs=list(start.values()), outputs={value.name: made[value] for value in self.output_values}
         )

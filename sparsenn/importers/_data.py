@@ -27,6 +27,10 @@ class LearnedSizeError(Exception):
         self.wire, self.size = wire, size
 
 
+class UnknownSizeError(UnsupportedError):
+    """What an op makes depends on a size that is not known."""
+
+
 class At:
     """A place in the source, for messages.
 
@@ -46,8 +50,9 @@ class At:
     def bad(self, wanted: str) -> SparsennError:
         return self.wrong(f"{self.label} must {wanted}")
 
-    def unknown(self, data: Data) -> UnsupportedError:
-        return self.fail(f"know the sizes of its input, got {data}{self.hint and ': ' + self.hint}")
+    def unknown(self, data: Data) -> UnknownSizeError:
+        hint = self.hint and ": " + self.hint
+        return UnknownSizeError(f"{self.label} must know the sizes of its input, got {data}{hint}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -54,6 +54,15 @@ class Graph:
                 raise UnsupportedError("the graph must compute the same for any number of samples")
         return inputs, outputs
 
+    def size_names(self) -> dict[tuple[str, int], str]:
+        """The names of sizes in the file, by input and axis: those of one name are the same."""
+        sizes = (
+            ((value.name, axis), dim.dim_param)
+            for value in self.inputs
+            for axis, dim in enumerate(value.type.tensor_type.shape.dim)
+        )
+        return {place: name for place, name in sizes if name.strip("?")}
+
     def hint(self) -> str:
         """What to give for the sizes that are not known."""
         return hint(self.inputs, self.dims)

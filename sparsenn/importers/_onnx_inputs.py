@@ -11,6 +11,7 @@ from ..checks import check_integer
 from ..errors import ArgumentError, FormatError, UnsupportedError
 from ._data import LARGEST, BatchAxisError
 from ._onnx_file import cut
+from ._open_sizes import open_shapes
 
 _types = onnx.TensorProto
 FLOATS = (_types.FLOAT, _types.DOUBLE, _types.FLOAT16, _types.BFLOAT16)
@@ -117,10 +118,7 @@ def split_batch(value: onnx.ValueInfoProto, dims: Dims, axis: int) -> tuple[int 
 
 def hint(inputs: list, dims: dict[str, Dims]) -> str:
     """What to give where sizes are not known; nothing where all are."""
-    open_shapes = [
-        f"{value.name!r}: {_shown(dims[value.name])}" for value in inputs if None in dims[value.name][1:]
-    ]
-    return f"give input_shapes={{{', '.join(open_shapes)}}} with numbers for ?" if open_shapes else ""
+    return open_shapes({value.name: dims[value.name] for value in inputs})
 
 
 def _shown(dims: Dims) -> str:

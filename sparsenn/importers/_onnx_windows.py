@@ -77,8 +77,10 @@ def conv(node: Node, data: Data, lift: bool) -> Data:
 def conv_transpose(node: Node, data: Data, lift: bool) -> Data:
     """Pads as they are given, or as the shape of the result or auto_pad asks."""
     weight, bias = node.constant(1), node.constant(2, optional=True)
-    if weight.ndim != 4 - lift or data.rank != 4 or None in data.sizes:
-        raise node.fail(f"take images of known sizes and a weight for them, got {data} and {weight.shape}")
+    if weight.ndim != 4 - lift or data.rank != 4:
+        raise node.fail(f"take images and a weight for them, got {data} and {weight.shape}")
+    if None in data.sizes:
+        raise node.unknown(data)
 
     def both(name: str, default: int) -> tuple[int, ...]:
         numbers = node.attributes.get(name, (default,) * (2 - lift))

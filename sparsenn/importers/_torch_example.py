@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ..checks import check_integer
 from ..errors import ArgumentError, UnsupportedError
 from ._wires import Sizes
 
@@ -57,9 +58,37 @@ def inputs_of(module: torch.nn.Module, example) -> Inputs:
     return _checked(Inputs(dict(zip(names, sizes, strict=True)), {}))
 
 
-def _checked(inputs: Inputs) -> Inputs:
+def inputs_of_shapes(module: torch.nn.Module, shapes: Mapping) -> Inputs:
+    """Of shapes (batch, ...) by the names of forward's parameters; a size of None stays open."""
+    if not isinstance(shapes, Mapping):
+        raise TypeError(
+            f"input_shapes must be a dict of name to shape such as {{'x': (None, 3, None, None)}}, "
+            f"got {type(shapes).__name__}"
+        )
+    sizes = {}
+    for name, shape in shapes.items():
+        label = f"input_shapes[{name!r}]"
+        if isinstance(shape, str) or not isinstance(shape, Sequence):
+            raise TypeError(f"{label} must be a shape, got {type(shape).__name__}")
+        if len(shape) < 2:
+            raise ArgumentError(f"{label} must have shape (batch, ...), got {tuple(shape)}")
+        sizes[name] = tuple(
+            None if size is None else check_integer(f"{label}[{axis}]", size, minimum=1)
+            for axis, size in enumerate(shape)
+        )[1:]
+    parameters = inspect.signature(module.forward).parameters
+    free = any(p.kind == inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+    for name in sizes:
+        if name not in parameters and not free:
+            raise ArgumentError(
+                f"input_shapes must name inputs of forward, {', '.join(parameters)}, got {name!r}"
+            )
+    return _checked(Inputs({}, sizes), "input_shapes")
+
+
+def _checked(inputs: Inputs, argument: str = "example") -> Inputs:
     if not inputs.sizes:
-        raise ArgumentError("example must hold at least one input, got none")
+        raise ArgumentError(f"{argument} must hold at least one input, got none")
     return inputs
 
 

@@ -3,46 +3,71 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from torch import nn
 
 from ..errors import UnsupportedError
+from ..graph.value import Dims
 from ..model import Model
 from ..torch_modules import hooks
 from ..torch_modules.state import unchanged
 from ..torch_modules.tensor import to_array
 from ._agreement import EPS, agrees, disagreement, samples
 from ._emit import emit
-from ._torch_example import Inputs, inputs_of
+from ._open_sizes import with_open_sizes
+from ._torch_example import Inputs, inputs_of, inputs_of_shapes
 from ._torch_graph import HINT, Graph
 from ._torch_trace import ROOT, Tracer, kind_of
 from ._wires import Sizes, in_order
 
 
-def read_module(module: nn.Module, example=None, *, keep_batch_norm: bool = False) -> Model:
+def read_module(
+    module: nn.Module, example=None, *, shapes: Mapping | None = None, keep_batch_norm: bool = False
+) -> Model:
     """The Model of module in evaluation mode, which is left as it was.
 
+    shapes  (batch, ...) by name, instead of an example; a size of None stays open
     UnsupportedError for what is not known, and where module gives other outputs.
     """
     _check_readable(module)
     with unchanged(module):
         hooks.check(module, ROOT)
-        inputs = inputs_of(module, example)
+        inputs = inputs_of(module, example) if shapes is None else inputs_of_shapes(module, shapes)
         tracer = Tracer()
         recorded = tracer.graph_of(module, list(inputs.positional), list(inputs.keyword))
-        graph = Graph(tracer, recorded, inputs.sizes)
-        starts, outputs = graph.wires()
-        needed = set(in_order(wire for _, wire in outputs))
-        for name, wire in starts:
-            if wire in needed and None in wire.sizes:
-                raise UnsupportedError(f"module must know the features of its input {name!r}: {HINT}")
-        model = emit(starts, outputs, hint=HINT, keep_batch_norm=keep_batch_norm)
-        used = [name for name, wire in starts if wire in needed]
-        if not _agrees(module, model, inputs, sizes=graph.sizes, used=used):
+
+        used: list[str] = []
+
+        def build(dims: Mapping[str, Dims]) -> Model:
+            graph = Graph(tracer, recorded, {name: given[1:] for name, given in dims.items()})
+            model, used[:] = _emitted(graph, keep_batch_norm=keep_batch_norm)
+            sizes.update(graph.sizes)
+            return model
+
+        sizes = dict(inputs.sizes)
+        dims = {name: (None, *given) for name, given in sizes.items()}
+        if shapes is None or not any(None in given for given in sizes.values()):
+            model = build(dims)
+        else:
+            model, made_for = with_open_sizes(build, dims)
+            sizes.update((name, given[1:]) for name, given in made_for.items())
+        if not _agrees(module, model, inputs, sizes=sizes, used=used):
             raise disagreement(f"{ROOT} ({kind_of(module)})")
     return model
+
+
+def _emitted(graph: Graph, *, keep_batch_norm: bool) -> tuple[Model, list[str]]:
+    """The Model, and the names of the inputs that it has."""
+    starts, outputs = graph.wires()
+    needed = set(in_order(wire for _, wire in outputs))
+    for name, wire in starts:
+        if wire in needed and None in wire.sizes:
+            raise UnsupportedError(f"module must know the features of its input {name!r}: {HINT}")
+    model = emit(starts, outputs, hint=HINT, keep_batch_norm=keep_batch_norm)
+    return model, [name for name, wire in starts if wire in needed]
 
 
 def _agrees(

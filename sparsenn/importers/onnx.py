@@ -22,7 +22,7 @@ def from_onnx(
     model         a path, the bytes of a file, or an onnx.ModelProto
     output        the name of the output to import, or several. None: every output of floats
     input_shapes  shapes (batch, ...) of inputs by name, None for a size that is not fixed; needed only where
-                  the file leaves sizes open that the import must know: errors say which
+                  the file leaves sizes open on which layers depend: errors say which. Others stay open
     keep_batch_norm  False: BatchNormalization is folded into the layers beside it; True: it becomes a
                   BatchNorm layer, to train on, which plans fold
 
@@ -44,9 +44,11 @@ def from_onnx(
     ONNX file, or an inconsistent one. External data is read only from regular files in the model's folder.
     """
     onnx = require("onnx", extra="onnx", caller="from_onnx")
+    from ._data import UnknownSizeError
     from ._emit import emit
     from ._onnx_file import read_model
     from ._onnx_graph import Graph
+    from ._open_sizes import with_open_sizes
 
     if not isinstance(model, (str, bytes, bytearray, memoryview, os.PathLike, onnx.ModelProto)):
         raise TypeError(f"model must be a path, bytes or an onnx.ModelProto, got {type(model).__name__}")
@@ -58,4 +60,16 @@ def from_onnx(
         raise TypeError(f"output must be a name, a list of names or None, got {output!r:.80}")
     proto, folder = read_model(model)
     graph = Graph(proto, folder, output=names, input_shapes=input_shapes)
-    return emit(*graph.wires(), hint=graph.hint(), keep_batch_norm=keep)
+    hint = graph.hint()
+
+    def build(dims: dict) -> Model:
+        graph.dims = dict(dims)
+        return emit(*graph.wires(), hint=hint, keep_batch_norm=keep)
+
+    try:
+        return build(graph.dims)
+    except UnknownSizeError as error:
+        dims, problem = graph.dims, error
+    if not any(None in sizes[1:] for sizes in dims.values()):
+        raise problem
+    return with_open_sizes(build, dims, graph.size_names())[0]

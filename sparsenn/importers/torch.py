@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..checks import check_flag
 from ..model import Model
@@ -11,7 +11,12 @@ from ._named import from_tensors
 
 
 def from_torch(
-    module, example=None, *, layers: Iterable | None = None, keep_batch_norm: bool = False
+    module,
+    example=None,
+    *,
+    input_shapes: Mapping[str, Sequence[int | None]] | None = None,
+    layers: Iterable | None = None,
+    keep_batch_norm: bool = False,
 ) -> Model:
     """The network of a torch module, as it works in evaluation mode.
 
@@ -19,6 +24,8 @@ def from_torch(
     example  an input (batch, ...), a sequence of inputs, or a dict of them by the names of forward's
              parameters: tensors or arrays of floats; their shapes count. Needed where the weights do not tell
              the shapes; without it, an input is (batch, features)
+    input_shapes   instead of an example: shapes (batch, ...) by the names of forward's parameters; a size of
+             None stays open, and plans take any that fits: {"x": (None, 3, None, None)}
     layers   for a state_dict, which says nothing of the order: see from_safetensors
     keep_batch_norm  False: BatchNorm is folded into the layers beside it; True: it becomes a BatchNorm
              layer, to train on, which plans fold. Of modules alone
@@ -43,9 +50,13 @@ def from_torch(
             raise TypeError("layers must be given with a state_dict alone: a module knows its own order")
         from ._torch_read import read_module  # it imports torch
 
-        return read_module(module, example, keep_batch_norm=keep)
+        if example is not None and input_shapes is not None:
+            raise TypeError("example or input_shapes must be given, got both")
+        return read_module(module, example, shapes=input_shapes, keep_batch_norm=keep)
     if not isinstance(module, Mapping):
         raise TypeError(f"module must be a torch.nn.Module or a state_dict, got {type(module).__name__}")
+    if input_shapes is not None:
+        raise TypeError("input_shapes must be given with a module alone: a state_dict is a list of layers")
     if example is not None:
         raise TypeError("example must be given with a module alone: a state_dict is a list of layers")
     if keep:

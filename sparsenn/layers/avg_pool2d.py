@@ -10,6 +10,7 @@ from ..errors import ArgumentError
 from ..graph.value import Dims
 from .layer import EPS, TINY
 from .pool import Pool
+from .reduce_mean import ReduceMean
 from .window import INTEGERS, Window
 
 
@@ -25,6 +26,7 @@ class AvgPool2d(Pool):
     window: Window = field()
     count_include_pad: bool = True
 
+    over_all = ReduceMean((2, 3))
     op, integers = "avg_pool2d", (*INTEGERS[:8], "count_include_pad")
 
     def __init__(self, kernel_size, stride=None, padding=0, count_include_pad=True):

@@ -27,6 +27,10 @@ class Expand(Move):
         if not dims or any(dim < 1 and dim != -1 for dim in dims):
             raise ArgumentError(f"dims of Expand must be at least 1, or -1, got {dims}")
 
+    def open_forms(self, dims: Dims) -> tuple[Expand, ...]:
+        kept = (-1 if new in (-1, own) else new for new, own in zip(self.dims, dims[1:], strict=True))
+        return self, Expand(tuple(kept))
+
     def infer(self, dims: Dims) -> Dims:
         fits = len(self.dims) == len(dims) - 1
         if not fits or any(

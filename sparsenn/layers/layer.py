@@ -38,6 +38,13 @@ class Layer(ABC):
         """The layer with what depends on the operands' dims made plain, as a negative axis."""
         return self
 
+    def open_forms(self, *dims: Dims) -> tuple[Layer, ...]:
+        """Layers that do the same to operands of those dims, and may do so to others: itself is the first.
+
+        What stands for a size of an operand does so by itself in one of them, as -1 or a scale.
+        """
+        return (self,)
+
     @abstractmethod
     def infer(self, *dims: Dims) -> Dims:
         """The dims of its value, of those of its operands. ArgumentError where they do not fit."""

@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import ArgumentError
 from ..graph.value import Dims
 from .pool import Pool
+from .reduce_max import ReduceMax
 from .window import INTEGERS, Window
 
 
@@ -24,6 +25,7 @@ class MaxPool2d(Pool):
 
     window: Window = field()
 
+    over_all = ReduceMax((2, 3))
     op, integers = "max_pool2d", INTEGERS
 
     def __init__(self, kernel_size, stride=None, padding=0, dilation=1):

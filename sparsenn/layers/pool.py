@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from ..graph.coupling import Coupling, along_first, spread
 from ..graph.node import Node
+from ..graph.value import Dims
 from .layer import Layer
 from .window import Window
 
@@ -14,6 +17,11 @@ class Pool(Layer):
     """A channel of its value is made of that channel of its operand alone."""
 
     window: Window
+    over_all: ClassVar[Layer]  # of an image of any size
+
+    def open_forms(self, dims: Dims) -> tuple[Layer, ...]:
+        whole = self.window.kernel == tuple(dims[2:]) and not any(self.window.padding)
+        return (self, self.over_all) if whole else (self,)
 
     @property
     def keeps_constants(self) -> bool:

@@ -12,6 +12,7 @@ from ..graph.coupling import Coupling, shape_of, slim
 from ..graph.dims import check_whole, features_of
 from ..graph.node import Node
 from ..graph.value import Dims
+from .expand import Expand
 from .layer import Layer
 from .move import Move
 
@@ -33,6 +34,12 @@ class Reshape(Move):
     def resolve(self, dims: Dims) -> Reshape:
         features = features_of(dims)
         return self if features is None else Reshape(self._filled(features, dims))
+
+    def open_forms(self, dims: Dims) -> tuple[Layer, ...]:
+        """With -1 for any one dim; all of them as they are is an Expand."""
+        free = [(*self.dims[:i], -1, *self.dims[i + 1 :]) for i in range(len(self.dims))]
+        same = (Expand((-1,) * len(self.dims)),) if self.dims == dims[1:] else ()
+        return self, *(Reshape(made) for made in free), *same
 
     def infer(self, dims: Dims) -> Dims:
         if features_of(dims) is None and -1 not in self.dims:

@@ -86,6 +86,15 @@ class Resize(Layer):
     def resolve(self, dims: Dims) -> Resize:
         return replace(self, axis=check_axis("Resize", self.axis, dims))
 
+    def open_forms(self, dims: Dims) -> tuple[Resize, ...]:
+        """By a size or a scale, where each is exactly what the other says."""
+        count = dims[self.axis]
+        made, scale = self.made(count), float(np.float32(self.made(count)) / np.float32(count))
+        forms = (replace(self, size=made, scale=None), replace(self, size=None, scale=scale))
+        if None in (self.size, self.scale) and self.scale in (None, scale) and forms[1].made(count) == made:
+            return self, *forms
+        return (self,)
+
     def made(self, count: int) -> int:
         """Places of the result."""
         return self.size or int(np.floor(np.float32(count) * np.float32(self.scale)))

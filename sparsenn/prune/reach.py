@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 
 import numpy as np
 
+from ..errors import ArgumentError, UnsupportedError
+from ..graph.value import Value
 from ..graph.walk import walk
 from ..layers import Linear
 from ..model import Model
 
 _NAMED = 8  # outputs in a message
+_TRIED = (32, 64, 1, 128, 256, 512, 1024, 4096, 16384)  # sizes
 
 
 def warn_of_cuts(before: Model, after: Model, *, stacklevel: int) -> None:
@@ -44,19 +48,43 @@ def _name(lost: np.ndarray, output: str | None) -> str:
 def reached_outputs(model: Model) -> dict[str, np.ndarray]:
     """For each output a mask (values,) of those to which weights other than zero lead from some input.
 
-    A dim that is known only when it runs counts as 1.
+    A dim that is known only when it runs counts as 1, whatever place along it is reached. Of a model
+    that takes none of the sizes that are tried all are.
     """
-    start = {
-        value: np.ones([1 if dim is None else dim for dim in value.dims[1:]] + [1], bool)
-        for value in model.input_values
-    }
+    fixed = _of_some_size(model)
+    if fixed is None:
+        return {value.name: np.ones(_size(value), bool) for value in model.output_values}
+    start = {value: np.ones((*value.dims[1:], 1), bool) for value in fixed.input_values}
     carried = walk(
-        model,
+        fixed,
         start,
         lambda node, masks: node.layer.depends(*masks),
         constant=lambda constant: np.zeros_like(constant.column(bool)),
     )
-    return {value.name: carried[value].reshape(-1) for value in model.output_values}
+    masks = {value.name: carried[value] for value in fixed.output_values}
+    for value in model.output_values:
+        free = tuple(axis for axis, dim in enumerate(value.dims[1:]) if dim is None)
+        masks[value.name] = masks[value.name].any(axis=free).reshape(-1)
+    return masks
+
+
+def _of_some_size(model: Model) -> Model | None:
+    """The model with numbers for dims that are known only when it runs; itself where there are none."""
+    if not any(None in value.dims[1:] for value in model.input_values):
+        return model
+    for size in _TRIED:
+        dims = (
+            (None, *(size if dim is None else dim for dim in value.dims[1:])) for value in model.input_values
+        )
+        try:
+            return model.with_dims(list(dims))
+        except (ArgumentError, UnsupportedError):
+            continue
+    return None
+
+
+def _size(value: Value) -> int:
+    return math.prod(1 if dim is None else dim for dim in value.dims[1:])
 
 
 def _values(layer: Linear) -> np.ndarray:
