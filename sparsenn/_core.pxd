@@ -275,6 +275,15 @@ cdef extern from "sparsenn.h" nogil:
     ctypedef struct snn_conv:
         pass
 
+    ctypedef enum snn_pool:
+        SNN_POOL_MAX
+        SNN_POOL_MEAN
+        SNN_POOL_MEAN_INSIDE
+
+    snn_status snn_pool_forward_tiles(const char *isa, snn_pool pool, const snn_conv_shape *shape,
+                                      int threads, snn_tiles x, snn_tiles y)
+    snn_status snn_pool_backward_tiles(const char *isa, snn_pool pool, const snn_conv_shape *shape,
+                                       int threads, snn_tiles x, snn_tiles y, snn_tiles dy, snn_tiles dx)
     snn_status snn_conv_create(const char *isa, const snn_conv_shape *shape, int64_t rows,
                                const int64_t *indptr, const int32_t *indices, int threads, snn_conv **conv)
     void snn_conv_free(snn_conv *conv)

@@ -103,6 +103,7 @@ check_tsan() {
     $run_threads "$folder/test_perturbed_train"
     $run_threads "$folder/test_train_conv"
     $run_threads "$folder/test_train_channels"
+    $run_threads "$folder/test_train_pool"
     for model in $chains; do $run_threads "$folder/threads" "$model"; done
     say "ThreadSanitizer: clean"
 }

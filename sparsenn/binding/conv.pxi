@@ -1,4 +1,58 @@
-# A CSR pattern for training, as a convolution.
+# A CSR pattern for training, as a convolution; pools on the same tiles.
+
+cdef snn_conv_shape shape_of(dims, dict window) except *:
+    """dims (channels, height, width); window: the fields of that name."""
+    cdef snn_conv_shape given
+    given.channels, given.height, given.width = dims
+    given.kernel_h, given.kernel_w = window["kernel_h"], window["kernel_w"]
+    given.stride_h, given.stride_w = window["stride_h"], window["stride_w"]
+    given.pad_top, given.pad_left = window["pad_top"], window["pad_left"]
+    given.pad_bottom, given.pad_right = window["pad_bottom"], window["pad_right"]
+    given.dilation_h, given.dilation_w = window["dilation_h"], window["dilation_w"]
+    return given
+
+
+POOLS = {"max": SNN_POOL_MAX, "mean": SNN_POOL_MEAN, "mean_inside": SNN_POOL_MEAN_INSIDE}
+
+
+cdef int expect_whole(bytes isa, float[:, :, ::1] tiles) except -1:
+    """Raises unless the tiles are those of a kernel set."""
+    expect("samples of tiles", tiles.shape[2], snn_tile_samples_for(name_or_null(isa)))
+    return 0
+
+
+def pool_forward(str pool not None, dims, dict window not None, float[:, :, ::1] x not None,
+                 float[:, :, ::1] y not None, int threads=0, bytes isa=None):
+    """y = the largest value, or the mean, of each window of x; pool is one of POOLS."""
+    cdef snn_conv_shape shape = shape_of(dims, window)
+    cdef snn_tiles source = tiles_of(x), result = tiles_of(y)
+    cdef snn_pool kind = POOLS[pool]
+    cdef const char *isa_name = name_or_null(isa)
+    cdef snn_status status
+    expect_whole(isa, x)
+    expect_whole(isa, y)
+    with nogil:
+        status = snn_pool_forward_tiles(isa_name, kind, &shape, threads, source, result)
+    check(status)
+
+
+def pool_backward(str pool not None, dims, dict window not None, float[:, :, ::1] x not None,
+                  float[:, :, ::1] y not None, float[:, :, ::1] dy not None, float[:, :, ::1] dx not None,
+                  int threads=0, bytes isa=None):
+    """dx from dy, with x and y as they were forward."""
+    cdef snn_conv_shape shape = shape_of(dims, window)
+    cdef snn_tiles source = tiles_of(x), made = tiles_of(y), slope = tiles_of(dy), back = tiles_of(dx)
+    cdef snn_pool kind = POOLS[pool]
+    cdef const char *isa_name = name_or_null(isa)
+    cdef snn_status status
+    expect_whole(isa, x)
+    expect_whole(isa, y)
+    expect_whole(isa, dy)
+    expect_whole(isa, dx)
+    with nogil:
+        status = snn_pool_backward_tiles(isa_name, kind, &shape, threads, source, made, slope, back)
+    check(status)
+
 
 cdef class Convolution:
     """A CSR weight as a convolution packed for the three products of a training step, as Sparse is.
@@ -18,15 +72,9 @@ cdef class Convolution:
                  and dilation_w
         """
         cdef int64_t rows = shape[0], cols = shape[1]
-        cdef snn_conv_shape given
+        cdef snn_conv_shape given = shape_of(dims, window)
         cdef snn_conv *handle = NULL
         cdef snn_status status
-        given.channels, given.height, given.width = dims
-        given.kernel_h, given.kernel_w = window["kernel_h"], window["kernel_w"]
-        given.stride_h, given.stride_w = window["stride_h"], window["stride_w"]
-        given.pad_top, given.pad_left = window["pad_top"], window["pad_left"]
-        given.pad_bottom, given.pad_right = window["pad_bottom"], window["pad_right"]
-        given.dilation_h, given.dilation_w = window["dilation_h"], window["dilation_w"]
         csr_check(rows, cols, indptr, indices)
         expect("weight columns", cols, given.channels * given.kernel_h * given.kernel_w)
         cdef const int64_t *row_starts = &indptr[0]

@@ -14,11 +14,11 @@ from .. import _core
 from ..errors import ArgumentError, UnsupportedError
 from ..graph.node import Node
 from ..graph.value import Value
-from ..layers import Activation, Add, BatchNorm, Conv2d, Linear, Softmax
+from ..layers import Activation, Add, AvgPool2d, BatchNorm, Conv2d, Linear, MaxPool2d, Softmax
 from ..model import Model
 from .norm import NormStep, Pass
 from .places import Place
-from .steps import ActivationStep, AddStep, BlasStep, KernelStep, LayerStep, LinearStep
+from .steps import ActivationStep, AddStep, BlasStep, KernelStep, LayerStep, LinearStep, PoolStep
 from .tiles import Layout
 
 _SMALL = 2**20  # weights of a dense layer that goes through the sparse kernels beside sparse layers
@@ -218,6 +218,8 @@ class _Maker:
         layer = node.layer
         if isinstance(layer, Activation) and (len(result.dims) == 1 or not layer.mixes_features):
             return ActivationStep(layer, self.places[node.inputs[0]], result, self.layout)
+        if isinstance(layer, (MaxPool2d, AvgPool2d)) and self.layout.samples:
+            return PoolStep(layer, self.places[node.inputs[0]], result, self.layout)
         operands = [
             self.places[operand] if isinstance(operand, Value) else operand.column(np.float32)
             for operand in node.inputs

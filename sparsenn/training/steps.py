@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import _core
-from ..layers import Activation, Layer, Linear, Matrix
+from ..layers import Activation, AvgPool2d, Layer, Linear, Matrix, MaxPool2d
 from .operators import dense_gradient, make_operator
 from .parameters import Parameter
 from .places import Place
@@ -197,6 +197,27 @@ class AddStep(_PlainStep):
         for place in self.operands:
             if place.wanted:
                 place.add(result.slope, lent=True)
+
+
+class PoolStep(_PlainStep):
+    """The largest value or the mean of each window, by the core."""
+
+    def __init__(self, layer: MaxPool2d | AvgPool2d, source: Place, result: Place, layout: Layout):
+        self.layer, self.source, self.result = layer, source, result
+        mean = "mean" if getattr(layer, "count_include_pad", True) else "mean_inside"
+        self._given = "max" if isinstance(layer, MaxPool2d) else mean, source.dims, layer.window.numbers
+        self._options = {"threads": layout.threads, "isa": layout.isa}
+
+    def forward(self) -> None:
+        x = self.source.value
+        _core.pool_forward(*self._given, x, self.result.new_value(len(x), x.shape[2]), **self._options)
+
+    def backward(self) -> None:
+        source, result = self.source, self.result
+        if source.wanted:
+            dx = source.begin()
+            _core.pool_backward(*self._given, source.value, result.value, result.slope, dx, **self._options)
+            source.add(dx)
 
 
 class LayerStep(_PlainStep):

@@ -123,6 +123,19 @@ SNN_API snn_status snn_conv_backward_input_tiles(snn_conv *conv, snn_tiles dy, s
 SNN_API snn_status snn_conv_backward_weight_tiles(snn_conv *conv, snn_tiles dy, snn_tiles x, float *ddata,
                                                   float *dbias);
 
+/* ---- pools ------------------------------------------------------------------------------------- */
+
+/* The largest value of each channel in a window, or the mean: of all places, padding being zeros, or of those
+ * that are not padding. */
+typedef enum snn_pool { SNN_POOL_MAX = 0, SNN_POOL_MEAN = 1, SNN_POOL_MEAN_INSIDE = 2 } snn_pool;
+
+/* Images are as those of snn_conv, tiles of snn_tile_samples_for(isa) samples. threads 0: the default. */
+SNN_API snn_status snn_pool_forward_tiles(const char *isa, snn_pool pool, const snn_conv_shape *shape,
+                                          int threads, snn_tiles x, snn_tiles y);
+/* dx from dy; of several largest values the first, row by row, gets it. x and y as they were forward. */
+SNN_API snn_status snn_pool_backward_tiles(const char *isa, snn_pool pool, const snn_conv_shape *shape,
+                                           int threads, snn_tiles x, snn_tiles y, snn_tiles dy, snn_tiles dx);
+
 /* ---- value by value ---------------------------------------------------------------------------- */
 
 /* Tiles of any number of samples, whose features are (outer, channels, inner); images have an inner of 1. Of

@@ -49,6 +49,7 @@ static inline void SNN_NAME(store_lanes)(float *p, vf v, int lanes) {
 #include "stencil_three.inl"
 #include "sampled.inl"
 #include "dense_sum.inl"
+#include "pool.inl"
 #include "optimizer.inl"
 #include "peak.inl"
 #include "table.inl"

@@ -245,6 +245,9 @@ typedef struct snn_isa {
     void (*outer)(const snn_outer *outer, const float *dy, const float *x, float *gradient);
     /* dy[i] *= the activation's slope where its output is y[i] (and its input z[i], read for GELU alone). */
     void (*slope)(const float *y, const float *z, float *dy, int64_t count, const snn_epilogue *epilogue);
+    /* dx += left where x is y, the largest of some values, and left is 0 from then on; count is a multiple of
+     * lanes. Called for one value after another: left, at first the slope of y, goes to the first of them. */
+    void (*hand_on)(const float *x, const float *y, float *left, float *dx, int64_t count);
     /* One step of an optimizer on count values. */
     void (*update)(const snn_update *update, float *values, const float *gradient, float *first,
                    float *second, int64_t count);

@@ -78,6 +78,7 @@ const snn_isa SNN_NAME(isa) = {
     .sampled = SNN_NAME(sampled),
     .dense_sum = SNN_NAME(dense_sum),
     .outer = SNN_NAME(outer),
+    .hand_on = SNN_NAME(hand_on),
     .slope = SNN_NAME(slope),
     .update = SNN_NAME(update),
     .peak = SNN_NAME(peak),

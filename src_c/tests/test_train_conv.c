@@ -5,6 +5,7 @@
  *
  * test_train_conv [random shapes for each ISA [seed]]. */
 #include "perturbed_threads.h"
+#include "random_window.h"
 #include "train_pattern.h"
 
 #include <float.h>
@@ -171,14 +172,8 @@ static void check_shape(const snn_conv_shape *shape, int64_t rows, int64_t batch
                         const char *isa)
 {
     network n = {.shape = *shape, .batch = batch};
-    n.out_height =
-        (shape->height + shape->pad_top + shape->pad_bottom - shape->dilation_h * (shape->kernel_h - 1) - 1) /
-            shape->stride_h +
-        1;
-    n.out_width =
-        (shape->width + shape->pad_left + shape->pad_right - shape->dilation_w * (shape->kernel_w - 1) - 1) /
-            shape->stride_w +
-        1;
+    n.out_height = windows_down(shape);
+    n.out_width = windows_across(shape);
     n.weights = make_pattern(rows, shape->channels * shape->kernel_h * shape->kernel_w, sparsity);
     const int64_t outputs = n.out_height * n.out_width * rows;
     n.x = make_tiles(batch, in_features(shape), MOST_THREADS, 0.0f);
@@ -221,14 +216,15 @@ static void test_shapes(const char *isa)
 /* A weight of a dense convolution that is 0 reads nothing: an infinity of x reaches the other rows alone. */
 static void test_infinities(const char *isa)
 {
-    const snn_conv_shape shape = {2, 3, 3, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1};
-    pattern p = make_pattern(8, 18, -1);
+    enum { CHANNELS = 16, IN = 9 * CHANNELS };
+    const snn_conv_shape shape = {CHANNELS, 3, 3, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1};
+    pattern p = make_pattern(8, IN, -1);
     for (int64_t row = 0; row < 8; row += 2)
         for (int64_t place = 0; place < 9; place++)
-            p.data[row * 18 + 9 + place] = 0.0f; // reads channel 0 alone
-    snn_tiles x = make_tiles(5, 18, 1, 0.0f), y = make_tiles(5, 72, 1, 0.0f);
-    fill(x, 18, 5);
-    *at(x, 4 * 2 + 1, 2) = INFINITY; // in channel 1 of the middle, which every window holds
+            p.data[row * IN + 9 + place] = 0.0f; // does not read channel 1
+    snn_tiles x = make_tiles(5, IN, 1, 0.0f), y = make_tiles(5, 72, 1, 0.0f);
+    fill(x, IN, 5);
+    *at(x, 4 * CHANNELS + 1, 2) = INFINITY; // in channel 1 of the middle, which every window holds
     snn_conv *conv = NULL;
     CHECK_OK(snn_conv_create(isa, &shape, 8, p.indptr, p.indices, 2, &conv));
     CHECK_OK(snn_conv_set(conv, p.data));
@@ -244,27 +240,12 @@ static void test_infinities(const char *isa)
         snn_free(all[i]);
 }
 
-static int64_t from(int64_t low, int64_t high) { return low + chance((int)(high - low + 1)); }
-
 /* Windows that fit, over channels that take one block of columns or several. */
 static void test_random_shape(const char *isa)
 {
     static const double sparsities[] = {-1.0, 0.0, 0.5, 0.8, 0.95, 0.99, 1.0};
-    snn_conv_shape s = {.channels = chance(3) ? from(1, 40) : from(1, 700)};
-    s.kernel_h = from(1, 3);
-    s.kernel_w = from(1, 4);
-    s.stride_h = from(1, 3);
-    s.stride_w = from(1, 3);
-    s.pad_top = from(0, 2);
-    s.pad_left = from(0, 2);
-    s.pad_bottom = from(0, 2);
-    s.pad_right = from(0, 2);
-    s.dilation_h = from(1, 2);
-    s.dilation_w = from(1, 2);
-    s.height = from(1, 6);
-    s.width = from(1, 6);
-    if (s.height + s.pad_top + s.pad_bottom > s.dilation_h * (s.kernel_h - 1) &&
-        s.width + s.pad_left + s.pad_right > s.dilation_w * (s.kernel_w - 1))
+    const snn_conv_shape s = random_window(chance(3) ? from(1, 40) : from(1, 700));
+    if (windows_down(&s) && windows_across(&s))
         check_shape(&s, from(1, 24), from(1, 20), sparsities[chance(7)], isa);
 }
 

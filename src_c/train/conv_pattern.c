@@ -208,37 +208,14 @@ static int make_buffers(snn_conv *c)
     return c->bias && c->zeros && (c->dense ? snn_dense_prepare(c) : make_sparse_buffers(c));
 }
 
-enum { LARGEST = 1 << 20 }; /* as attributes of ops have it */
-
-static snn_status check_axis(const char *name, int64_t size, int64_t kernel, int64_t stride, int64_t before,
-                             int64_t after, int64_t dilation, int64_t *out)
-{
-    if (size < 1 || size > INT32_MAX || kernel < 1 || kernel > LARGEST || stride < 1 || stride > LARGEST ||
-        before < 0 || before > LARGEST || after < 0 || after > LARGEST || dilation < 1 || dilation > LARGEST)
-        return snn_fail(SNN_ERROR_ARGUMENT,
-                        "shape must have %s, kernel, stride and dilation from 1 and padding from 0 to %d",
-                        name, LARGEST);
-    const int64_t room = size + before + after - dilation * (kernel - 1) - 1;
-    if (room < 0)
-        return snn_fail(SNN_ERROR_ARGUMENT, "shape must have a window that fits into its %s", name);
-    *out = room / stride + 1;
-    return SNN_OK;
-}
-
 static snn_status check(const snn_conv_shape *s, int64_t rows, const int64_t *indptr, const int32_t *indices,
                         int threads, int64_t *height, int64_t *width)
 {
-    if (!s || s->channels < 1 || s->channels > INT32_MAX)
-        return snn_fail(SNN_ERROR_ARGUMENT, "shape must not be NULL and must have channels");
-    if (threads < 0 || threads > SNN_MAX_THREADS)
-        return snn_fail(SNN_ERROR_ARGUMENT, "threads must be in [0, %d], got %d", SNN_MAX_THREADS, threads);
-    snn_status status = check_axis("height", s->height, s->kernel_h, s->stride_h, s->pad_top, s->pad_bottom,
-                                   s->dilation_h, height);
-    if (!status)
-        status = check_axis("width", s->width, s->kernel_w, s->stride_w, s->pad_left, s->pad_right,
-                            s->dilation_w, width);
+    snn_status status = snn_check_conv_shape(s, height, width);
     if (status)
         return status;
+    if (threads < 0 || threads > SNN_MAX_THREADS)
+        return snn_fail(SNN_ERROR_ARGUMENT, "threads must be in [0, %d], got %d", SNN_MAX_THREADS, threads);
     const int64_t places = s->kernel_h * s->kernel_w;
     if (rows < 1 || rows > INT32_MAX || places > INT32_MAX / s->channels || places > INT32_MAX / rows)
         return snn_fail(SNN_ERROR_UNSUPPORTED,
@@ -271,8 +248,8 @@ snn_status snn_conv_create(const char *isa_name, const snn_conv_shape *shape, in
         c->shape = *shape;
         c->rows = rows;
         c->nnz = indptr[rows];
-        c->dense =
-            c->nnz == rows * shape->channels * shape->kernel_h * shape->kernel_w && snn_dense_suits(shape);
+        c->dense = c->nnz == rows * shape->channels * shape->kernel_h * shape->kernel_w &&
+                   snn_dense_suits(isa, shape);
         c->out_height = height;
         c->out_width = width;
         c->forward_position = snn_alloc((size_t)c->nnz, sizeof *c->forward_position);

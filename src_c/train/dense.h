@@ -18,8 +18,9 @@ int snn_dense_pack(snn_field *field, int64_t count, const int32_t *rows, const i
 void snn_dense_target(const snn_isa *isa, const snn_field *field, const float *source, int64_t i, int64_t j,
                       const float *bias, int64_t first, int64_t last, float *y);
 
-/* Whether the weight gradient of a shape goes this way: padding is not most of what would be turned. */
-int snn_dense_suits(const snn_conv_shape *shape);
+/* Whether a shape goes this way: channels fill at least half of the panels, and padding is not most of what
+ * is turned. */
+int snn_dense_suits(const snn_isa *isa, const snn_conv_shape *shape);
 /* Makes its buffers; 0 when memory is out. */
 int snn_dense_prepare(snn_conv *conv);
 /* ddata (nnz) and dbias (rows, or NULL), of at least one tile. */

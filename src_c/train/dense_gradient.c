@@ -35,11 +35,11 @@ static sizes sizes_of(const snn_conv *c)
 
 static int64_t items_of(const sizes *n) { return n->places * n->channel_panels * n->row_panels; }
 
-int snn_dense_suits(const snn_conv_shape *s)
+int snn_dense_suits(const snn_isa *isa, const snn_conv_shape *s)
 {
     const int64_t height = s->height + s->pad_top + s->pad_bottom,
                   width = s->width + s->pad_left + s->pad_right;
-    return height <= 4 * s->height + 64 && width <= 4 * s->width + 64;
+    return s->channels >= isa->lanes && height <= 4 * s->height + 64 && width <= 4 * s->width + 64;
 }
 
 int snn_dense_prepare(snn_conv *c)

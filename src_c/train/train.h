@@ -38,6 +38,9 @@ float snn_name_of(int64_t p);
 /* Takes the names out of a packing's weights, which become zeros: position[p] is where weight p stands. */
 void snn_take_names(snn_packing *packing, int32_t *position);
 
+/* shape.c: height and width of what a window gives; an error where the shape is none. */
+snn_status snn_check_conv_shape(const snn_conv_shape *shape, int64_t *out_height, int64_t *out_width);
+
 /* ---- tiles.c: what products share ---- */
 
 /* Samples of a tile of features, width each, begin at features times width. */
