@@ -186,7 +186,6 @@ def test_layers_that_are_shared_are_one():
         (lambda: [layers.Conv2D(3, 2), layers.Dense(3)], r"must take \(batch, features\), got .* Flatten"),
         (lambda: [layers.Conv2D(3, 2), layers.Softmax()], r"must take \(batch, features\)"),
         (lambda: [layers.Conv2D(3, 2), layers.BatchNormalization(axis=2)], "over the channels, got axis=2"),
-        (lambda: [layers.Conv2D(3, 2), layers.ZeroPadding2D(1)], "padding is supported before a convolution"),
     ],
 )
 def test_what_cannot_be_done_is_named(parts, words):
@@ -201,11 +200,62 @@ def test_sizes_must_be_known():
         snn.from_keras(model)
 
 
-def test_code_of_its_own_is_refused():
-    class Mine(layers.Conv2D):
-        def call(self, inputs):
-            return super().call(inputs) * 2
+def of_its_own(kind):
+    """A subclass of kind that doubles the result."""
 
-    model = keras.Sequential([keras.Input((6, 5, 4)), Mine(3, 2), layers.Conv2D(2, 2)])
+    def call(self, inputs):
+        return 2 * kind.call(self, inputs)
+
+    return type("Mine", (kind,), {"call": call})
+
+
+def replaced(layer):
+    call = layer.call
+    layer.call = lambda inputs: 2 * call(inputs)
+    return layer
+
+
+OWN = {
+    "convolution": lambda: of_its_own(layers.Conv2D)(3, 2),
+    "depthwise": lambda: of_its_own(layers.DepthwiseConv2D)(2),
+    "separable": lambda: of_its_own(layers.SeparableConv2D)(3, 2),
+    "normalisation": lambda: of_its_own(layers.BatchNormalization)(),
+    "pool": lambda: of_its_own(layers.MaxPooling2D)(2),
+    "upsampling": lambda: of_its_own(layers.UpSampling2D)(2),
+    "convolution replaced": lambda: replaced(layers.Conv2D(3, 2)),
+    "normalisation replaced": lambda: replaced(layers.BatchNormalization()),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_code_of_its_own_is_refused(name):
+    model = keras.Sequential([keras.Input((6, 5, 4)), layers.Conv2D(4, 2), OWN[name](), layers.Conv2D(2, 2)])
     with pytest.raises(snn.UnsupportedError, match="has a call of its own"):
         snn.from_keras(model)
+
+
+PARTS = {
+    "convolution_op": lambda self, inputs, kernel: layers.Conv2D.convolution_op(self, inputs, 2 * kernel),
+    "kernel": property(lambda self: 2 * self._kernel),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_convolution_with_a_part_of_its_own_is_refused(name):
+    kind = type("Mine", (layers.Conv2D,), {name: PARTS[name]})
+    with pytest.raises(snn.UnsupportedError, match="Mine .* is not supported"):
+        snn.from_keras(keras.Sequential([keras.Input((6, 5, 4)), kind(3, 2)]))
+
+
+def test_padding_that_no_window_takes_over():
+    model = keras.Sequential(
+        [keras.Input((6, 5, 4)), layers.Conv2D(3, 2), layers.ZeroPadding2D(((1, 0), (2, 1)))]
+    )
+    assert_agrees(model, snn.from_keras(model))
+
+
+def test_a_convolution_with_low_rank_adaptation():
+    model = keras.Sequential([keras.Input((6, 5, 4)), layers.Conv2D(3, 2)])
+    model.layers[0].enable_lora(2)
+    model.layers[0].lora_kernel_b.assign(np.ones(model.layers[0].lora_kernel_b.shape))
+    assert_agrees(model, snn.from_keras(model))

@@ -153,6 +153,14 @@ WRONG = {
         lambda state: {**state, "data": state["data"][1:]},
         r"indices \(67\), got 66",
     ),
+    "complex values": (
+        lambda state: {**state, "data": state["data"].to(torch.complex64)},
+        "data must hold real numbers, got torch.complex64",
+    ),
+    "a complex bias": (
+        lambda state: {**state, "bias": torch.ones(7, dtype=torch.complex64)},
+        "bias must hold real numbers",
+    ),
     "a matrix": (lambda state: {**state, "data": state["data"][None]}, "must hold data"),
 }
 

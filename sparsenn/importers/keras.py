@@ -58,7 +58,7 @@ def from_keras(model, *, keep_batch_norm: bool = False) -> Model:
     Dense, Activation (relu, relu6, tanh, sigmoid, gelu, silu, elu, hard_sigmoid, hard_silu, softplus, mish,
     softmax, linear), ReLU, LeakyReLU, PReLU of one slope, ELU, BatchNormalization (folded), Softmax over the
     features, Flatten; Conv2D, DepthwiseConv2D, SeparableConv2D, MaxPooling2D, AveragePooling2D, global
-    pooling, ZeroPadding2D before them; Add, Subtract, Multiply, Average, Concatenate; and Dropout, which is
+    pooling, ZeroPadding2D; Add, Subtract, Multiply, Average, Concatenate; and Dropout, which is
     dropped as is everything that acts in training alone. Images stay (batch, height, width, channels) at both
     ends, and have their channels first in between. UnsupportedError names the first layer that is not
     supported, or that has a call of its own, is quantized, or is called with training=True. At last the model

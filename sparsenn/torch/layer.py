@@ -7,7 +7,9 @@ import scipy.sparse
 import torch
 from torch import fx, nn
 
+from ..errors import UnsupportedError
 from ..ops import check_threads
+from ..torch_modules.code import replaced
 from ..torch_modules.hooks import copy_call_hooks
 from ..weights import as_bias, as_csr
 from . import plain
@@ -139,9 +141,14 @@ class SparseLayer(nn.Module):
 
 
 def check_dense(value, kind: type[nn.Module], name: str) -> None:
-    """TypeError where value is no layer of torch of that kind."""
+    """TypeError where value is no layer of that kind, UnsupportedError where its call is another."""
     if not isinstance(value, kind):
         raise TypeError(f"{name} must be a torch.nn.{kind.__name__}, got {type(value).__name__}")
+    if method := replaced(value, kind):
+        raise UnsupportedError(
+            f"{name} must compute what torch.nn.{kind.__name__} does, got a {type(value).__name__} with a "
+            f"{method} of its own"
+        )
 
 
 @torch._disable_dynamo  # imports what torch.compile needs when torch.compile has, not before

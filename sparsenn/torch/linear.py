@@ -46,7 +46,8 @@ class SparseLinear(SparseLayer):
         sparsity  None keeps the weights that are not zero; a number in [0, 1) keeps the largest in
                   magnitude, to within one weight (Han et al. 2015, arXiv:1506.02626)
 
-        Hooks stay behind; sparsify takes them along. UnsupportedError where one may compute the weight.
+        Hooks stay behind; sparsify takes them along. UnsupportedError where one may compute the weight, and
+        where linear has a forward or a call of its own.
         """
         check_dense(linear, nn.Linear, "linear")
         layer = cls(read_weight(linear, sparsity), read_bias(linear), threads=threads)

@@ -25,6 +25,13 @@ def make_room(
     found = {name: state_dict[prefix + name] for name in PARTS if prefix + name in state_dict}
     if not all(isinstance(part, torch.Tensor) for part in found.values()) or "data" not in layer._parameters:
         return []  # nn.Module says so, or a parametrization takes data
+    values = {name: state_dict.get(prefix + name) for name in ("data", "bias")}
+    if wrong := [
+        f"{prefix}{name} must hold real numbers, got {x.dtype}"
+        for name, x in values.items()
+        if _is_complex(x)
+    ]:
+        return wrong  # torch would drop the imaginary part
     if found.keys() & {"indices", "indptr"} and len(found) < len(PARTS):
         return [f"{prefix}data, {prefix}indices and {prefix}indptr must come together, got {list(found)}"]
     if len(found) == len(PARTS) and not any(part.is_meta for part in found.values()):
@@ -47,6 +54,10 @@ def _check(found: dict[str, torch.Tensor], shape: tuple[int, int]) -> None:
     if len(data) != len(indices):
         raise CSRError(f"data must be as long as indices ({len(indices)}), got {len(data)}")
     _core.csr_check(*shape, indptr, indices)
+
+
+def _is_complex(x) -> bool:
+    return isinstance(x, torch.Tensor) and x.is_complex()
 
 
 def _resize(layer: nn.Module, nnz: int, assign: bool) -> None:
