@@ -73,6 +73,18 @@ def check_finite(array: np.ndarray, name: str) -> None:
             raise ArgumentError(f"{name} must be finite, got {array[place]} at [{index}]")
 
 
+def as_float32(values, name: str) -> np.ndarray:
+    """A C-contiguous copy of numbers as float32; raises at the first that is finite only before."""
+    with np.errstate(over="ignore"):
+        array = np.array(values, np.float32, order="C")
+    values = np.asarray(values)
+    if values.dtype != np.float32 and (lost := np.isinf(array) & np.isfinite(values)).any():
+        place = np.unravel_index(int(lost.argmax()), array.shape)
+        index = ", ".join(str(int(i)) for i in place)
+        raise ArgumentError(f"{name} must be finite as float32, got {values[place]:g} at [{index}]")
+    return array
+
+
 def as_features(X, *, inputs: int, name: str = "X") -> np.ndarray:
     """X as (n, inputs) float32, C-contiguous, finite, n >= 1. No copy where it already is."""
     return as_samples(X, (inputs,), name)

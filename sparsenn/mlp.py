@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable
 
 import numpy as np
@@ -52,6 +53,7 @@ def mlp(
         limits.check_sizes(sizes)
     shapes = [(outputs, inputs) for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True)]
     counts = stored_counts(shapes, sparsity, pattern)
+    _warn_of_empty(shapes, counts, sparsity)
     generator = np.random.default_rng(seed)
     layers: list = []
     for index, ((outputs, inputs), count) in enumerate(zip(shapes, counts, strict=True)):
@@ -69,6 +71,14 @@ def mlp(
         if follower is not None:
             layers.append(follower())
     return Model(layers)
+
+
+def _warn_of_empty(shapes: list[tuple[int, int]], counts: list[int], sparsity: float) -> None:
+    empty = [f"{i} ({shape[0]} x {shape[1]})" for i, shape in enumerate(shapes) if not counts[i]]
+    if empty:
+        warnings.warn(
+            f"sparsity={sparsity:g} leaves no weights in Linear layer {', '.join(empty)}", stacklevel=3
+        )
 
 
 def _activation_by_name(argument: str, name: object) -> type:

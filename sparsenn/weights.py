@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse
 
 from . import _core
-from .checks import as_numbers
+from .checks import as_float32, as_numbers
 from .errors import ArgumentError, CSRError
 from .sparse_input import checked
 
@@ -17,7 +17,7 @@ def as_weight(weight) -> np.ndarray | scipy.sparse.csr_array:
         return as_csr(weight, "weight")
     array = as_numbers(weight, "weight")
     _check_matrix(array, "weight")
-    return np.array(array, np.float32, order="C")
+    return as_float32(array, "weight")
 
 
 def as_bias(bias, *, outputs: int) -> np.ndarray:
@@ -25,7 +25,7 @@ def as_bias(bias, *, outputs: int) -> np.ndarray:
     array = as_numbers(bias, "bias")
     if array.shape != (outputs,):
         raise ArgumentError(f"bias must have shape ({outputs},), got {array.shape}")
-    return np.array(array, np.float32)
+    return as_float32(array, "bias")
 
 
 def as_csr(matrix, name: str) -> scipy.sparse.csr_array:
@@ -37,6 +37,8 @@ def as_csr(matrix, name: str) -> scipy.sparse.csr_array:
     _check_matrix(sound, name)
     if max(sound.shape) > np.iinfo(np.int32).max:
         raise ArgumentError(f"{name} must have less than 2**31 rows and columns, got shape {sound.shape}")
+    if sound.dtype != np.float32:
+        as_float32(sound.data, f"{name}: data")
     csr = scipy.sparse.csr_array(sound, dtype=np.float32, copy=True)
     if matrix.format == "csr":
         csr.sort_indices()

@@ -108,6 +108,23 @@ def test_bias_of_the_wrong_shape_is_refused():
         snn.Linear(np.zeros((2, 3)), np.zeros((2, 1)))
 
 
+@pytest.mark.parametrize("kind", ["dense", "csr", "csc", "coo", "bsr"])
+def test_weights_beyond_float32_are_refused(kind):
+    """Infinities stay what they are; a number that would become one is named."""
+    weight = np.array([[1.0, 0.0], [np.inf, -1e39]])
+    form = weight if kind == "dense" else scipy.sparse.coo_array(weight).asformat(kind)
+    with pytest.raises(snn.ArgumentError, match="^weight.* must be finite as float32, got -1e.39 at"):
+        snn.Linear(form)
+    weight[1, 1] = 3e38
+    assert np.isinf(snn.Linear(weight).weight).sum() == 1
+    with pytest.raises(snn.ArgumentError, match=r"^bias must be finite as float32, got 1e.39 at \[1\]"):
+        snn.Linear(np.eye(2), [0.0, 1e39])
+    with pytest.raises(snn.ArgumentError, match="^weight must be finite as float32"):
+        snn.Conv2d(np.full((1, 1, 2, 2), 1e39))
+    with pytest.raises(snn.ArgumentError, match=r"^variance must be finite as float32, got 1e.300 at \[0\]"):
+        snn.BatchNorm([1.0], variance=[1e300])
+
+
 def test_assigning_a_weight_keeps_the_shape():
     layer = snn.Linear(np.zeros((2, 3)))
     layer.weight = scipy.sparse.csr_array(np.eye(2, 3))
@@ -185,6 +202,11 @@ def test_mlp_has_the_layers_and_the_scale_that_were_asked_for():
     # The standard deviation of n draws is within 5 / sqrt(2 n) of the true one, but for 1 in a million.
     assert first.weight.std() == pytest.approx(np.sqrt(2 / 300), rel=5 / np.sqrt(2 * 120000))
     assert last.weight.std() == pytest.approx(np.sqrt(2 / 410), rel=5 / np.sqrt(2 * 4000))
+
+
+def test_mlp_says_which_layers_are_empty():
+    with pytest.warns(UserWarning, match=r"sparsity=0.999 leaves no weights in Linear layer 0 .16 x 4., 1"):
+        snn.mlp([4, 16, 3], sparsity=0.999)
 
 
 def test_mlp_is_the_same_for_the_same_seed():

@@ -1,4 +1,4 @@
-"""from_dense takes no layer that computes something else than its class of torch."""
+"""from_dense takes no layer that computes something else than its class of torch; says what it empties."""
 
 from __future__ import annotations
 
@@ -74,3 +74,10 @@ def test_code_of_its_own_is_refused(name):
 def test_what_computes_the_same_is_taken(make):
     layer, x = make(), torch.randn(2, 3, 5, 5)
     torch.testing.assert_close(SparseConv2d.from_dense(layer)(x), layer(x), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("layer", [nn.Linear(4, 3), nn.Conv2d(1, 3, 2)])
+def test_a_layer_that_is_emptied_is_said(layer):
+    kind = SparseConv2d if isinstance(layer, nn.Conv2d) else SparseLinear
+    with pytest.warns(UserWarning, match="sparsity=0.99 leaves a layer of 12 weights none"):
+        assert kind.from_dense(layer, sparsity=0.99).nnz == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checks import as_numbers, check_real
+from ..checks import as_float32, as_numbers, check_real
 from ..errors import ArgumentError
 from ..graph.coupling import Coupling, slim, spread
 from ..graph.node import Node
@@ -32,7 +32,7 @@ class BatchNorm(Pointwise):
         scale = as_numbers(scale, "scale")
         if scale.ndim != 1 or not scale.size:
             raise ArgumentError(f"scale must have shape (channels,), got {scale.shape}")
-        self.scale = np.array(scale, np.float32)
+        self.scale = as_float32(scale, "scale")
         self.shift = self._like("shift", shift, 0.0)
         self.mean = self._like("mean", mean, 0.0)
         self.variance = self._like("variance", variance, 1.0)
@@ -45,7 +45,7 @@ class BatchNorm(Pointwise):
         array = np.full(self.scale.shape, value) if given is None else as_numbers(given, name)
         if array.shape != self.scale.shape:
             raise ArgumentError(f"{name} must have the shape {self.scale.shape} of scale, got {array.shape}")
-        return np.array(array, np.float32)
+        return as_float32(array, name)
 
     @property
     def channels(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import scipy.sparse
 from torch import nn
@@ -44,4 +46,6 @@ def _keep_largest(weight: np.ndarray, sparsity: float) -> np.ndarray:
     order = np.argsort(np.abs(weight), axis=None, kind="stable")
     kept = weight.copy()
     kept.reshape(-1)[order[: round(sparsity * weight.size)]] = 0
+    if not kept.any() and weight.any():
+        warnings.warn(f"sparsity={sparsity:g} leaves a layer of {weight.size} weights none", stacklevel=4)
     return kept
