@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,23 +10,30 @@ import pytest
 import sparsenn as snn
 from sparsenn import cli
 from sparsenn.bench.timing import Times
-from sparsenn.demo.measure import BASELINES, BATCHES
+from sparsenn.demo import networks
+from sparsenn.demo.measure import BATCHES
+from sparsenn.demo.networks import NETWORKS, SIZES
 from sparsenn.demo.picture import draw_report, draw_speedups
-from sparsenn.demo.pipeline import SIZES, SPARSITIES, Stage
+from sparsenn.demo.pipeline import SPARSITIES, Stage
 from sparsenn.demo.report import build_report, format_report, headline
 
+BASELINES = ("numpy dense", "plan dense")
 SHORT = ["--epochs", "2", "--tuning-epochs", "1", "--rounds", "1"]
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
     """-> folder, report: what one run left and printed."""
+    return run_demo(tmp_path_factory, *SHORT)
+
+
+def run_demo(tmp_path_factory, *arguments):
     folder = tmp_path_factory.mktemp("demo") / "new" / "folder"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         printed = []
         patch.setattr("builtins.print", lambda *words, **options: printed.append((words, options)))
-        assert cli.main(["demo", "--out", str(folder), "--json", *SHORT]) == 0
+        assert cli.main(["demo", "--out", str(folder), "--json", *arguments]) == 0
     ((words, options),) = printed  # the report alone, on stdout
     assert options.get("file") is None
     return folder, json.loads(words[0])
@@ -96,6 +104,34 @@ def test_nothing_else_is_left(demo):
     assert names == models | {"report.json", "report.png"}
 
 
+def test_convolutions(tmp_path_factory, monkeypatch):
+    """Smaller ones, against the dense plan alone: files, what stays dense, sparsity and accuracy."""
+    monkeypatch.setattr(networks, "CHANNELS", (8, 12, 12))
+    monkeypatch.setitem(NETWORKS, "cnn", replace(NETWORKS["cnn"], peers=dict))
+    folder, report = run_demo(tmp_path_factory, "--network", "cnn", *SHORT)
+    assert json.loads((folder / "cnn-report.json").read_text(encoding="utf-8")) == report
+    models = {"cnn-dense.safetensors", *(f"cnn-sparse-{round(100 * s)}.safetensors" for s in SPARSITIES)}
+    assert {path.name for path in folder.iterdir()} == models | {"cnn-report.json", "cnn-report.png"}
+    assert all(baseline["name"] == "plan dense" for baseline in report["baseline"].values())
+    assert "x: times as fast as sparsenn's own dense plan" in format_report(report)
+    assert report["dense"]["accuracy"] > 0.3  # two epochs: better than the 0.1 of guessing
+    images, labels = snn.datasets.digits()[2:]
+    for entry in report["sparse"]:
+        model = snn.load(folder / entry["file"])
+        first, *middle, last = model.linear_layers
+        assert not first.sparse and not last.sparse
+        weights = sum(layer.shape[0] * layer.shape[1] for layer in middle)
+        assert abs(sum(layer.nnz for layer in middle) - weights * (1 - entry["sparsity"])) <= 1
+        outputs = snn.compile(model, batch_sizes=(len(images),)).run(images.reshape(-1, 1, 8, 8))
+        assert np.mean(outputs.argmax(axis=1) == labels) == entry["accuracy"]
+
+
+def test_peers_are_those_installed(monkeypatch):
+    assert set(networks.network_peers()) <= {"onnxruntime", "torch"}
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert networks.network_peers() == {}
+
+
 def test_losing_cells_are_printed_like_winning_ones(demo):
     report = json.loads(json.dumps(demo[1]))
     for entry in report["sparse"]:
@@ -123,7 +159,7 @@ def made_up(tmp_path, disturbed) -> dict:
     times = {
         batch: {name: STALLED if disturbed(batch, name) else STEADY for name in names} for batch in BATCHES
     }
-    return json.loads(json.dumps(build_report(stages, times, {"threads": 2})))
+    return json.loads(json.dumps(build_report(NETWORKS["mlp"], stages, times, {"threads": 2})))
 
 
 def speedup_axes(report):
@@ -178,6 +214,7 @@ def test_the_headline_is_the_largest_of_those_believed(tmp_path):
     [
         (["--epochs", "0"], "--epochs must be at least 1, got 0"),
         (["--tuning-epochs", "-1"], "--tuning-epochs must be at least 0, got -1"),
+        (["--network", "cnn", "--rounds", "0"], "--rounds must be at least 1, got 0"),
         (["--threads", "0"], "--threads must be at least 1, got 0"),
     ],
 )

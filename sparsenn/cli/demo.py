@@ -21,6 +21,12 @@ def add_parser(subparsers) -> None:
         metavar="FOLDER",
         help="for report and models (default: %(default)s)",
     )
+    parser.add_argument(
+        "--network",
+        choices=("mlp", "cnn"),
+        default="mlp",
+        help="a perceptron, or convolutions, whose files begin with cnn- (default: %(default)s)",
+    )
     parser.add_argument("--json", action="store_true", help="print the report alone, as JSON")
     parser.add_argument("--epochs", type=int, default=15, help="of the dense training (default: %(default)s)")
     parser.add_argument(
@@ -46,25 +52,28 @@ def run(args: argparse.Namespace) -> int:
         print(f"sparsenn demo: {error}", file=sys.stderr)
         return 1
     text = json_text(report)
-    replace_file(folder / "report.json", text + "\n")
+    prefix = "" if args.network == "mlp" else f"{args.network}-"
+    replace_file(folder / f"{prefix}report.json", text + "\n")
     if args.json:
         print(text)
     else:
         from ..demo.report import format_report
 
         print(format_report(report))
-        print(f"\n{folder}: report.json, report.png and the models ({report['seconds']:.0f} s in all)")
+        files = f"{prefix}report.json, {prefix}report.png and the models"
+        print(f"\n{folder}: {files} ({report['seconds']:.0f} s in all)")
     return 0
 
 
 def collect(args: argparse.Namespace, folder: Path) -> dict:
-    """Runs everything, with progress on stderr; models and report.png are left in folder."""
+    """Runs everything, with progress on stderr; models and the picture are left in folder."""
     from tqdm import tqdm
 
     import sparsenn
 
-    from ..demo import measure, picture, pipeline, report
+    from ..demo import measure, networks, picture, pipeline, report
 
+    network = networks.NETWORKS[args.network]
     start = time.perf_counter()
     threads = args.threads or sparsenn.cpu_info()["threads"]
     steps = args.epochs + len(pipeline.SPARSITIES) * args.tuning_epochs + len(measure.BATCHES)
@@ -76,12 +85,13 @@ def collect(args: argparse.Namespace, folder: Path) -> dict:
 
         stages = list(
             pipeline.train_stages(
-                folder, epochs=args.epochs, tuning_epochs=args.tuning_epochs,
+                network, folder, epochs=args.epochs, tuning_epochs=args.tuning_epochs,
                 seed=args.seed, threads=threads, on_epoch=step,
             )
         )  # fmt: skip
-        _, _, images, _ = sparsenn.datasets.digits()
+        images = pipeline.read_images(network)[2]
         times = measure.measure(
+            network,
             stages,
             images,
             threads=threads,
@@ -89,13 +99,14 @@ def collect(args: argparse.Namespace, folder: Path) -> dict:
             on_batch=lambda batch: step(f"time batch {batch}"),
         )
     settings = {
+        "network": args.network,
         "threads": threads,
         "epochs": args.epochs,
         "tuning_epochs": args.tuning_epochs,
         "rounds": args.rounds,
         "seed": args.seed,
     }
-    result = report.build_report(stages, times, settings)
+    result = report.build_report(network, stages, times, settings)
     result["seconds"] = time.perf_counter() - start
-    picture.draw_report(result, folder / "report.png")
+    picture.draw_report(result, folder / f"{network.prefix}report.png")
     return result

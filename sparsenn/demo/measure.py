@@ -5,17 +5,16 @@ from collections.abc import Callable
 import numpy as np
 
 from ..bench.baselines import LIBRARY
-from ..bench.jobs import LayersJob
-from ..bench.masks import layers_of
 from ..bench.runner import Workers
 from ..bench.timing import Times
+from .networks import Network
 from .pipeline import Stage
 
 BATCHES = (1, 16, 64, 256)
-BASELINES = ("numpy dense", "plan dense")  # what the speed-up is counted against: the faster of the two
 
 
 def measure(
+    network: Network,
     stages: list[Stage],
     images: np.ndarray,
     *,
@@ -23,20 +22,21 @@ def measure(
     rounds: int,
     on_batch: Callable[[int], None] = lambda batch: None,
 ) -> dict[int, dict[str, Times]]:
-    """-> by batch the times of "numpy dense" and of "plan " + each stage's name.
+    """-> by batch the times of "plan " + each stage's name, and of the dense network with each peer.
 
-    images  (n, inputs) float32, repeated or cut to the batch
+    images  (n, ...) float32 as the network reads them, repeated or cut to the batch
     RuntimeError when a runner fails or computes something else than float64 numpy.
     """
-    layers = {f"plan {stage.name}": layers_of(stage.model) for stage in stages}
-    layers["numpy dense"] = layers["plan dense"]
-    runners = {label: LIBRARY if label.startswith("plan ") else "numpy" for label in layers}
+    models = {f"plan {stage.name}": stage.model for stage in stages}
+    runners = dict.fromkeys(models, LIBRARY)
+    for name, runner in network.peers().items():
+        models[f"{name} dense"], runners[f"{name} dense"] = stages[0].model, runner
     results = {}
     with Workers(runners, threads) as workers:
         for batch in BATCHES:
-            x = np.resize(images, (batch, images.shape[1]))
-            made = {id(of_label): LayersJob(of_label, x) for of_label in layers.values()}
-            jobs = {label: made[id(of_label)] for label, of_label in layers.items()}
+            x = np.resize(images, (batch, *network.shape))
+            made = {id(model): network.job(model, x) for model in models.values()}
+            jobs = {label: made[id(model)] for label, model in models.items()}
             times, failures = workers.measure(jobs, rounds=rounds, keep=tuple(jobs))
             problems = {**workers.missing, **failures}
             if problems:

@@ -4,13 +4,14 @@ from math import nan
 from pathlib import Path
 
 from ..file_replace import save_figure
+from .report import against
 
 HOLLOW = {"linestyle": "none", "marker": "o", "markerfacecolor": "none", "color": "0.6"}
 CENTRED = {"ha": "center", "va": "center", "color": "0.4"}
 
 
 def draw_report(report: dict, path: Path) -> None:
-    """Writes report.png: accuracy with the dense line, speed-up with a line per batch and the 1.0 line."""
+    """Writes the picture: accuracy with the dense line, speed-up with a line per batch and the 1.0 line."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullFormatter
@@ -25,12 +26,12 @@ def draw_report(report: dict, path: Path) -> None:
     left.plot(places, [100 * entry["accuracy"] for entry in entries], "o-", label="pruned, fine-tuned")
     left.axhline(100 * report["dense"]["accuracy"], color="black", linestyle="--", label="dense")
     left.set_ylabel("test accuracy, %")
-    left.set_title("Accuracy")
+    left.set_title(f"Accuracy ({report['network']})")
     low = min(report["dense"]["accuracy"], *(entry["accuracy"] for entry in entries))
     left.set_ylim(100 * low - 2, 100)
 
     draw_speedups(right, entries, list(report["baseline"]))
-    right.axhline(1.0, color="black", linestyle="--", label="1.0: faster of numpy and dense plan")
+    right.axhline(1.0, color="black", linestyle="--", label=f"1.0: {against(report, 'dense plan')}")
     right.set_yscale("log")
     right.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     right.yaxis.set_major_formatter("{x:g}x")

@@ -8,7 +8,8 @@ import numpy as np
 
 import sparsenn as snn
 
-SIZES = (64, 1024, 1024, 10)
+from .networks import Network
+
 SPARSITIES = (0.80, 0.90, 0.95, 0.98)
 
 
@@ -31,6 +32,7 @@ class Stage:
 
 
 def train_stages(
+    network: Network,
     folder: Path,
     *,
     epochs: int,
@@ -41,9 +43,10 @@ def train_stages(
 ) -> Iterator[Stage]:
     """The dense network first, then each sparsity, every one saved in folder.
 
-    The output layer stays dense. on_epoch is called after each epoch with what is being trained.
+    The layers that the network keeps stay dense. on_epoch is called after each epoch with what is being
+    trained.
     """
-    images, labels, test_images, test_labels = snn.datasets.digits()
+    images, labels, test_images, test_labels = read_images(network)
 
     def fit(model: snn.Model, epochs: int, text: str) -> None:
         snn.train(
@@ -51,20 +54,26 @@ def train_stages(
             callbacks=[lambda trainer, row: on_epoch(text)],
         )  # fmt: skip
 
-    model = snn.mlp(SIZES, seed=seed)
+    model = network.make(seed)
     fit(model, epochs, "train dense")
-    yield finish(0.0, model, folder / "dense.safetensors", test_images, test_labels, threads)
+    yield finish(0.0, model, folder / f"{network.prefix}dense.safetensors", test_images, test_labels, threads)
     for sparsity in SPARSITIES:
-        model = snn.prune(model, sparsity=sparsity, keep=-1)
+        model = snn.prune(model, sparsity=sparsity, keep=network.keep)
         fit(model, tuning_epochs, f"fine-tune {sparsity:.0%}")
-        path = folder / f"sparse-{round(100 * sparsity)}.safetensors"
+        path = folder / f"{network.prefix}sparse-{round(100 * sparsity)}.safetensors"
         yield finish(sparsity, model, path, test_images, test_labels, threads)
+
+
+def read_images(network: Network) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The digits as the network reads them: images (n, ...) and labels (n,), for training and for tests."""
+    images, labels, test_images, test_labels = snn.datasets.digits()
+    return images.reshape(-1, *network.shape), labels, test_images.reshape(-1, *network.shape), test_labels
 
 
 def finish(
     sparsity: float, model: snn.Model, path: Path, images: np.ndarray, labels: np.ndarray, threads: int | None
 ) -> Stage:
-    """Saves and compiles the model and takes the plan's accuracy on images (n, 64), labels (n,)."""
+    """Saves and compiles the model and takes the plan's accuracy on images (n, ...), labels (n,)."""
     snn.save(model, path)
     outputs = snn.compile(model, threads=threads, batch_sizes=(len(images),), cache=False).run(images)
     return Stage(sparsity, model, float(np.mean(outputs.argmax(axis=1) == labels)), path)

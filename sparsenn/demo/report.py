@@ -4,26 +4,28 @@ import sparsenn as snn
 
 from ..bench.report import ignored_variables, table
 from ..bench.timing import MARK, NOT_BELIEVED, Times
-from .measure import BASELINES
-from .pipeline import SIZES, Stage
+from .networks import Network
+from .pipeline import Stage
 
-NOTE = "µs: median time of a batch; x: times as fast as the faster of numpy and sparsenn's own dense plan"
 DISTURBED = f"{MARK}: {NOT_BELIEVED}"
 NONE_BELIEVED = "no speed-up was measured that can be believed: the machine was busy"
 
 
-def build_report(stages: list[Stage], times: dict[int, dict[str, Times]], settings: dict) -> dict:
+def build_report(
+    network: Network, stages: list[Stage], times: dict[int, dict[str, Times]], settings: dict
+) -> dict:
     """Everything measured. Times are medians in µs; dictionaries by batch have the batch as a string.
 
     A speed-up is None where its time, or one of those it is counted against, is not believed.
     """
     medians = {batch: {name: entry.median_us for name, entry in row.items()} for batch, row in times.items()}
     best = {
-        batch: min(BASELINES, key=lambda name: (row[name].disturbed, row[name].median_us))
+        batch: min(baselines(row), key=lambda name: (row[name].disturbed, row[name].median_us))
         for batch, row in times.items()
     }
+    kinds = [name.split()[0] for name in baselines(next(iter(times.values())))]
     return {
-        "network": "-".join(map(str, SIZES)),
+        "network": network.text,
         "cpu": snn.cpu_info() | {"threads": settings["threads"]},
         "version": snn.__version__,
         "settings": settings,
@@ -35,9 +37,9 @@ def build_report(stages: list[Stage], times: dict[int, dict[str, Times]], settin
         "dense": {
             "accuracy": stages[0].accuracy,
             "file_bytes": stages[0].file_bytes,
-            **{f"{name.split()[0]}_us": by_batch(medians, name) for name in BASELINES},
+            **{f"{kind}_us": by_batch(medians, f"{kind} dense") for kind in kinds},
             "disturbed": {
-                str(batch): [name.split()[0] for name in BASELINES if row[name].disturbed]
+                str(batch): [kind for kind in kinds if row[f"{kind} dense"].disturbed]
                 for batch, row in times.items()
             },
         },
@@ -48,10 +50,28 @@ def build_report(stages: list[Stage], times: dict[int, dict[str, Times]], settin
     }
 
 
+def baselines(row: dict) -> list[str]:
+    """What the speed-up is counted against, the fastest of them: how the dense network was run."""
+    return sorted(name for name in row if name.endswith(" dense"))
+
+
+def kinds_of(report: dict) -> list[str]:
+    """Those of a report, by the first word."""
+    return [name.removesuffix("_us") for name in report["dense"] if name.endswith("_us")]
+
+
+def against(report: dict, plan: str) -> str:
+    """What speed-ups are counted against, in words; plan: what to call the dense plan."""
+    peers = [kind for kind in kinds_of(report) if kind != "plan"]
+    if not peers:
+        return plan
+    return f"the {'faster' if len(peers) == 1 else 'fastest'} of {', '.join(peers)} and {plan}"
+
+
 def sparse_entry(stage: Stage, times: dict, medians: dict, best: dict) -> dict:
     name = f"plan {stage.name}"
     believed = {
-        batch: not any(row[one].disturbed for one in (name, *BASELINES)) for batch, row in times.items()
+        batch: not any(row[one].disturbed for one in (name, *baselines(row))) for batch, row in times.items()
     }
     return {
         "sparsity": stage.sparsity,
@@ -91,8 +111,7 @@ def format_report(report: dict) -> str:
     batches = list(report["baseline"])
     cpu, dense = report["cpu"], report["dense"]
     rows = [["network", "accuracy", "file kB", *(f"batch {batch}, µs" for batch in batches)]]
-    for name in BASELINES:
-        kind = name.split()[0]
+    for kind in kinds_of(report):
         us = {b: None if kind in dense["disturbed"][b] else dense[f"{kind}_us"][b] for b in batches}
         gains = {b: None if dense["disturbed"][b] else report["baseline"][b]["us"] / us[b] for b in batches}
         rows.append(row_of(f"dense, {kind}", dense, us, gains))
@@ -107,7 +126,7 @@ def format_report(report: dict) -> str:
             "",
             *table(rows),
             "",
-            NOTE,
+            "µs: median time of a batch; x: times as fast as " + against(report, "sparsenn's own dense plan"),
             *([DISTURBED] if disturbed else []),
             headline(report),
         ]
