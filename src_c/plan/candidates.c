@@ -66,6 +66,13 @@ static double estimate_sell_column(const snn_csr *csr, const snn_kernel *kernel)
     return (double)csr->indptr[csr->rows] * (0.1 + 0.9 * kernel->samples) + 3.0 * (double)csr->rows;
 }
 
+/* Of a multiplication and addition of a vector: a cycle has two, if loads of x and of weights do not take
+ * longer. */
+static double cycles_a_vector(const snn_kernel *kernel, double vectors, double least)
+{
+    return fmax(least, 0.7 * (kernel->shape + vectors) / (kernel->shape * vectors));
+}
+
 /* Panels of rows that share their columns: like a dense product of what they hold. */
 static double estimate_panel(const snn_csr *csr, const snn_isa *isa, const snn_kernel *kernel,
                              int64_t k_block, int64_t slots)
@@ -74,7 +81,8 @@ static double estimate_panel(const snn_csr *csr, const snn_isa *isa, const snn_k
     const double blocks = ceil((double)csr->cols / (double)k_block);
     const double chains = (double)kernel->shape * vectors;
     const double short_chain = chains < 8.0 ? 8.0 / chains : 1.0;
-    return (double)slots * (0.54 * vectors * short_chain + 0.3 / kernel->shape) +
+    return (double)slots *
+               (cycles_a_vector(kernel, vectors, 0.54) * vectors * short_chain + 0.3 / kernel->shape) +
            rows * blocks * (2.0 + 1.5 * vectors);
 }
 
@@ -82,6 +90,7 @@ static double estimate(const snn_csr *csr, const snn_isa *isa, const snn_kernel 
                        int64_t panel_slots)
 {
     const double weights = (double)csr->rows * (double)csr->cols;
+    const double vectors = (double)kernel->samples / isa->lanes;
     double cycles;
     if (kernel->format == SNN_FORMAT_PANEL)
         cycles = estimate_panel(csr, isa, kernel, k_block, panel_slots);
@@ -91,23 +100,33 @@ static double estimate(const snn_csr *csr, const snn_isa *isa, const snn_kernel 
     else if (kernel->format == SNN_FORMAT_SELL)
         cycles = estimate_sell_column(csr, kernel);
     else if (kernel->layout == SNN_LAYOUT_TILE)
-        cycles = weights * kernel->samples / isa->lanes * 0.56;
+        cycles = weights * vectors * cycles_a_vector(kernel, vectors, 0.56);
     else
         cycles = weights * fmax(0.17, 0.5 * kernel->samples / isa->lanes);
     return cycles / CYCLES_A_US;
 }
 
-static void insert(snn_tuned *tuned, snn_choice choice)
+/* Which candidate goes, so that there are at most so many of a kernel and of all; the count: none has to. */
+static int surplus(const snn_tuned *tuned, const snn_kernel *kernel, int of_kernel)
+{
+    int found = 0, last = -1;
+    for (int i = 0; i < tuned->count; i++)
+        if (tuned->candidates[i].kernel == kernel) {
+            found++;
+            last = i;
+        }
+    return found == of_kernel ? last : tuned->count == SNN_MAX_CANDIDATES ? tuned->count - 1 : tuned->count;
+}
+
+/* Keeps the list in the order of estimates. */
+static void insert(snn_tuned *tuned, snn_choice choice, int of_kernel)
 {
     snn_choice *list = tuned->candidates;
-    int at = tuned->count;
-    if (at == SNN_MAX_CANDIDATES) {
-        if (list[at - 1].estimate_us <= choice.estimate_us)
-            return;
-        at--;
-    } else {
+    int at = surplus(tuned, choice.kernel, of_kernel);
+    if (at == tuned->count)
         tuned->count++;
-    }
+    else if (list[at].estimate_us <= choice.estimate_us)
+        return;
     for (; at > 0 && list[at - 1].estimate_us > choice.estimate_us; at--)
         list[at] = list[at - 1];
     list[at] = choice;
@@ -127,13 +146,13 @@ int snn_panels_pay(const snn_csr *csr, int64_t slots)
 }
 
 /* Candidates worth timing: within a factor of the best estimate. */
-static int worth_timing(const snn_tuned *tuned)
+static int worth_timing(const snn_tuned *tuned, int most)
 {
     const snn_choice *list = tuned->candidates;
     int count = 0;
     while (count < tuned->count && list[count].estimate_us <= 1.6 * list[0].estimate_us)
         count++;
-    return count < 6 ? count : 6;
+    return count < most ? count : most;
 }
 
 /* Whether a step may run a kernel in a bucket. */
@@ -150,6 +169,8 @@ void snn_candidate_init(const snn_plan *plan, const snn_step *step, const snn_cs
     static const int64_t k_blocks[] = {64, 128, 192, 256, 512, 1024};
     enum { k_block_count = sizeof k_blocks / sizeof *k_blocks };
     const snn_bucket *tile = &plan->buckets[bucket];
+    const int widths =
+        step->type == SNN_STEP_CONVOLUTION; // kernels of all widths: not only one in all its blocks
     for (int i = 0; i < plan->isa->kernel_count; i++) {
         const snn_kernel *kernel = &plan->isa->kernels[i];
         if (!fits(kernel, step, tile))
@@ -169,10 +190,12 @@ void snn_candidate_init(const snn_plan *plan, const snn_step *step, const snn_cs
             if (k_block > 512 && csr->cols > 512 && !wide_pays(csr, kernel))
                 continue;
             const double us = estimate(csr, plan->isa, kernel, k_block, slots);
-            insert(tuned, (snn_choice){.kernel = kernel,
-                                       .k_block = k_block,
-                                       .estimate_us = us * (double)snn_step_tiles(step, kernel)});
+            insert(tuned,
+                   (snn_choice){.kernel = kernel,
+                                .k_block = k_block,
+                                .estimate_us = us * (double)snn_step_tiles(step, kernel)},
+                   widths ? 2 : k_block_count);
         }
     }
-    tuned->worth = worth_timing(tuned);
+    tuned->worth = worth_timing(tuned, widths ? 8 : 6);
 }

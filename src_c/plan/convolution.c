@@ -4,21 +4,34 @@
 
 #include "plan/fetch.h"
 
-/* Columns that the kernel of a choice takes together. */
-static int64_t block_columns(const snn_choice *choice)
+/* Columns that a kernel takes together. */
+static int64_t block_columns(const snn_choice *choice, const snn_kernel *kernel)
 {
-    return choice->kernel->format == SNN_FORMAT_DENSE ? SNN_DENSE_BLOCK(choice->kernel->samples)
-                                                      : choice->k_block;
+    return kernel->format == SNN_FORMAT_DENSE ? SNN_DENSE_BLOCK(kernel->samples) : choice->k_block;
+}
+
+/* The narrowest kernel for so many positions that reads what the choice has packed. */
+static const snn_kernel *kernel_for(const snn_convolution *c, int64_t count)
+{
+    const snn_choice *choice = c->choice;
+    const snn_kernel *found = choice->kernel;
+    for (int i = 0; i < c->plan->isa->kernel_count && count < found->samples; i++) {
+        const snn_kernel *other = &c->plan->isa->kernels[i];
+        if (other->layout == SNN_LAYOUT_TILE && other->samples >= count && other->samples < found->samples &&
+            snn_same_packing(choice->kernel, choice->k_block, other, choice->k_block))
+            found = other;
+    }
+    return found;
 }
 
 /* One tile: fetches the columns of a block when they are about to be used, block by block. y and addend: of
  * the tile. Behind count positions the tile has zeros. */
-static void run_tile(const snn_convolution *c, int64_t first, int64_t count, float *y, int64_t y_stride,
-                     const float *addend, int64_t addend_stride)
+static void run_tile(const snn_convolution *c, const snn_kernel *kernel, int64_t first, int64_t count,
+                     float *y, int64_t y_stride, const float *addend, int64_t addend_stride)
 {
     const snn_packing *packing = c->choice->packing;
-    const int64_t block = block_columns(c->choice), cols = c->step->cols;
-    float *sums = c->scratch + snn_min(block, cols) * c->choice->kernel->samples;
+    const int64_t block = block_columns(c->choice, kernel), cols = c->step->cols;
+    float *sums = c->scratch + snn_min(block, cols) * kernel->samples;
     snn_planes planes = {.x = c->scratch,
                          .sums = sums,
                          .y = y,
@@ -26,34 +39,34 @@ static void run_tile(const snn_convolution *c, int64_t first, int64_t count, flo
                          .addend = addend,
                          .addend_stride = addend_stride};
     snn_fetch fetch;
-    snn_fetch_begin(&fetch, c->step->window, first, count, c->choice->kernel->samples);
+    snn_fetch_begin(&fetch, c->step->window, first, count, kernel->samples);
     for (int64_t column = 0; column < cols; column += block, planes.block++) {
         snn_fetch_columns(&fetch, c->plan->isa, c->x, column, snn_min(column + block, cols), c->scratch);
         for (int share = 0; share < packing->share_count; share++)
-            c->choice->kernel->planes(snn_share(packing, share), &planes, &c->step->epilogue);
+            kernel->planes(snn_share(packing, share), &planes, &c->step->epilogue);
     }
 }
 
 /* A tile of as many positions as the kernel takes samples. */
-static void run_whole(const snn_convolution *c, int64_t first)
+static void run_whole(const snn_convolution *c, const snn_kernel *kernel, int64_t first)
 {
     const int64_t positions = c->step->window->out_height * c->step->window->out_width;
-    run_tile(c, first, c->choice->kernel->samples, c->y + first, positions,
-             c->addend ? c->addend + first : NULL, positions);
+    run_tile(c, kernel, first, kernel->samples, c->y + first, positions, c->addend ? c->addend + first : NULL,
+             positions);
 }
 
 /* A tile of fewer, or one whose y has no rows to spare: by way of scratch. */
-static void run_part(const snn_convolution *c, int64_t first, int64_t count)
+static void run_part(const snn_convolution *c, const snn_kernel *kernel, int64_t first, int64_t count)
 {
     const snn_isa *isa = c->plan->isa;
     const int64_t positions = c->step->window->out_height * c->step->window->out_width;
-    const int64_t rows = c->step->rows, width = c->choice->kernel->samples;
+    const int64_t rows = c->step->rows, width = kernel->samples;
     const int64_t tile = (rows + c->plan->threads) * width;
-    float *result = c->scratch + snn_min(block_columns(c->choice), c->step->cols) * width + tile;
+    float *result = c->scratch + snn_min(block_columns(c->choice, kernel), c->step->cols) * width + tile;
     float *addend = c->addend ? result + tile : NULL;
     if (addend)
         isa->copy(c->addend + first, positions, addend, width, rows, count);
-    run_tile(c, first, count, result, width, addend, width);
+    run_tile(c, kernel, first, count, result, width, addend, width);
     isa->copy(result, width, c->y + first, positions, rows, count);
 }
 
@@ -63,12 +76,13 @@ void snn_convolution_run(const snn_convolution *c, int64_t first, int64_t end)
     const int64_t width = c->choice->kernel->samples;
     for (int64_t i = first; i < end; i++) {
         const int64_t at = i * width, count = snn_min(width, positions - at);
+        const snn_kernel *kernel = kernel_for(c, count);
         if (c->spare && count == width)
-            run_whole(c, at);
+            run_whole(c, kernel, at);
         else if (c->spare && i > first) // positions of the tile before once more, by the same thread
-            run_whole(c, positions - width);
+            run_whole(c, kernel, positions - kernel->samples);
         else
-            run_part(c, at, count);
+            run_part(c, kernel, at, count);
     }
 }
 
