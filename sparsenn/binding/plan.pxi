@@ -189,12 +189,15 @@ cdef class Plan:
         return model
 
     def report(self):
-        """The plan's report as JSON text."""
+        """The plan's report as JSON text; it may grow while it is asked for, where others run new shapes."""
         cdef size_t needed = 0
+        cdef unsigned char[::1] text
+        buffer = bytearray()
         check(snn_plan_report(self.handle, NULL, 0, &needed))
-        buffer = bytearray(needed)
-        cdef unsigned char[::1] text = buffer
-        check(snn_plan_report(self.handle, <char *>&text[0], needed, &needed))
+        while len(buffer) < needed:
+            buffer = bytearray(needed)
+            text = buffer
+            check(snn_plan_report(self.handle, <char *>&text[0], len(buffer), &needed))
         return buffer[: needed - 1].decode("utf-8")
 
     def profile(self, double[::1] step_us not None):
