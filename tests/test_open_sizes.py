@@ -38,6 +38,8 @@ def a_network(torch):
             self.second, self.head = nn.Conv2d(8, 8, 3, padding=1), nn.Linear(8, 5)
 
         def forward(self, x):
+            x = torch.nn.functional.pad(x, (0, 1, 1, 1))
+            x = x[..., 1::2, :-1] + x[..., :-1:2, 1:]
             h = torch.relu(self.norm(self.first(x)))
             g = nn.functional.interpolate(self.second(h), size=h.shape[2:], mode="nearest") + h
             rows = g.flatten(2).transpose(1, 2).amax(dim=1)

@@ -91,6 +91,22 @@ def test_callers_of_one_plan_have_shapes_of_their_own():
     assert not failed
 
 
+def test_reports_of_a_plan_that_others_run():
+    plan = plan_of(network(), kept_shapes=4)
+    stop = threading.Event()
+
+    def call():
+        for number in range(60):
+            plan.specialise((3, 4 + number, 10 ** (number % 3)))
+        stop.set()
+
+    caller = threading.Thread(target=call)
+    caller.start()
+    while not stop.is_set():
+        assert len(plan.report()["shapes"]) <= 5
+    caller.join()
+
+
 def test_the_shapes_used_last_are_kept():
     plan = plan_of(network(), kept_shapes=2)
     assert plan.report()["shapes"] == [] and plan.report()["layers"] == []
@@ -180,6 +196,80 @@ def test_models_without_windows():
     for features in (1, 7, 64):
         data = np.linspace(-1, 1, 3 * features, dtype=np.float32).reshape(3, features)
         np.testing.assert_allclose(plan.run(data), np.tanh(data), atol=1e-6)
+
+
+SLICES = [
+    snn.Slice(2, 1, None, 2),
+    snn.Slice(3, -4, -1),
+    snn.Slice(3, -7),
+    snn.Slice(2, 2, -1),
+    snn.Slice(3, 1, 90),
+    snn.Slice(2, -3, 9, 3),
+]
+
+
+@pytest.mark.parametrize("slices", [[layer] for layer in SLICES] + [SLICES[:2]], ids=str)
+def test_slices_of_open_dims(slices, tmp_path):
+    def made(height, width):
+        x = h = snn.Input((2, height, width), name="x")
+        for layer in slices:
+            h = layer(h)
+        return snn.Model(inputs=x, outputs=snn.Conv2d(np.arange(6).reshape(3, 2), kernel_size=1)(h))
+
+    model = made(None, None)
+    snn.save(model, tmp_path / "slices.safetensors")
+    again = snn.load(tmp_path / "slices.safetensors")
+    assert [node.layer for node in again.nodes[:-1]] == [node.layer for node in model.nodes[:-1]]
+    plan = plan_of(again, threads=2)
+    for size in ((8, 9), (5, 6), (11, 4)):
+        x = np.random.default_rng(0).standard_normal((3, 2, *size)).astype(np.float32)
+        wanted = x
+        for layer in slices:
+            places = slice(layer.start, layer.end, layer.step)
+            wanted = wanted[:, :, places] if layer.axis == 2 else wanted[:, :, :, places]
+        got = plan.run(x)
+        assert got.shape == (3, 3, *wanted.shape[2:])
+        assert np.array_equal(got, plan_of(made(*size)).run(x))
+        np.testing.assert_allclose(got[:, 1], 2 * wanted[:, 0] + 3 * wanted[:, 1], atol=1e-5)
+    with pytest.raises(ValueError, match="slice: must take at least one"):
+        plan_of(snn.Model(inputs=(x := snn.Input((1, None), name="x")), outputs=snn.Slice(2, 3)(x))).run(
+            np.zeros((1, 1, 3))
+        )
+
+
+def test_files_have_negative_numbers_for_slices_alone(tmp_path):
+    x = snn.Input((2, None, 6), name="x")
+    halves = snn.Concat(2)(snn.Slice(2, -2)(x), snn.Slice(2, 0, -2)(x))
+    snn.save(snn.Model(inputs=x, outputs=halves), tmp_path / "good.safetensors")
+    header = (tmp_path / "good.safetensors").read_bytes()[8:].rstrip()
+    assert header.count(rb"\"start\":-2") == header.count(rb"\"end\":-2") == 1
+
+    def load(old, new):
+        assert header.count(old) == 1
+        made = header.replace(old, new)
+        made += b" " * (-len(made) % 8)
+        (tmp_path / "made.safetensors").write_bytes(len(made).to_bytes(8, "little") + made)
+        return snn.load(tmp_path / "made.safetensors")
+
+    assert load(rb"\"start\":-2", rb"\"start\":-3").nodes[0].layer == snn.Slice(2, -3)
+    with pytest.raises(snn.FormatError, match=r"node \d \(concat\): axis: wanted a whole number, 0 or more"):
+        load(rb"\"axis\":2}]", rb"\"axis\":-2}]")
+    with pytest.raises(snn.FormatError, match="wanted a value"):
+        load(rb"\"start\":-2", rb"\"start\":-")
+    with pytest.raises(snn.FormatError, match="wanted a whole number"):
+        load(rb"\"start\":-2", rb"\"start\":-2.5")
+
+
+def test_channels_are_pruned_through_slices_of_open_dims():
+    rng = np.random.default_rng(0)
+    x = snn.Input((2, None, None), name="x")
+    h = snn.Conv2d(rng.standard_normal((8, 18)), kernel_size=3, padding=1)(x)
+    h = snn.Concat(1)(snn.Slice(2, 1, None, 2)(h), snn.Slice(2, 0, -1, 2)(h))
+    model = snn.Model(inputs=x, outputs=snn.Conv2d(rng.standard_normal((3, 16)), kernel_size=1)(h))
+    pruned = snn.prune(model, sparsity=0.5, structure="channel")
+    assert pruned.linear_layers[0].shape[0] == 4
+    data = rng.standard_normal((1, 2, 6, 5)).astype(np.float32)
+    np.testing.assert_allclose(plan_of(pruned).run(data), pruned.predict(data), atol=1e-5)
 
 
 def tuned(model, shape, cache):

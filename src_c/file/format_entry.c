@@ -65,7 +65,11 @@ static void read_numbers(snn_json *json, snn_raw_attribute *attribute)
     attribute->is_list = snn_json_peek(json) == '[';
     if (!attribute->is_list) {
         attribute->count = 1;
-        read_whole(json, &attribute->numbers[0]);
+        attribute->is_negative = snn_json_peek(json) == '-';
+        if (attribute->is_negative)
+            snn_json_read_integer(json, &attribute->numbers[0]);
+        else
+            read_whole(json, &attribute->numbers[0]);
         return;
     }
     snn_json_open(json, '[');

@@ -23,6 +23,7 @@ typedef struct snn_raw_attribute {
     const char *name; /* as an op's table has it */
     float value;
     int is_whole, is_list, count;
+    int is_negative; /* a single number below 0 */
     int64_t numbers[SNN_MAX_RANK];
 } snn_raw_attribute;
 

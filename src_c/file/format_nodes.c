@@ -77,6 +77,9 @@ static snn_status check_attributes(int64_t index, const snn_op *op, const snn_ra
         if (attribute->is_whole && attribute->is_list != op->takes_list)
             return snn_fail(SNN_ERROR_FORMAT, "node %" PRId64 " (%s): %s must be %s", index, op->name,
                             attribute->name, op->takes_list ? "a list" : "a number");
+        if (attribute->is_negative && !op->takes_negative)
+            return snn_fail(SNN_ERROR_FORMAT, "node %" PRId64 " (%s): %s: wanted a whole number, 0 or more",
+                            index, op->name, attribute->name);
     }
     return SNN_OK;
 }

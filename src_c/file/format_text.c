@@ -134,6 +134,8 @@ static void add_attributes(snn_text *text, const snn_op *op, const snn_node *nod
         snn_text_add(text, ",\"%s\":", op->integers[i]);
         if (op->takes_list)
             add_list(text, node->integers, node->integer_count);
+        else if (op->takes_negative)
+            snn_text_add(text, "%" PRId64, node->integers[i]);
         else
             add_number(text, node->integers[i]);
     }

@@ -47,6 +47,9 @@ int snn_json_next_item(snn_json *json);
 int snn_json_read_string(snn_json *json, snn_json_string *string);
 /* A whole number in [0, 10^18), without sign, fraction or exponent. */
 int snn_json_read_whole(snn_json *json, int64_t *value);
+
+/* The same of either sign. */
+int snn_json_read_integer(snn_json *json, int64_t *value);
 /* A number within float range; nine significant digits give back any float exactly. */
 int snn_json_read_float(snn_json *json, float *value);
 int snn_json_read_boolean(snn_json *json, int *value);

@@ -97,18 +97,23 @@ int snn_json_skip_number(snn_json *json)
     return read_number(json, &value);
 }
 
-int snn_json_read_whole(snn_json *json, int64_t *value)
+static int read_integer(snn_json *json, int takes_negative, int64_t *value)
 {
     number read;
     if (!read_number(json, &read))
         return 0;
-    if (read.negative || !read.whole)
-        return snn_json_fail(json, "wanted a whole number, 0 or more");
+    if ((read.negative && !takes_negative) || !read.whole)
+        return snn_json_fail(json,
+                             takes_negative ? "wanted a whole number" : "wanted a whole number, 0 or more");
     if (read.significant > DIGITS_LIMIT)
         return snn_json_fail(json, "a whole number of more than 18 digits");
-    *value = (int64_t)read.digits;
+    *value = read.negative ? -(int64_t)read.digits : (int64_t)read.digits;
     return 1;
 }
+
+int snn_json_read_whole(snn_json *json, int64_t *value) { return read_integer(json, 0, value); }
+
+int snn_json_read_integer(snn_json *json, int64_t *value) { return read_integer(json, 1, value); }
 
 int snn_json_read_float(snn_json *json, float *value)
 {

@@ -67,6 +67,7 @@ typedef struct snn_op {
     int least_operands, most_operands;          /* 0: one */
     int integer_count;                          /* whole numbers, all of them required */
     const char *integers[SNN_MAX_INTEGERS];     /* their names, in the order of snn_node.integers */
+    int takes_negative;                         /* whole numbers below 0 mean something */
     int takes_list;                             /* there is one name, of a list of any length */
     int attribute_count;                        /* float32 numbers, all of them required */
     const char *attributes[SNN_MAX_ATTRIBUTES]; /* their names, in the order of snn_node.attributes */

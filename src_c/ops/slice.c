@@ -16,16 +16,15 @@ static snn_status infer(snn_node *node, const snn_value *const *operands, snn_va
         return status;
     const int axis = (int)at[AXIS];
     const int64_t dim = x->dims[axis];
-    if (dim == SNN_DYNAMIC)
-        return snn_fail(SNN_ERROR_UNSUPPORTED, "slice: axis %d of %s must be fixed", axis,
-                        snn_dims_show(x).text);
-    for (int i = START; i <= END; i++) {
+    const int known = dim != SNN_DYNAMIC; // else they stay as they are, until it is
+    for (int i = START; i <= END && known; i++) {
         if (at[i] < 0)
             at[i] = at[i] < -dim ? 0 : at[i] + dim;
         if (at[i] > dim)
             at[i] = dim;
     }
-    if (at[STEP] < 1 || at[START] >= at[END])
+    const int may_be_empty = !known && (at[START] < 0) != (at[END] < 0);
+    if (at[STEP] < 1 || (at[START] >= at[END] && !may_be_empty))
         return snn_fail(SNN_ERROR_ARGUMENT,
                         "slice: must take at least one of %" PRId64 " places, with a step of at least 1, got "
                         "start %" PRId64 ", end %" PRId64 ", step %" PRId64,
@@ -33,7 +32,7 @@ static snn_status infer(snn_node *node, const snn_value *const *operands, snn_va
     result->rank = x->rank;
     for (int i = 1; i < x->rank; i++)
         result->dims[i] = x->dims[i];
-    result->dims[axis] = (at[END] - at[START] - 1) / at[STEP] + 1;
+    result->dims[axis] = known ? (at[END] - at[START] - 1) / at[STEP] + 1 : SNN_DYNAMIC;
     return SNN_OK;
 }
 
@@ -62,6 +61,7 @@ const snn_op snn_op_slice = {
     .kind = SNN_KIND_MOVE,
     .is_graph = 1,
     .integer_count = 4,
+    .takes_negative = 1,
     .integers = {"axis", "start", "end", "step"},
     .infer = infer,
     .moves = moves,
