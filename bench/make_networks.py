@@ -86,12 +86,18 @@ def conv1d(size: int) -> onnx.ModelProto:
 
 
 NETWORKS = {
-    "resnet18": lambda: resnet((2, 2, 2, 2), bottleneck=False, size=224),
-    "resnet50": lambda: resnet((3, 4, 6, 3), bottleneck=True, size=224),
-    "mobilenetv2": lambda: mobilenetv2(224),
-    "detector": lambda: detector(320),
-    "conv1d": lambda: conv1d(16_000),
+    "resnet18": (lambda size: resnet((2, 2, 2, 2), bottleneck=False, size=size), 224),
+    "resnet50": (lambda size: resnet((3, 4, 6, 3), bottleneck=True, size=size), 224),
+    "mobilenetv2": (mobilenetv2, 224),
+    "detector": (detector, 320),
+    "conv1d": (conv1d, 16_000),
 }
+
+
+def build(name: str, size: int | None = None) -> onnx.ModelProto:
+    """A network for images, or samples, of a size; None: of its own."""
+    make, own = NETWORKS[name]
+    return make(own if size is None else size)
 
 
 def main() -> None:
@@ -105,7 +111,7 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     for name in options.networks or NETWORKS:
         path = options.folder / f"{name}.onnx"
-        path.write_bytes(NETWORKS[name]().SerializeToString())
+        path.write_bytes(build(name).SerializeToString())
         print(f"{path}: {path.stat().st_size / 1e6:.0f} MB")
 
 

@@ -107,6 +107,8 @@ class Plan:
     def report(self) -> dict:
         """What was tuned and chosen, layer by layer, as data: times in microseconds where named _us.
 
+        "arena_bytes" is what a tile's values lie in, "workspace_bytes" all that a caller's runs hold.
+
         Of dims that are None for the shape used last; "shapes" lists those that are ready. No layers before.
         """
         return json.loads(self._handle.report())

@@ -256,7 +256,7 @@ def test_the_detector_s_outputs_are_strided_by_8_16_32(networks):
 
 @needs_scripts
 def test_the_script_writes_files(networks, monkeypatch, tmp_path, capsys):
-    monkeypatch.setitem(networks.NETWORKS, "conv1d", lambda: networks.conv1d(512))
+    monkeypatch.setitem(networks.NETWORKS, "conv1d", (networks.conv1d, 512))
     monkeypatch.setattr(sys, "argv", ["make_networks.py", str(tmp_path / "new"), "conv1d"])
     networks.main()
     assert "conv1d.onnx" in capsys.readouterr().out

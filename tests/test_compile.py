@@ -306,3 +306,15 @@ def test_packs_for_named_batches_alone_where_all_would_take_much():
         outputs = [plan.run(x) for plan in plans.values()]
         assert all(np.array_equal(outputs[0], y) for y in outputs[1:])
     assert_matches(plans[1,], model, x[:3])
+
+
+def test_the_report_says_what_runs_hold():
+    """Values of 4 and 6 channels live at once; a thread has an arena of its own."""
+    x = snn.Input((4, 20, 30))
+    y = snn.ReLU()(snn.Conv2d(np.ones((6, 4, 3, 3)), padding=1)(x))
+    model = snn.Model(inputs=x, outputs=snn.Conv2d(np.ones((2, 6, 3, 3)), padding=1)(y))
+    for threads in (1, 3):
+        report = snn.compile(model, threads=threads, tune="off", cache=False).report()
+        values = 4 * 600 * (4 + 6)
+        assert values <= report["arena_bytes"] <= 1.5 * values  # with rows that kernels may write beside
+        assert threads * report["arena_bytes"] < report["workspace_bytes"] < (threads + 3) * 1.5 * values

@@ -365,7 +365,8 @@ SNN_API int snn_plan_threads(const snn_plan *plan);
 SNN_API const char *snn_plan_isa(const snn_plan *plan);
 /* Writes the plan's report as JSON text (UTF-8, NUL-terminated) into buffer of the given capacity in
  * bytes and sets *needed to the bytes it takes with the NUL. Too small a capacity (0 with a NULL buffer
- * to ask) is not an error: buffer then holds as much as fits. "shapes" lists those that are ready, the one
+ * to ask) is not an error: buffer then holds as much as fits. "arena_bytes" is what the values of a tile lie
+ * in, "workspace_bytes" all that a caller's runs hold. "shapes" lists those that are ready, the one
  * used last first, which all else is about; none, and no layers, before the first. */
 SNN_API snn_status snn_plan_report(const snn_plan *plan, char *buffer, size_t capacity, size_t *needed);
 /* Times every step of the plan, in microseconds, in the order of the report's layers: one sample of arbitrary

@@ -116,13 +116,18 @@ typedef struct snn_port {
 
 /* ---- workspaces ---- */
 
-/* An arena a thread, and one more for the inputs of thread 0 when threads share a tile. */
+/* An arena a thread, and behind them room for the inputs of thread 0 when threads share a tile. */
+typedef struct snn_extent {
+    size_t floats;                   /* in all */
+    size_t arena_floats, row_floats; /* of an arena with its thread's scratch, of a row */
+    size_t scratch_at;               /* floats of an arena before the scratch */
+} snn_extent;
+
 typedef struct snn_workspace {
     float *memory;
     size_t floats; /* of memory */
-    size_t arena_floats, row_floats;
-    size_t scratch_at; /* floats of an arena before its thread's scratch */
-    const float **x;   /* (inputs), (outputs): pointers for a run that is given none */
+    snn_extent extent;
+    const float **x; /* (inputs), (outputs): pointers for a run that is given none */
     float **y;
     _Alignas(64) atomic_int_least64_t next_tile[SNN_MAX_SEGMENTS]; /* away from what threads only read */
 } snn_workspace;
@@ -217,6 +222,7 @@ double snn_measure_peak(const snn_isa *isa);
 /* workspace.c */
 /* Floats of scratch that the steps of a plan by sample need, once their kernels are chosen. */
 size_t snn_plan_scratch(const snn_plan *plan);
+snn_extent snn_plan_extent(const snn_plan *plan);
 snn_workspace *snn_workspace_create(const snn_plan *plan);
 void snn_workspace_free(snn_workspace *workspace);
 /* An idle workspace, or a new one when all are in use; NULL when memory is out. */

@@ -187,8 +187,12 @@ static void put_plan(text *t, const snn_plan *plan)
     put_fixed(t, plan->peak_gflops, 2);
     put(t, ", \"compile_seconds\": ");
     put_fixed(t, plan->compile_seconds, 6);
-    put(t, ", \"inputs\": %lld, \"outputs\": %lld, \"buckets\": [", (long long)plan->inputs,
-        (long long)plan->outputs);
+    const snn_extent extent = plan->shapes ? (snn_extent){0} : snn_plan_extent(plan);
+    put(t,
+        ", \"inputs\": %lld, \"outputs\": %lld, \"arena_bytes\": %zu, \"workspace_bytes\": %zu, \"buckets\": "
+        "[",
+        (long long)plan->inputs, (long long)plan->outputs, extent.scratch_at * sizeof(float),
+        extent.floats * sizeof(float));
     for (int b = 0; b < plan->bucket_count; b++) {
         put(t, "%s{\"layout\": \"%s\", \"samples\": %d, \"tile_us\": ", b ? ", " : "",
             plan->buckets[b].layout == SNN_LAYOUT_TILE ? "tile" : "column", plan->buckets[b].samples);

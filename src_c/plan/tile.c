@@ -124,7 +124,7 @@ static int on_lines(const snn_run *r)
 
 static float *arena_of(const snn_run *r, int thread)
 {
-    return r->workspace->memory + (size_t)thread * r->workspace->arena_floats;
+    return r->workspace->memory + (size_t)thread * r->workspace->extent.arena_floats;
 }
 
 /* owner: the thread whose arena is used. */
@@ -132,10 +132,10 @@ static tile begin_tile(const snn_run *r, int bucket, int64_t first, int owner)
 {
     float *arena = arena_of(r, owner);
     tile t = {.frame = {.bucket = &r->plan->buckets[bucket],
-                        .row_floats = r->workspace->row_floats,
+                        .row_floats = r->workspace->extent.row_floats,
                         .arena = arena,
                         .inputs = arena,
-                        .scratch = arena + r->workspace->scratch_at},
+                        .scratch = arena + r->workspace->extent.scratch_at},
               .first = first};
     const int64_t width = t.frame.bucket->samples;
     const int column = t.frame.bucket->layout == SNN_LAYOUT_COLUMN;
@@ -255,7 +255,7 @@ void snn_tile_run_split(snn_run *r, int bucket, int64_t first, int thread, int t
     const snn_plan *plan = r->plan;
     tile t = begin_tile(r, bucket, first, 0);
     const int shared = !t.frame.x && t.frame.bucket->layout == SNN_LAYOUT_TILE && threads > OWN_COPY_THREADS;
-    t.frame.scratch = arena_of(r, thread) + r->workspace->scratch_at;
+    t.frame.scratch = arena_of(r, thread) + r->workspace->extent.scratch_at;
     if (must_wait(r, &t, before, shared))
         snn_barrier();
     load_split(r, &t, shared, thread, threads);
