@@ -65,6 +65,7 @@ AGREE = {
 # Of the largest value; 62 convolutions before a sigmoid: ONNX Runtime is 2e-5 off float64 itself.
 TOLERANCE = {"PP-OCRv4 detection": 1e-4}
 REFUSED = {
+    "PP-OCRv4 detection of any size": ("ch_PP-OCRv4_det_infer.onnx", None, "Reshape.*give input_shapes="),
     "PP-OCRv4 recognition": ("ch_PP-OCRv4_rec_infer.onnx", (None, 3, 48, 320), "two tensors of data"),
     "PLCMOS": ("plcmos_v2.onnx", None, "op 'GRU' of node"),
     "AECMOS 16 kHz": ("Run_1663915512_Stage_0.onnx", None, "op 'GRU' of node"),
