@@ -16,7 +16,7 @@ SUPPORTED = (
     "features, Conv1d and 2d, BatchNorm1d and 2d, MaxPool, AvgPool, AdaptiveAvgPool, Dropout, Identity, "
     "add, sub, mul, div, neg, abs, exp, log, sqrt, rsqrt, square, pow, reciprocal, minimum, maximum, "
     "matmul, cat, stack, chunk, split, indexing, view, reshape, Flatten, Unflatten, permute, transpose, "
-    "squeeze, unsqueeze, expand, pad, interpolate (nearest, linear), log_softmax, "
+    "movedim, squeeze, unsqueeze, expand, pad, interpolate (nearest, linear), log_softmax, "
     "comparisons, where, masked_fill"
 )
 
@@ -114,6 +114,21 @@ def transpose(at: Place, input, dim0, dim1) -> Data:
     if not all(-data.rank <= dim < data.rank for dim in (first, second)):
         raise at.bad(f"have dims in [{-data.rank}, {data.rank}), got {first} and {second}")
     order[first], order[second] = order[second], order[first]
+    return _moves.permuted(data, order, at)
+
+
+def movedim(at: Place, input, source, destination) -> Data:
+    data = at.data(input)
+    ends = [
+        at.integers((dims,) if isinstance(dims, int) else dims, name)
+        for dims, name in ((source, "source"), (destination, "destination"))
+    ]
+    moved, to = ([dim % data.rank for dim in dims if -data.rank <= dim < data.rank] for dims in ends)
+    if not len(set(moved)) == len(set(to)) == len(ends[0]) == len(ends[1]):
+        raise at.bad(f"have as many destinations as sources in [{-data.rank}, {data.rank}), got {ends}")
+    order = [dim for dim in range(data.rank) if dim not in moved]
+    for place, dim in sorted(zip(to, moved, strict=True)):
+        order.insert(place, dim)
     return _moves.permuted(data, order, at)
 
 

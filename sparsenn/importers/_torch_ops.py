@@ -103,6 +103,7 @@ FUNCTIONS: dict[object, Callable] = {
     torch.reshape: f.reshape,
     torch.unflatten: f.unflatten,
     torch.permute: f.permute,
+    **dict.fromkeys((torch.movedim, torch.moveaxis), f.movedim),
     **dict.fromkeys((torch.transpose, torch.swapaxes, torch.swapdims), f.transpose),
     torch.t: f.t,
     torch.squeeze: f.squeeze,
@@ -143,6 +144,9 @@ METHODS: dict[str, Callable] = {
     "reshape": f.view,
     "index_select": f.index_select,
     "swapaxes": f.transpose,
+    "swapdims": f.transpose,
+    "movedim": f.movedim,
+    "moveaxis": f.movedim,
 }
 # What changes its first operand: methods whose names end with "_" do too.
 IN_PLACE = frozenset({operator.iadd, operator.isub, operator.imul, operator.itruediv, operator.ipow})

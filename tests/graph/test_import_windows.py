@@ -125,6 +125,19 @@ NETWORKS = {
     "padding does not count": (lambda: nn.Sequential(nn.AvgPool2d(3, 2, 1, count_include_pad=False)), IMAGES),
     "parts": (lambda: nn.Sequential(nn.Conv2d(3, 2, 1), nn.AdaptiveAvgPool2d((3, 11))), IMAGES),
     "parts of the height": (lambda: nn.AdaptiveAvgPool2d((4, None)), IMAGES),
+    "channels last": (
+        lambda: Calls(
+            lambda x, a, b: b(a(x.permute(0, 3, 1, 2)).movedim(1, -1).relu().moveaxis((3, 1), (1, 2)))
+            .swapdims(1, 3)
+            .flatten(1),
+            *(nn.Conv2d(3, 4, 3, 2, 1), nn.Conv2d(4, 5, 1)),
+        ),
+        torch.zeros(2, 12, 11, 3),
+    ),
+    "channels last in memory": (
+        lambda: residual_network().to(memory_format=torch.channels_last),
+        torch.zeros(1, 3, 33, 40).to(memory_format=torch.channels_last),
+    ),
     "mean": (lambda: Calls(lambda x, a: a(x).mean((2, 3)), nn.Conv2d(3, 4, 2)), IMAGES),
     "mean, kept": (lambda: Calls(lambda x: x * x.mean([-1, -2], keepdim=True)), IMAGES),
     "mean of sound": (lambda: Calls(lambda x, a: a(x).mean(-1), nn.Conv1d(3, 4, 2)), SOUND),
@@ -199,6 +212,7 @@ REFUSED = {
     "unequal parts": (lambda: nn.AdaptiveAvgPool2d(5), "into equal parts, got .5, 5."),
     "too small": (lambda: nn.Conv2d(3, 4, 13), "a window that fits.*height 12"),
     "other channels": (lambda: nn.Conv2d(4, 4, 3), "must have a weight for 3 channels"),
+    "one dim moved twice": (lambda: Calls(lambda x: x.movedim((1, 1), (2, 3))), "as many destinations as so"),
     "mean over samples": (lambda: Calls(lambda x: x.mean(0)), "leave the batch alone, got axis 0"),
 }  # fmt: skip
 
