@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import sparsenn as snn
-from sparsenn import _core
+from sparsenn import _core, cli
 from sparsenn.c_array import write_c_array
 from sparsenn.training.history import History
 
@@ -128,3 +128,35 @@ def test_a_kernel_set_of_the_environment_is_checked(monkeypatch):
     monkeypatch.setenv("SPARSENN_ISA", "sc\udcfflar")
     with pytest.raises(snn.ISAError, match="SPARSENN_ISA"):
         snn.compile(MODEL, tune="off", cache=False)
+
+
+COMMANDS = {  # the argument's name, and the rest of the command line
+    "inspect": ("path", ["inspect", "{}"]),
+    "export": ("path", ["export", "{}", "--c-array", "net"]),
+    "export --out": ("folder", ["export", "good.safetensors", "--c-array", "net", "--out", "{}"]),
+    "train": ("path", ["train", "{}", "--out", "x.safetensors"]),
+    "train --out": ("--out", ["train", "d.npz", "--out", "{}"]),
+    "prune": ("path", ["prune", "{}", "d.npz", "--out", "x.safetensors"]),
+    "prune --out": ("--out", ["prune", "good.safetensors", "d.npz", "--out", "{}"]),
+    "sweep --out": ("--out", ["sweep", "d.npz", "--out", "{}"]),
+    "sweep --model": ("path", ["sweep", "d.npz", "--model", "{}", "--out", "x"]),
+    "demo --out": ("--out", ["demo", "--out", "{}"]),
+    "bench": ("target", ["bench", "{}"]),
+    "bench --json": ("--json", ["bench", "4-3-2", "--json", "{}"]),
+}
+
+
+def test_a_folder_for_results_is_checked_before_anything_is_measured(capsys):
+    assert cli.main(["bench", "4-3-2", "--json", "none/x.json"]) == 2
+    assert "error: --json must be in a folder that exists" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("bad", ["good\0.safetensors", "good\0/good.safetensors", "good.safetensors\0"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_command_line_names_the_argument(command, bad, inside, capsys):
+    name, line = COMMANDS[command]
+    np.savez("d.npz", X=X, y=Y)
+    before = {path: path.read_bytes() for path in inside.iterdir()}
+    assert cli.main([part.format(bad) for part in line]) == 2
+    assert f"error: {name} must not hold a NUL" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in inside.iterdir()} == before

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..io import load
 from ..model import Model
+from ..paths import as_path
 from .baselines.layer import Layer
 from .jobs import LayersJob, Variant
 from .masks import layers_of, make_layers
@@ -65,7 +66,7 @@ def find_networks(
     """
     if re.fullmatch(r"[1-9]\d*(-[1-9]\d*)+", text):
         return [Network(name=text, widths=[int(width) for width in text.split("-")])]
-    path = Path(text)
+    path = Path(as_path(text, "target"))
     if path.suffix == ".json":
         return [*read_shapes(path)]
     if path.suffix == ".safetensors" and not keep and is_of_layers(load(path)):

@@ -210,7 +210,9 @@ def check_folder(option: str, path: str) -> None:
     """ValueError unless the folder that path is to be written in exists."""
     from pathlib import Path
 
-    if not Path(path).resolve().parent.is_dir():
+    from ..paths import as_path
+
+    if not Path(as_path(path, option)).resolve().parent.is_dir():
         raise ValueError(f"{option} must be in a folder that exists, got {path}")
 
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from ..file_replace import replace_file
-from ._data import add_input_shapes, integers, percents
+from ._data import add_input_shapes, check_folder, integers, percents
 from ._json import json_text
 
 
@@ -57,6 +57,8 @@ def run(args: argparse.Namespace) -> int:
     for name in ("rounds", "starts"):
         if getattr(args, name) < 1:
             raise ValueError(f"--{name} must be at least 1, got {getattr(args, name)}")
+    if args.json and args.json != "-":
+        check_folder("--json", args.json)
     peers = find_peers(args.baseline, networks)
     for name, value in report.ignored_variables().items():
         print(f"warning: {name}={value} would slow numpy down; runners run without it", file=sys.stderr)

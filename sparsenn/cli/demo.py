@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from ..file_replace import replace_file
+from ..paths import as_path
 from ._json import json_text
 
 
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
             raise ValueError(f"--{name} must be at least {least}, got {getattr(args, option)}")
     if args.threads is not None and args.threads < 1:
         raise ValueError(f"--threads must be at least 1, got {args.threads}")
-    folder = Path(args.out)
+    folder = Path(as_path(args.out, "--out"))
     folder.mkdir(parents=True, exist_ok=True)
     try:
         report = collect(args, folder)

@@ -7,6 +7,7 @@ import functools
 from pathlib import Path
 
 from ..file_replace import replace_file
+from ..paths import as_path
 from . import _data
 from ._json import json_text
 
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     prune = {
         **_data.pruning_options(args), **_data.training_options(args), "epochs_per_step": args.tuning_epochs,
     }  # fmt: skip
-    folder = Path(args.out)
+    folder = Path(as_path(args.out, "--out"))
     folder.mkdir(parents=True, exist_ok=True)
     selection = select_sparsity(
         make_model, data.X, data.y, candidates=_data.percents("--sparsity", args.sparsity),
