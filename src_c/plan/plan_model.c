@@ -34,8 +34,9 @@ static snn_status make_dense(const snn_csr *csr, const float *bias, snn_node *no
 
 static snn_status make_node(const snn_csr *csr, int sparse, const float *bias, snn_node *node)
 {
-    return sparse ? snn_node_make_csr(csr->rows, csr->cols, csr->indptr, csr->indices, csr->data, bias, 0, node)
-                  : make_dense(csr, bias, node);
+    return sparse
+               ? snn_node_make_csr(csr->rows, csr->cols, csr->indptr, csr->indices, csr->data, bias, 0, node)
+               : make_dense(csr, bias, node);
 }
 
 /* The step's weights, borrowed or owned; 0 when memory is out. */

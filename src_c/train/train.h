@@ -51,8 +51,8 @@ static inline float *snn_tile_of(snn_tiles tiles, int64_t index, int64_t width)
 /* Whether tiles are count tiles of features and spare rows, and whether an activation can follow. */
 snn_status snn_check_tiles(const char *name, snn_tiles tiles, int64_t count, int64_t features, int spare);
 snn_status snn_check_activation(const snn_activation *a, int64_t count, int64_t features, int spare);
-/* Of the way forward: bias (rows; NULL: zeros) -> own (rows); how the kernel ends a row. *left: the activation
- * that comes after it, none but where its argument z is kept. */
+/* Of the way forward: bias (rows; NULL: zeros) -> own (rows); how the kernel ends a row. *left: the
+ * activation that comes after it, none but where its argument z is kept. */
 snn_epilogue snn_begin_forward(const snn_activation *a, const float *bias, int64_t rows, float *own,
                                snn_activation *left);
 /* The packed share times x -> y, whose rows [first, end) it writes. Where one is NaN all are computed once
