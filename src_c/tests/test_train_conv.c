@@ -299,7 +299,7 @@ static void tests(const snn_isa *isa)
 
 int main(int argc, char **argv)
 {
-    random_shapes = wanted_runs(argc, argv, 30);
+    random_shapes = wanted_runs(argc, argv, 10);
     on_every_isa(tests);
     return check_report("test_train_conv");
 }
