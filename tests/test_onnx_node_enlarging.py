@@ -8,7 +8,7 @@ from onnx_nodes import check_node, name_of, node_cases
 
 CASES = node_cases("ConvTranspose", "Resize", "Upsample")
 REFUSED = {
-    "convtranspose_3d": "take images of known sizes",
+    "convtranspose_3d": "take images and a weight for them",
     **dict.fromkeys(
         ("resize_*antialias", "resize_*cubic*"), "have mode 'nearest' or 'linear', without antialias"
     ),
