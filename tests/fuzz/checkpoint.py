@@ -123,7 +123,8 @@ def zipped(random: Random, members: dict[str, bytes]) -> bytes:
         for name, content in members.items():
             archive.writestr(zipfile.ZipInfo(name), content, method)
         if random.random() < 0.03:
-            archive.writestr(*random.choice(list(members.items())))
+            name, content = random.choice(list(members.items()))
+            archive.writestr(zipfile.ZipInfo(name), content)
         if random.random() < 0.1:
             info = random.choice(archive.filelist)
             field = random.choice(["file_size", "compress_size", "header_offset", "CRC", "flag_bits"])
