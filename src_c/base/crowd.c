@@ -11,9 +11,7 @@
 #define USELESS 0.85   /* of one thread, in the mean: threads that fail are not tried again soon */
 #define HARMFUL 1.1    /* with so much they fail, even if no loss of theirs stands out */
 #define LONGEST_WHILE_NS 4000000000
-#define TOLERATED_NS                                                                                         \
-    1000000 /* waking threads that sleep may take some 0.1 ms; slices are longer than this                   \
-             */
+#define TOLERATED_NS 1000000 /* waking sleeping threads may take some 0.1 ms; slices are longer than this */
 
 #ifdef CLOCK_MONOTONIC_COARSE
 #define COARSE CLOCK_MONOTONIC_COARSE
@@ -65,7 +63,7 @@ static int still_away(snn_crowd *crowd, int *timed)
         return 1;
     STORE(returned_ns, now);
     STORE(lost_ns, 0);
-    STORE(ratio, ONE); // what they were is long ago, but not forgotten
+    STORE(ratio, ONE); // neither trusted nor given up
     STORE(fewer, 0);
     return 0;
 }

@@ -3,6 +3,7 @@
 #include "plan/plan.h"
 
 #include "base/memory.h"
+#include "base/minmax.h"
 #include "base/status.h"
 
 #include <stdlib.h>
@@ -119,6 +120,24 @@ static void find_waits(snn_plan *plan)
     }
 }
 
+/* Rows of an arena up to the last of an input, of all the values that are views of one: what a copy of the
+ * inputs alone needs. */
+static int64_t input_rows(const snn_plan *plan)
+{
+    int64_t end = 0;
+    for (int64_t i = 0; i < plan->in_count; i++) {
+        const snn_place *own = &plan->ports_in[i].place;
+        end = snn_max(end, own->row + snn_place_rows(plan, own));
+        for (int64_t s = 0; s < plan->step_count; s++)
+            for (int64_t k = 0; k < plan->steps[s].operand_count; k++) {
+                const snn_place *place = &plan->steps[s].operands[k];
+                if (!place->constant && place->row == own->row)
+                    end = snn_max(end, place->row + snn_place_rows(plan, place));
+            }
+    }
+    return end;
+}
+
 snn_status snn_arena_init(snn_plan *plan, int64_t count)
 {
     slot *slots = snn_alloc((size_t)count, sizeof *slots);
@@ -134,6 +153,7 @@ snn_status snn_arena_init(snn_plan *plan, int64_t count)
         for (int64_t i = 0; i < count; i++)
             rows[slots[i].number] = slots[i].row;
         set_rows(plan, rows);
+        plan->input_rows = input_rows(plan);
         find_waits(plan);
     }
     snn_free(slots);

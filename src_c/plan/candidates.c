@@ -169,8 +169,8 @@ void snn_candidate_init(const snn_plan *plan, const snn_step *step, const snn_cs
     static const int64_t k_blocks[] = {64, 128, 192, 256, 512, 1024};
     enum { k_block_count = sizeof k_blocks / sizeof *k_blocks };
     const snn_bucket *tile = &plan->buckets[bucket];
-    const int widths =
-        step->type == SNN_STEP_CONVOLUTION; // kernels of all widths: not only one in all its blocks
+    // Tiles of a convolution may be of any width: kernels of all are timed, not one in all its blocks.
+    const int all_widths = step->type == SNN_STEP_CONVOLUTION;
     for (int i = 0; i < plan->isa->kernel_count; i++) {
         const snn_kernel *kernel = &plan->isa->kernels[i];
         if (!fits(kernel, step, tile))
@@ -194,8 +194,8 @@ void snn_candidate_init(const snn_plan *plan, const snn_step *step, const snn_cs
                    (snn_choice){.kernel = kernel,
                                 .k_block = k_block,
                                 .estimate_us = us * (double)snn_step_tiles(step, kernel)},
-                   widths ? 2 : k_block_count);
+                   all_widths ? 2 : k_block_count);
         }
     }
-    tuned->worth = worth_timing(tuned, widths ? 8 : 6);
+    tuned->worth = worth_timing(tuned, all_widths ? 8 : 6);
 }

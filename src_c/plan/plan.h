@@ -147,7 +147,7 @@ struct snn_plan {
     snn_model *shape; /* owned: the model without weights; of dynamic dims with them, as CSR */
     snn_step *steps;
     int64_t step_count;
-    int64_t arena_rows;
+    int64_t arena_rows, input_rows;
     int by_sample; /* it has windows: values are of one sample, (channels, positions), in bucket 0 alone */
     int64_t widest_product; /* rows or columns of any weight */
     int64_t most_spare;     /* of any place */

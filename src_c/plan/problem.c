@@ -2,6 +2,7 @@
 #include "plan/problem.h"
 
 #include "base/memory.h"
+#include "base/minmax.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -118,15 +119,27 @@ void snn_problems_free(snn_problem *list)
 
 /* Times this near are the same: a packing less is worth more. */
 #define AS_GOOD 1.02
+/* A gather a weight is fast while nothing else uses the core: one thread that is timed alone sees half as much
+ * again as what threads side by side have of it. */
+#define GATHERS_ALONE 1.15
 
-/* Candidates that may be chosen: the first of the list, and those as good. */
-static int good_ones(const snn_tuned *tuned)
+static double cost(const snn_choice *choice)
 {
-    int count = 1;
-    while (count < tuned->timed &&
-           tuned->candidates[count].measured_us <= AS_GOOD * tuned->candidates[0].measured_us)
-        count++;
-    return count;
+    return choice->measured_us * (choice->kernel->format == SNN_FORMAT_SELL ? GATHERS_ALONE : 1.0);
+}
+
+static double least_cost(const snn_tuned *tuned)
+{
+    double least = cost(&tuned->candidates[0]);
+    for (int c = 1; c < tuned->timed; c++)
+        least = cost(&tuned->candidates[c]) < least ? cost(&tuned->candidates[c]) : least;
+    return least;
+}
+
+/* Whether a candidate is the fastest, or as good. Where none was timed the first is meant. */
+static int is_good(const snn_tuned *tuned, int c)
+{
+    return tuned->timed ? cost(&tuned->candidates[c]) <= AS_GOOD * least_cost(tuned) : c == 0;
 }
 
 /* Buckets that could read the packing of a choice; one more where a list has it. */
@@ -139,9 +152,10 @@ static int readers(const snn_plan *plan, const snn_problem *problem, const snn_c
     count += made != NULL;
     for (int b = 0; b < plan->bucket_count; b++) {
         const snn_tuned *tuned = &problem->buckets[b];
-        for (int c = 0; c < good_ones(tuned); c++)
-            if (snn_same_packing(choice->kernel, choice->k_block, tuned->candidates[c].kernel,
-                                 tuned->candidates[c].k_block)) {
+        for (int c = 0; c < snn_max(tuned->timed, 1); c++)
+            if (is_good(tuned, c) && snn_same_packing(choice->kernel, choice->k_block,
+                                                      tuned->candidates[c].kernel,
+                                                      tuned->candidates[c].k_block)) {
                 count++;
                 break;
             }
@@ -154,8 +168,8 @@ void snn_problem_choose(const snn_plan *plan, snn_problem *problem, const snn_pa
     for (int b = 0; b < plan->bucket_count; b++) {
         snn_tuned *tuned = &problem->buckets[b];
         int most = 0;
-        for (int c = 0; c < good_ones(tuned); c++) {
-            const int count = readers(plan, problem, &tuned->candidates[c], made);
+        for (int c = 0; c < snn_max(tuned->timed, 1); c++) {
+            const int count = is_good(tuned, c) ? readers(plan, problem, &tuned->candidates[c], made) : 0;
             if (count > most) {
                 most = count;
                 tuned->chosen = c;

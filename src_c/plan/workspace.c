@@ -1,6 +1,5 @@
 /* The buffers of one run of a plan: a pool of idle ones, so that run allocates nothing. */
 #include "base/memory.h"
-#include "base/minmax.h"
 #include "base/status.h"
 #include "plan/depthwise.h"
 #include "plan/shapes.h"
@@ -29,24 +28,6 @@ size_t snn_plan_scratch(const snn_plan *plan)
     return (size_t)snn_column_stride(most);
 }
 
-/* Rows of an arena up to the last of an input, of all the values that are views of one: what a copy of the
- * inputs alone needs. */
-static int64_t input_rows(const snn_plan *plan)
-{
-    int64_t end = 0;
-    for (int64_t i = 0; i < plan->in_count; i++) {
-        const snn_place *own = &plan->ports_in[i].place;
-        end = snn_max(end, own->row + snn_place_rows(plan, own));
-        for (int64_t s = 0; s < plan->step_count; s++)
-            for (int64_t k = 0; k < plan->steps[s].operand_count; k++) {
-                const snn_place *place = &plan->steps[s].operands[k];
-                if (!place->constant && place->row == own->row)
-                    end = snn_max(end, place->row + snn_place_rows(plan, place));
-            }
-    }
-    return end;
-}
-
 snn_extent snn_plan_extent(const snn_plan *plan)
 {
     // A row is a cache line at least, so that values begin on one; by sample the values' rows are whole
@@ -55,7 +36,7 @@ snn_extent snn_plan_extent(const snn_plan *plan)
     snn_extent e = {.row_floats = plan->by_sample ? 1 : samples > 16 ? (size_t)samples : 16};
     e.scratch_at = ((size_t)plan->arena_rows * e.row_floats + 15) / 16 * 16;
     e.arena_floats = e.scratch_at + plan->scratch_floats;
-    e.floats = (size_t)plan->threads * e.arena_floats + (size_t)input_rows(plan) * e.row_floats;
+    e.floats = (size_t)plan->threads * e.arena_floats + (size_t)plan->input_rows * e.row_floats;
     return e;
 }
 

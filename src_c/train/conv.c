@@ -43,7 +43,7 @@ static void sum_sparse(const product *p, const snn_field *f, const float *from, 
 static void sum_dense(const product *p, const snn_field *f, const float *from, int64_t i, int64_t j, float *y)
 {
     const snn_isa *isa = p->conv->isa;
-    snn_dense_target(isa, f, from, i, j, p->epilogue.bias, 0, f->rows, y);
+    snn_dense_target(isa, f, from, i, j, p->epilogue.bias, y);
     if (p->epilogue.activation != SNN_OP_LINEAR)
         isa->activate(y, y, f->rows * f->kernel->samples, &p->epilogue);
 }

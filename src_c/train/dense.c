@@ -54,23 +54,22 @@ static void sum_exactly(const snn_isa *isa, const snn_field *f, const float *sou
 }
 
 void snn_dense_target(const snn_isa *isa, const snn_field *f, const float *source, int64_t i, int64_t j,
-                      const float *bias, int64_t first, int64_t last, float *y)
+                      const float *bias, float *y)
 {
     const int64_t samples = f->kernel->samples, stride = snn_field_columns(f) * SNN_TRAIN_ROWS;
-    const int64_t block = SNN_DENSE_BLOCK(samples), rows = last - first;
-    const float *weights = f->weights + first / SNN_TRAIN_ROWS * stride, *begin = bias + first;
-    float *to = y + first * samples;
+    const int64_t block = SNN_DENSE_BLOCK(samples);
+    const float *begin = bias;
     for (int64_t r = 0; r < f->run_count; r++) {
         const part p = part_of(f, source, r, i, j);
         for (int64_t k = 0; k < p.columns; k += block) {
-            isa->dense_sum(weights + (p.first + k) * SNN_TRAIN_ROWS, stride, p.x + k * samples,
-                           snn_min(block, p.columns - k), begin, to, rows);
+            isa->dense_sum(f->weights + (p.first + k) * SNN_TRAIN_ROWS, stride, p.x + k * samples,
+                           snn_min(block, p.columns - k), begin, y, f->rows);
             begin = NULL;
         }
     }
     if (begin)
-        isa->dense_sum(weights, stride, source, 0, begin, to, rows);
-    else if (isa->has_nan(to, rows * samples))
-        for (int64_t row = first; row < last; row++)
+        isa->dense_sum(f->weights, stride, source, 0, begin, y, f->rows);
+    else if (isa->has_nan(y, f->rows * samples))
+        for (int64_t row = 0; row < f->rows; row++)
             sum_exactly(isa, f, source, i, j, bias, row, y + row * samples);
 }

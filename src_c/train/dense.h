@@ -13,10 +13,9 @@ static inline int64_t snn_panels_of(int64_t rows) { return (rows + SNN_TRAIN_ROW
 /* As snn_field_pack, of every weight. */
 int snn_dense_pack(snn_field *field, int64_t count, const int32_t *rows, const int32_t *columns,
                    const int32_t *numbers, int32_t *position);
-/* Rows [first, last) of y (rows, samples) of target (i, j), first the first of a panel, without an
- * activation. */
+/* y (rows, samples) of target (i, j), without an activation. */
 void snn_dense_target(const snn_isa *isa, const snn_field *field, const float *source, int64_t i, int64_t j,
-                      const float *bias, int64_t first, int64_t last, float *y);
+                      const float *bias, float *y);
 
 /* Whether a shape goes this way: channels fill at least half of the panels, and padding is not most of what
  * is turned. */
