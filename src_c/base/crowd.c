@@ -9,7 +9,7 @@
 #define RUNS_AGAIN 256 /* so that less than 1 % of the runs are tries that fail */
 #define REMEMBERED 32  /* regions, in the mean of their ratio to one thread */
 #define USELESS 0.85   /* of one thread, in the mean: threads that fail are not tried again soon */
-#define HARMFUL 1.1    /* with so much they fail, even if no loss of theirs stands out */
+#define HARMFUL 0.9 /* with so much and regions that stall they fail: a mean hardly better brings nothing */
 #define LONGEST_WHILE_NS 4000000000
 #define TOLERATED_NS 1000000 /* waking sleeping threads may take some 0.1 ms; slices are longer than this */
 
@@ -81,13 +81,9 @@ snn_crowd_visit snn_crowd_enter(snn_crowd *crowd, int wanted, double one_thread_
     } else {
         visit.clock = choose_clock(crowd, visit.one_thread_ns);
     }
+    if (visit.clock >= 0)
+        visit.start_ns = now_ns(visit.clock);
     return visit;
-}
-
-void snn_crowd_start(snn_crowd_visit *visit)
-{
-    if (visit->clock >= 0)
-        visit->start_ns = now_ns(visit->clock);
 }
 
 /* Goes down at once, since nothing makes a run faster than it is, and up slowly. */

@@ -23,19 +23,17 @@ typedef struct snn_crowd {
     atomic_int learned; /* what runs on one thread took for an expected time of ONE; 0: ONE */
 } snn_crowd;
 
-/* One region: enter, start, leave. */
+/* One region, timed from enter to leave: to begin it waits for threads that have not yet left the last. */
 typedef struct snn_crowd_visit {
     int threads;           /* to run with */
     int clock;             /* which clock times it, -1 for none */
     int64_t one_thread_ns; /* expected of one thread alone */
-    int64_t start_ns;      /* 0 until it has started */
+    int64_t start_ns;      /* by that clock */
 } snn_crowd_visit;
 
 /* A zeroed crowd is one without a past. wanted threads: 2 or more. one_thread_us: what one thread would take.
  */
 snn_crowd_visit snn_crowd_enter(snn_crowd *crowd, int wanted, double one_thread_us);
-/* By the first thread of the region, so that the others begin while it looks at the clock. */
-void snn_crowd_start(snn_crowd_visit *visit);
 void snn_crowd_leave(snn_crowd *crowd, const snn_crowd_visit *visit, int wanted);
 
 #endif

@@ -119,8 +119,8 @@ void snn_problems_free(snn_problem *list)
 
 /* Times this near are the same: a packing less is worth more. */
 #define AS_GOOD 1.02
-/* A gather a weight is fast while nothing else uses the core: one thread that is timed alone sees half as much
- * again as what threads side by side have of it. */
+/* A gather a weight is fast while nothing else uses the core: one thread that is timed alone sees half as
+ * much again as what threads side by side have of it. */
 #define GATHERS_ALONE 1.15
 
 static double cost(const snn_choice *choice)
@@ -153,9 +153,9 @@ static int readers(const snn_plan *plan, const snn_problem *problem, const snn_c
     for (int b = 0; b < plan->bucket_count; b++) {
         const snn_tuned *tuned = &problem->buckets[b];
         for (int c = 0; c < snn_max(tuned->timed, 1); c++)
-            if (is_good(tuned, c) && snn_same_packing(choice->kernel, choice->k_block,
-                                                      tuned->candidates[c].kernel,
-                                                      tuned->candidates[c].k_block)) {
+            if (is_good(tuned, c) &&
+                snn_same_packing(choice->kernel, choice->k_block, tuned->candidates[c].kernel,
+                                 tuned->candidates[c].k_block)) {
                 count++;
                 break;
             }

@@ -13,8 +13,6 @@
 static void run_thread(void *argument, int thread, int threads)
 {
     snn_run *r = argument;
-    if (thread == 0 && r->visit)
-        snn_crowd_start(r->visit);
     for (int s = 0; s < r->segment_count; s++) {
         const snn_segment *segment = &r->segments[s];
         const int64_t width = r->plan->buckets[segment->bucket].samples;
@@ -52,8 +50,7 @@ static void run_segments(snn_run *r)
         snn_parallel(threads, run_thread, r);
         return;
     }
-    snn_crowd_visit visit = snn_crowd_enter(r->crowd, threads, one_thread_us);
-    r->visit = &visit;
+    const snn_crowd_visit visit = snn_crowd_enter(r->crowd, threads, one_thread_us);
     snn_parallel(visit.threads, run_thread, r);
     snn_crowd_leave(r->crowd, &visit, threads);
 }
@@ -171,7 +168,6 @@ static snn_status run_arrays(const snn_plan *plan, const float *const *x, snn_or
     r.batch = batch;
     r.workspace = snn_workspace_take(plan);
     r.crowd = plan->crowd;
-    r.visit = NULL;
     atomic_init(&r.nan, 0);
     if (!r.workspace)
         return snn_fail(SNN_ERROR_MEMORY, "out of memory for a workspace");

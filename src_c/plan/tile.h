@@ -12,8 +12,7 @@ typedef struct snn_run {
     snn_order x_order, y_order;
     int64_t batch;
     snn_workspace *workspace;
-    snn_crowd *crowd;       /* NULL: threads are not watched */
-    snn_crowd_visit *visit; /* of the crowd, that the region starts; or NULL */
+    snn_crowd *crowd; /* NULL: threads are not watched */
     int segment_count;
     atomic_int nan;     /* set by whoever stores one in an output */
     const float *one_x; /* what x and y point to where there is one of each */

@@ -20,7 +20,6 @@ static void wait_ms(int ms) { wait_us(1e3 * ms); }
 static int region(snn_crowd *crowd, int wanted, double one_thread_us, int ms)
 {
     snn_crowd_visit visit = snn_crowd_enter(crowd, wanted, one_thread_us);
-    snn_crowd_start(&visit);
     if (visit.threads > 1)
         wait_ms(ms);
     snn_crowd_leave(crowd, &visit, wanted);
@@ -96,21 +95,34 @@ static void test_a_steady_loss_is_noticed(void)
     CHECK(regions < 50);
 }
 
+/* Failures in so many regions of 2 ms on one thread; on two, one of every is a failure and takes that long.
+ */
+static int count_failures(int regions, int every, double failure_us, double success_us)
+{
+    snn_crowd crowd = {0};
+    int tries = 0, failures = 0;
+    for (int i = 0; i < regions; i++) {
+        const snn_crowd_visit visit = snn_crowd_enter(&crowd, 2, 2000.0);
+        const int fails = visit.threads > 1 && ++tries % every == 0;
+        failures += fails;
+        wait_us(fails ? failure_us : visit.threads > 1 ? success_us : 2000.0);
+        snn_crowd_leave(&crowd, &visit, 2);
+    }
+    return failures;
+}
+
 /* Threads that help a little twenty times and then fail cost more than they bring: they are soon left alone,
  * though no failure comes soon after another. */
 static void test_the_share_of_failures_is_remembered(void)
 {
-    snn_crowd crowd = {0};
-    int tries = 0, failures = 0;
-    for (int i = 0; i < 300; i++) {
-        snn_crowd_visit visit = snn_crowd_enter(&crowd, 2, 2000.0);
-        snn_crowd_start(&visit);
-        const int fails = visit.threads > 1 && ++tries % 21 == 0;
-        failures += fails;
-        wait_us(fails ? 12000.0 : visit.threads > 1 ? 1600.0 : 2000.0);
-        snn_crowd_leave(&crowd, &visit, 2);
-    }
-    CHECK(failures <= 4);
+    CHECK(count_failures(300, 21, 12000.0, 1600.0) <= 4);
+}
+
+/* A slice at full speed, then one of waiting: as fast as one thread in the mean, with runs that take many
+ * times as long and win nothing. */
+static void test_stalls_that_bring_nothing_are_noticed(void)
+{
+    CHECK(count_failures(400, 8, 8000.0, 1100.0) <= 12);
 }
 
 static void test_a_plan_gives_the_same_bits(void)
@@ -147,6 +159,7 @@ int main(void)
     test_many_threads_are_given_up_in_steps();
     test_a_steady_loss_is_noticed();
     test_the_share_of_failures_is_remembered();
+    test_stalls_that_bring_nothing_are_noticed();
     test_a_plan_gives_the_same_bits();
     return check_report("test_crowd");
 }
