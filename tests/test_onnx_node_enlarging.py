@@ -1,4 +1,4 @@
-"""The onnx package's node tests of transposed convolutions and resizing."""
+"""The onnx package's node tests of transposed convolutions, resizing and blocks of positions."""
 
 import pytest
 
@@ -6,7 +6,7 @@ pytest.importorskip("onnx", reason="onnx is not installed: pip install 'sparsenn
 
 from onnx_nodes import check_node, name_of, node_cases
 
-CASES = node_cases("ConvTranspose", "Resize", "Upsample")
+CASES = node_cases("ConvTranspose", "Resize", "Upsample", "DepthToSpace", "SpaceToDepth")
 REFUSED = {
     "convtranspose_3d": "take images and a weight for them",
     **dict.fromkeys(

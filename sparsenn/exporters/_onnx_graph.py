@@ -36,6 +36,15 @@ class Graph:
         """An initialiser int64 -> its name."""
         return self._store(f"{self.layer}.{name}", np.asarray(values, np.int64))
 
+    def joined(self, *lists: str) -> str:
+        """Lists of integers one after the other."""
+        return self.node("Concat", *lists, axis=0)
+
+    def sizes_behind(self, x: str, axis: int) -> str:
+        """The sizes of a value from an axis on, known when it runs."""
+        ends = self.integers("start", [axis]), self.integers("end", [2**31 - 1])
+        return self.node("Slice", self.node("Shape", x), *ends)
+
     def shared_constant(self, name: str, value: np.ndarray) -> str:
         """An initialiser float32 under that name, once however often it is read."""
         if all(tensor.name != name for tensor in self.constants):

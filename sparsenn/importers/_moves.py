@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from ..errors import ArgumentError
 from ..layers import Concat, Expand, Pad, Reshape, Slice, Transpose
+from ..layers.blocks import Blocks
 from ._data import At, Data, check_size, learn
 from ._wires import Sizes, Wire
 
@@ -96,6 +97,19 @@ def permuted(data: Data, order: Sequence[int], at: At) -> Data:
         Transpose(tuple(place + 1 for place in places)), sizes=tuple(data.sizes[place] for place in places)
     )  # fmt: skip
     return Data(moved.wire, data.batch, plain.index(data.axis))
+
+
+def in_blocks(data: Data, layer: Blocks, at: At) -> Data:
+    """DepthToSpace or SpaceToDepth of images."""
+    if data.axis != 0:
+        raise at.fail_batch("have the batch in dimension 0")
+    if None in data.sizes:
+        raise at.unknown(data)
+    try:
+        sizes = layer.infer((None, *data.sizes))[1:]
+    except ArgumentError as error:
+        raise at.bad(f"have blocks that fit: {error}") from None
+    return data.then(layer, sizes=sizes)
 
 
 def sliced(data: Data, axis: int, start: int | None, stop: int | None, step: int | None, at: At) -> Data:

@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 
+from ..errors import ArgumentError
+from ..layers import DepthToSpace, SpaceToDepth
 from . import _moves
 from ._data import Data
 from ._onnx_file import MOST_DIMENSIONS
@@ -120,8 +122,22 @@ def expand(node: Node) -> Data:
     return _moves.expanded(data, [int(size) for size in target.reshape(-1)], node)
 
 
+def in_blocks(node: Node) -> Data:
+    """ONNX has the channels of one place of the blocks side by side; of DepthToSpace mode CRD has not."""
+    mode = node.attributes.get("mode", "DCR")
+    if mode not in ("DCR", "CRD"):
+        raise node.fail(f"have a mode of DCR or CRD, got {mode!r:.40}")
+    kind = DepthToSpace if node.op == "DepthToSpace" else SpaceToDepth
+    try:
+        layer = kind(node.attributes.get("blocksize", 0), mode == "DCR")
+    except ArgumentError as error:
+        raise node.bad(f"have a blocksize that makes sense: {error}") from None
+    return _moves.in_blocks(node.data(), layer, node)
+
+
 SHAPE_OPS = {
     "Concat": concat,
+    "DepthToSpace": in_blocks,
     "Expand": expand,
     "Flatten": flatten,
     "Gather": gather,
@@ -129,6 +145,7 @@ SHAPE_OPS = {
     "Shape": shape_of,
     "Size": size_of,
     "Slice": slice_of,
+    "SpaceToDepth": in_blocks,
     "Split": split,
     "Squeeze": squeeze,
     "Transpose": transpose,

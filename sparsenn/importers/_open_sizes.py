@@ -16,8 +16,9 @@ from ..graph.value import Dims, Value
 from ..layers import Layer, Matrix
 from ..model import Model
 
-# Sizes are multiples of one of these, and then odd ones: so networks that halve them often are read too.
-STEPS = (32, 256, 2048)
+# Sizes are multiples of one of these, and then odd ones: so networks that halve them often, or cut them into
+# three, five or seven, are read too.
+STEPS = (32, 256, 2048, 240, 2520)
 Place = tuple[str, int]  # an input, and an axis of it
 Sizes = dict[str, Dims]
 

@@ -1,10 +1,26 @@
-"""Formulas of several steps that are one layer: gates (_gates.py), PReLU, scaled copies of one tensor."""
+"""Formulas of several steps that are one layer: gates (_gates.py), PReLU, scaled copies, moves of blocks."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ..layers import Add, ClippedReLU, Concat, Exp, LeakyReLU, Log, Mul, PReLU, ReLU, Softplus, Sub
+from ..layers import (
+    Add,
+    ClippedReLU,
+    Concat,
+    DepthToSpace,
+    Exp,
+    LeakyReLU,
+    Log,
+    Mul,
+    PReLU,
+    ReLU,
+    Reshape,
+    Softplus,
+    SpaceToDepth,
+    Sub,
+    Transpose,
+)
 from ._gates import gated, hard_sigmoid, line, unscaled
 from ._steps import Affine, Against, Scale
 from ._wires import Wire, rewrite
@@ -30,7 +46,38 @@ def _rule(wire: Wire) -> Wire:
         return _softplus(wire) or wire
     if isinstance(wire.step, Concat):
         return _copies(wire) or wire
+    if isinstance(wire.step, Reshape):
+        return _blocks(wire) or wire
     return wire
+
+
+def _blocks(wire: Wire) -> Wire | None:
+    """A reshape, a transpose and a reshape that move blocks of positions to channels, or back."""
+    turned = wire.operands[0]
+    if not isinstance(turned.step, Transpose) or not isinstance(turned.operands[0].step, Reshape):
+        return None
+    split = turned.operands[0]
+    start, axes, parts = split.operands[0], turned.step.axes, split.sizes
+    if len(parts) != 5 or None in parts or len(start.sizes) != 3 or axes not in _BLOCKS:
+        return None
+    kind, depth_first = _BLOCKS[axes]
+    if kind is SpaceToDepth:
+        channels, height, rows, width, columns = parts
+        fits = start.sizes == (channels, height * rows, width * columns)
+    else:
+        rows, columns, channels, height, width = parts if depth_first else (*parts[1:3], parts[0], *parts[3:])
+        fits = start.sizes == (channels * rows * columns, height, width)
+    layer = kind((rows, columns), depth_first)
+    fits = fits and layer.infer((None, *start.sizes))[1:] == wire.sizes
+    return Wire(layer, (start,), wire.sizes) if fits else None
+
+
+_BLOCKS = {  # the order of the axes: what moves
+    (1, 4, 2, 5, 3): (DepthToSpace, False),
+    (3, 4, 1, 5, 2): (DepthToSpace, True),
+    (1, 3, 5, 2, 4): (SpaceToDepth, False),
+    (3, 5, 1, 2, 4): (SpaceToDepth, True),
+}
 
 
 def _softplus(wire: Wire) -> Wire | None:

@@ -109,6 +109,8 @@ FORWARDS: dict[Callable, Callable] = {
     nn.Upsample.forward: lambda at, m, x: interpolate(
         at, x, m.size, m.scale_factor, m.mode, m.align_corners, m.recompute_scale_factor
     ),
+    nn.PixelShuffle.forward: lambda at, m, x: windows.pixel_shuffle(at, x, m.upscale_factor),
+    nn.PixelUnshuffle.forward: lambda at, m, x: windows.pixel_unshuffle(at, x, m.downscale_factor),
     nn.ZeroPad2d.forward: lambda at, m, x: windows.pad(at, x, m.padding, value=m.value),  # all with a number
     nn.ReflectionPad2d.forward: lambda at, m, x: windows.pad(at, x, m.padding, mode="reflect"),
     nn.ReplicationPad2d.forward: lambda at, m, x: windows.pad(at, x, m.padding, mode="replicate"),

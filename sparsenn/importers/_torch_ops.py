@@ -88,6 +88,8 @@ FUNCTIONS: dict[object, Callable] = {
     F.adaptive_avg_pool2d: w.adaptive_avg_pool2d,
     F.pad: w.pad,
     F.interpolate: interpolate,
+    torch.pixel_shuffle: w.pixel_shuffle,
+    torch.pixel_unshuffle: w.pixel_unshuffle,
     F.dropout: f.dropout,
     torch.dropout: f.dropout_of_torch,
     **dict.fromkeys((torch.cat, torch.concat, torch.concatenate), f.cat),

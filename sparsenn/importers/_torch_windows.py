@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 
+from ..errors import ArgumentError
+from ..layers import DepthToSpace, SpaceToDepth
 from ..layers.pad import MODES
 from ..layers.window import pair
 from . import _convolutions
 from ._data import Data
+from ._moves import in_blocks
 from ._torch_place import Place
 from ._transposed import transposed_convolution
 
@@ -156,3 +159,18 @@ def avg_pool1d(
 def adaptive_avg_pool1d(at: Place, input, output_size) -> Data:
     data = _convolutions.lifted(at.data(input), at)
     return _convolutions.lowered(adaptive_avg_pool2d(at, data, _flat(at, output_size, "output_size")), at)
+
+
+def pixel_shuffle(at: Place, input, upscale_factor) -> Data:
+    return _in_blocks(at, input, DepthToSpace, at.integer(upscale_factor, "upscale_factor"))
+
+
+def pixel_unshuffle(at: Place, input, downscale_factor) -> Data:
+    return _in_blocks(at, input, SpaceToDepth, at.integer(downscale_factor, "downscale_factor"))
+
+
+def _in_blocks(at: Place, input, kind, size: int) -> Data:
+    try:
+        return in_blocks(at.data(input), kind(size), at)
+    except ArgumentError as error:
+        raise at.bad(f"have a factor that makes sense: {error}") from None

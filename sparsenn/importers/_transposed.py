@@ -11,9 +11,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..layers import DepthToSpace
 from . import _convolutions
 from ._data import At, Data
-from ._moves import permuted, reshaped, sliced
+from ._moves import in_blocks, sliced
 
 
 def transposed_convolution(
@@ -60,7 +61,7 @@ def transposed_convolution(
     window = _convolutions.window_of(at, kernel.shape[2:], 1, (top, left, bottom, right))
     spread = None if bias is None else np.repeat(bias, stride[0] * stride[1])
     made = _convolutions.convolution(data, kernel, spread, window, groups, at)
-    return _interleaved(made, outputs, axes, at)
+    return _interleaved(made, axes, at)
 
 
 class _Axis:
@@ -92,14 +93,11 @@ def _phases(weight: np.ndarray, axes: list[_Axis], groups: int) -> np.ndarray:
     return made.reshape(-1, *shape[4:])
 
 
-def _interleaved(data: Data, channels: int, axes: list[_Axis], at: At) -> Data:
-    """(out, r, r', height, width) as images, cut to the result."""
-    _, height, width = data.sizes
+def _interleaved(data: Data, axes: list[_Axis], at: At) -> Data:
+    """(out r r', height, width) as images, cut to the result."""
     strides = [axis.stride for axis in axes]
     if strides != [1, 1]:
-        data = reshaped(data, (data.batch, channels, *strides, height, width), at)
-        data = permuted(data, (0, 1, 4, 2, 5, 3), at)
-        data = reshaped(data, (data.batch, channels, height * strides[0], width * strides[1]), at)
+        data = in_blocks(data, DepthToSpace(tuple(strides)), at)
     for i, axis in enumerate(axes):
         data = sliced(data, 2 + i, axis.start, axis.start + axis.size, 1, at)
     return data

@@ -13,6 +13,7 @@ from .batch_norm import BatchNorm
 from .clipped_relu import ClippedReLU
 from .concat import Concat
 from .conv2d import Conv2d
+from .depth_to_space import DepthToSpace
 from .div import Div
 from .elu import ELU
 from .equal import Equal
@@ -52,6 +53,7 @@ from .silu import SiLU
 from .slice import Slice
 from .softmax import Softmax
 from .softplus import Softplus
+from .space_to_depth import SpaceToDepth
 from .split import Split
 from .sqrt import Sqrt
 from .sub import Sub
@@ -66,7 +68,7 @@ _KINDS = (
 
 ACTIVATIONS = {kind.word: kind for kind in _KINDS}  # by the word that mlp(activation=...) takes
 LAYER_TYPES = (Linear, *_KINDS)  # of a chain
-_MOVES = (Concat, Slice, Reshape, Transpose, Expand, Pad)
+_MOVES = (Concat, Slice, Reshape, Transpose, Expand, Pad, DepthToSpace, SpaceToDepth)
 _WINDOWS = (Conv2d, MaxPool2d, AvgPool2d)
 _OVER_AXES = (ReduceSum, ReduceMean, ReduceMax, ReduceMin, AxisSoftmax, LogSoftmax, Resize)
 _NORMS = (BatchNorm,)

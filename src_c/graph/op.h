@@ -35,10 +35,10 @@ typedef enum snn_op_kind {
     SNN_KIND_VIEW       /* other dims of the same features */
 } snn_op_kind;
 
-/* count features of an operand, step apart, become features of the result next to each other. operand -1:
- * they hold the op's first attribute. */
+/* count features of an operand, each step behind the one before, become features of the result, each apart
+ * behind the one before. operand -1: they hold the op's first attribute. */
 typedef struct snn_move {
-    int64_t operand, from, step, to, count;
+    int64_t operand, from, step, to, count, apart;
 } snn_move;
 /* Where an op puts its moves. */
 typedef struct snn_moves snn_moves;
@@ -78,7 +78,7 @@ typedef struct snn_op {
      * may be brought into their plain form. NULL: those of the operand. */
     snn_status (*infer)(struct snn_node *node, const struct snn_value *const *operands,
                         struct snn_value *result);
-    /* kind SNN_KIND_MOVE: all features of the result, in order. Dims are fixed. */
+    /* kind SNN_KIND_MOVE: all features of the result, each once. Dims are fixed. */
     void (*moves)(const struct snn_node *node, const struct snn_value *const *operands,
                   const struct snn_value *result, snn_moves *moves);
     /* Kinds SNN_KIND_SOFTMAX, SNN_KIND_REDUCE and SNN_KIND_RESIZE: what they look over. Dims are fixed. */

@@ -40,7 +40,7 @@ static void moves(const snn_node *node, const snn_value *const *operands, const 
     for (int64_t o = 0; o < outer; o++) {
         for (int64_t k = 0; k < node->operand_count; k++) {
             const int64_t count = snn_dims_product(operands[k], axis, operands[k]->rank);
-            snn_move_add(out, (snn_move){k, o * count, 1, to, count});
+            snn_move_add(out, (snn_move){k, o * count, 1, to, count, 1});
             to += count;
         }
     }

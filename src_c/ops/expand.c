@@ -26,7 +26,7 @@ static snn_status infer(snn_node *node, const snn_value *const *operands, snn_va
 
 static int add_run(void *out, const snn_broadcast_run *run)
 {
-    snn_move_add(out, (snn_move){0, run->from[0], run->step[0], run->to, run->count});
+    snn_move_add(out, (snn_move){0, run->from[0], run->step[0], run->to, run->count, 1});
     return 1;
 }
 

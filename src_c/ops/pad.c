@@ -49,11 +49,11 @@ static void fill(snn_moves *out, const int64_t *at, int64_t base, int64_t from, 
     if (at[MODE] == NUMBER || step == 1 || inner == 1) {
         const int64_t features = count * inner, operand = at[MODE] == NUMBER ? -1 : 0;
         if (features)
-            snn_move_add(out, (snn_move){operand, base + from * inner, operand ? 0 : step, to, features});
+            snn_move_add(out, (snn_move){operand, base + from * inner, operand ? 0 : step, to, features, 1});
         return;
     }
     for (int64_t i = 0; i < count; i++)
-        snn_move_add(out, (snn_move){0, base + (from + i * step) * inner, 1, to + i * inner, inner});
+        snn_move_add(out, (snn_move){0, base + (from + i * step) * inner, 1, to + i * inner, inner, 1});
 }
 
 static void moves(const snn_node *node, const snn_value *const *operands, const snn_value *result,
@@ -69,7 +69,7 @@ static void moves(const snn_node *node, const snn_value *const *operands, const 
     for (int64_t o = 0; o < outer; o++) {
         const int64_t base = o * dim * inner, to = o * result->dims[at[AXIS]] * inner;
         fill(out, at, base, before, step, inner, to, at[BEFORE]);
-        snn_move_add(out, (snn_move){0, base, 1, to + at[BEFORE] * inner, dim * inner});
+        snn_move_add(out, (snn_move){0, base, 1, to + at[BEFORE] * inner, dim * inner, 1});
         fill(out, at, base, behind, step, inner, to + (at[BEFORE] + dim) * inner, at[BEHIND]);
     }
 }

@@ -48,10 +48,10 @@ static void moves(const snn_node *node, const snn_value *const *operands, const 
     for (int64_t o = 0; o < outer; o++) {
         const int64_t from = (o * dim + start) * inner, to = o * count * inner;
         if (step == 1 || inner == 1)
-            snn_move_add(out, (snn_move){0, from, step, to, count * inner});
+            snn_move_add(out, (snn_move){0, from, step, to, count * inner, 1});
         else
             for (int64_t i = 0; i < count; i++)
-                snn_move_add(out, (snn_move){0, from + i * step * inner, 1, to + i * inner, inner});
+                snn_move_add(out, (snn_move){0, from + i * step * inner, 1, to + i * inner, inner, 1});
     }
 }
 

@@ -4,6 +4,7 @@
 #include "graph/value.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 static snn_status infer(snn_node *node, const snn_value *const *operands, snn_value *result)
 {
@@ -26,30 +27,39 @@ static snn_status infer(snn_node *node, const snn_value *const *operands, snn_va
     return SNN_OK;
 }
 
+/* Features next to each other in the result, or in the operand: whichever are more. */
 static void moves(const snn_node *node, const snn_value *const *operands, const snn_value *result,
                   snn_moves *out)
 {
-    (void)result;
     const snn_value *x = operands[0];
-    int64_t strides[SNN_MAX_RANK], dims[SNN_MAX_RANK], at[SNN_MAX_RANK] = {0}, from = 0, to = 0;
     const int last = x->rank - 1;
+    int64_t from[SNN_MAX_RANK], to[SNN_MAX_RANK], dims[SNN_MAX_RANK], at[SNN_MAX_RANK] = {0};
+    int order[SNN_MAX_RANK], inner = last; // of the result's axes, the innermost last
     for (int i = 1; i <= last; i++) {
         const int axis = (int)node->integers[i - 1];
+        order[i] = i;
         dims[i] = x->dims[axis];
-        strides[i] = snn_dims_product(x, axis + 1, x->rank);
+        from[i] = snn_dims_product(x, axis + 1, x->rank);
+        to[i] = snn_dims_product(result, i + 1, result->rank);
+        inner = axis == last && dims[i] > result->dims[last] ? i : inner;
     }
+    memmove(order + inner, order + inner + 1, (size_t)(last - inner) * sizeof *order);
+    order[last] = inner;
+    snn_move move = {0, 0, from[inner], 0, dims[inner], to[inner]};
     for (;;) {
-        snn_move_add(out, (snn_move){0, from, strides[last], to, dims[last]});
-        to += dims[last];
-        int axis = last - 1;
-        for (; axis >= 1; axis--) {
-            from += strides[axis];
+        snn_move_add(out, move);
+        int k = last - 1;
+        for (; k >= 1; k--) {
+            const int axis = order[k];
+            move.from += from[axis];
+            move.to += to[axis];
             if (++at[axis] < dims[axis])
                 break;
-            from -= strides[axis] * dims[axis];
+            move.from -= from[axis] * dims[axis];
+            move.to -= to[axis] * dims[axis];
             at[axis] = 0;
         }
-        if (axis < 1)
+        if (k < 1)
             return;
     }
 }

@@ -26,7 +26,7 @@ static snn_status copy_input(snn_lowering *l, snn_place *place)
         return snn_lower_out_of_memory(-1);
     step->inputs = place->features;
     step->operands[0] = *place;
-    step->moves[step->run_count++] = (snn_move){.step = 1, .count = place->features};
+    step->moves[step->run_count++] = (snn_move){.step = 1, .count = place->features, .apart = 1};
     *place = step->result;
     return SNN_OK;
 }

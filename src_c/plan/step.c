@@ -78,46 +78,66 @@ static void run_pair(const piece *p, const snn_broadcast_run *run)
 
 /* ---- moves ---- */
 
-/* count features of a constant, step apart, for all samples. */
-static void fill(const piece *p, const float *from, int64_t step, int64_t to, int64_t count)
+/* Features of a constant, as a move says, for all samples. */
+static void fill(const piece *p, const float *from, const snn_move *move)
 {
     const int64_t samples = p->frame->bucket->samples;
     const int column = p->frame->bucket->layout == SNN_LAYOUT_COLUMN;
-    for (int64_t i = 0; i < count; i++)
+    for (int64_t i = 0; i < move->count; i++) {
+        const int64_t to = move->to + i * move->apart;
         for (int64_t s = 0; s < samples; s++)
-            p->y[column ? s * p->y_stride + to + i : (to + i) * samples + s] = from[i * step];
+            p->y[column ? s * p->y_stride + to : to * samples + s] = from[i * move->step];
+    }
+}
+
+/* count floats, step apart, to places that are apart. */
+static void spread(const float *from, int64_t step, float *restrict to, int64_t apart, int64_t count)
+{
+    if (step == 1 && apart == 1)
+        memcpy(to, from, (size_t)count * sizeof *to);
+    else if (apart == 1)
+        for (int64_t i = 0; i < count; i++)
+            to[i] = from[i * step];
+    else
+        for (int64_t i = 0; i < count; i++)
+            to[i * apart] = from[i * step];
+}
+
+/* How many of a move's features are before that one of the result. */
+static int64_t count_before(const snn_move *move, int64_t feature)
+{
+    if (feature <= move->to)
+        return 0;
+    const int64_t places = feature - move->to;
+    return places >= move->count * move->apart ? move->count : (places + move->apart - 1) / move->apart;
 }
 
 /* One move, cut to the piece. */
 static void run_move(const piece *p, const snn_move *move)
 {
-    const int64_t to = move->to > p->first ? move->to : p->first;
-    const int64_t end = move->to + move->count < p->end ? move->to + move->count : p->end;
-    const int64_t from = move->from + (to - move->to) * move->step, samples = p->frame->bucket->samples;
-    if (to >= end)
+    const int64_t first = count_before(move, p->first), end = count_before(move, p->end);
+    const int64_t samples = p->frame->bucket->samples;
+    snn_move cut = *move;
+    cut.from += first * move->step;
+    cut.to += first * move->apart;
+    cut.count = end - first;
+    if (first >= end)
         return;
     if (move->operand < 0) {
-        fill(p, &p->step->number, 0, to, end - to);
+        fill(p, &p->step->number, &(snn_move){-1, 0, 0, cut.to, cut.count, cut.apart});
         return;
     }
     const snn_place *place = &p->step->operands[move->operand];
     const float *x = snn_frame_operand(p->frame, place);
-    if (place->constant) {
-        fill(p, x + from, move->step, to, end - to);
-    } else if (p->frame->bucket->layout == SNN_LAYOUT_TILE) {
-        p->plan->isa->copy(x + from * samples, move->step * samples, p->y + to * samples, samples, end - to,
-                           samples);
-    } else {
-        for (int64_t s = 0; s < samples; s++) {
-            const float *source = x + s * snn_column_stride(place->features) + from;
-            float *y = p->y + s * p->y_stride + to;
-            if (move->step == 1)
-                memcpy(y, source, (size_t)(end - to) * sizeof *y);
-            else
-                for (int64_t i = 0; i < end - to; i++)
-                    y[i] = source[i * move->step];
-        }
-    }
+    if (place->constant)
+        fill(p, x + cut.from, &cut);
+    else if (p->frame->bucket->layout == SNN_LAYOUT_TILE)
+        p->plan->isa->copy(x + cut.from * samples, cut.step * samples, p->y + cut.to * samples,
+                           cut.apart * samples, cut.count, samples);
+    else
+        for (int64_t s = 0; s < samples; s++)
+            spread(x + s * snn_column_stride(place->features) + cut.from, cut.step,
+                   p->y + s * p->y_stride + cut.to, cut.apart, cut.count);
 }
 
 /* ---- all ---- */

@@ -102,8 +102,9 @@ def _back(layer, z, errors, a, da, da_error) -> list[tuple]:
     return list(zip(made, moved, strict=True))
 
 
+_BLOCKS = (snn.DepthToSpace, snn.SpaceToDepth)
 _MOVES = (snn.Reshape, snn.Transpose, snn.Slice, snn.Pad, snn.Resize, snn.AvgPool2d, snn.Expand, snn.Concat)
-_LINEAR = (*_MOVES, snn.Add, snn.Sub, snn.ReduceMean, snn.ReduceSum)  # one sign an operand
+_LINEAR = (*_MOVES, *_BLOCKS, snn.Add, snn.Sub, snn.ReduceMean, snn.ReduceSum)  # one sign an operand
 
 
 def _as_tuple(made) -> tuple:
