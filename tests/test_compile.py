@@ -318,3 +318,17 @@ def test_the_report_says_what_runs_hold():
         values = 4 * 600 * (4 + 6)
         assert values <= report["arena_bytes"] <= 1.5 * values  # with rows that kernels may write beside
         assert threads * report["arena_bytes"] < report["workspace_bytes"] < (threads + 3) * 1.5 * values
+
+
+def test_sums_lie_where_one_of_their_parts_did():
+    """Of a chain of residual blocks two values live at once: a block's sum takes the place of its input."""
+
+    def convolution():
+        return snn.Conv2d(np.ones((8, 8, 3, 3)), padding=1)
+
+    x = snn.Input((8, 20, 30))
+    h = convolution()(x)
+    for _ in range(3):
+        h = snn.ReLU()(snn.Add()(convolution()(snn.ReLU()(convolution()(h))), h))
+    report = snn.compile(snn.Model(inputs=x, outputs=h), threads=1, tune="off", cache=False).report()
+    assert 2 * 8 * 600 * 4 <= report["arena_bytes"] <= 2.5 * 8 * 600 * 4

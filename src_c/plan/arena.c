@@ -12,6 +12,7 @@
 /* A slot from the step that fills it (-1: an input) to the last that reads it. */
 typedef struct slot {
     int64_t number, rows, first, last, row; /* rows: with those to spare */
+    int64_t within; /* the slot that it takes over, its own number where none */
 } slot;
 
 static void find_lives(const snn_plan *plan, slot *slots)
@@ -35,6 +36,26 @@ static void find_lives(const snn_plan *plan, slot *slots)
     }
     for (int64_t i = 0; i < plan->out_count; i++)
         slots[plan->ports_out[i].place.row].last = plan->step_count;
+}
+
+/* A sum that a convolution ends with can lie where one of its parts did, if nothing else reads that later: each
+ * of its positions is read once, before it is written. */
+static void take_over(const snn_plan *plan, slot *slots, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        slots[i].within = slots[i].number = i;
+    for (int64_t i = 0; i < plan->step_count; i++) {
+        const snn_step *step = &plan->steps[i];
+        if (step->type != SNN_STEP_CONVOLUTION || step->operand_count < 2 || step->operands[1].constant)
+            continue;
+        slot *part = &slots[slots[step->operands[1].row].within], *sum = &slots[step->result.row];
+        if (part->first < 0 || part->last != i || slots[step->operands[0].row].within == part->number)
+            continue;
+        sum->within = part->number;
+        part->last = sum->last;
+        part->rows = snn_max(part->rows, sum->rows);
+        sum->rows = 0;
+    }
 }
 
 static int by_rows(const void *a, const void *b)
@@ -146,12 +167,11 @@ snn_status snn_arena_init(snn_plan *plan, int64_t count)
     const int ready = slots && placed && rows;
     if (ready) {
         find_lives(plan, slots);
-        for (int64_t i = 0; i < count; i++)
-            slots[i].number = i;
+        take_over(plan, slots, count);
         qsort(slots, (size_t)count, sizeof *slots, by_rows);
         plan->arena_rows = lay_out(slots, count, placed);
-        for (int64_t i = 0; i < count; i++)
-            rows[slots[i].number] = slots[i].row;
+        for (int64_t i = 0; i < count; i++) // ordered by rows: what takes over has none and comes last
+            rows[slots[i].number] = slots[i].within == slots[i].number ? slots[i].row : rows[slots[i].within];
         set_rows(plan, rows);
         plan->input_rows = input_rows(plan);
         find_waits(plan);

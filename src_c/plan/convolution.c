@@ -4,6 +4,8 @@
 
 #include "plan/fetch.h"
 
+#include <string.h>
+
 /* Columns that a kernel takes together. */
 static int64_t block_columns(const snn_choice *choice, const snn_kernel *kernel)
 {
@@ -79,7 +81,7 @@ void snn_convolution_run(const snn_convolution *c, int64_t first, int64_t end)
         const snn_kernel *kernel = kernel_for(c, count);
         if (c->spare && count == width)
             run_whole(c, kernel, at);
-        else if (c->spare && i > first) // positions of the tile before once more, by the same thread
+        else if (c->spare && i > first && c->y != c->addend) // positions of the tile before, once more
             run_whole(c, kernel, positions - kernel->samples);
         else
             run_part(c, kernel, at, count);
@@ -97,11 +99,15 @@ void snn_convolution_exact(const snn_convolution *c)
         snn_fetch_begin(&fetch, w, first, count, width);
         snn_fetch_columns(&fetch, c->plan->isa, c->x, 0, csr->cols, c->scratch);
         for (int64_t r = 0; r < csr->rows; r++) {
-            float *row = c->y + r * positions + first;
+            const int64_t at = r * positions + first;
+            float sums[SNN_MOST_PARTS]; // y may be the addend
             for (int64_t i = 0; i < count; i++)
-                row[i] = c->step->epilogue.bias[r];
+                sums[i] = c->step->epilogue.bias[r];
             for (int64_t p = csr->indptr[r]; p < csr->indptr[r + 1]; p++)
-                c->plan->isa->scaled_add(csr->data[p], c->scratch + csr->indices[p] * width, row, count);
+                c->plan->isa->scaled_add(csr->data[p], c->scratch + csr->indices[p] * width, sums, count);
+            if (c->addend)
+                c->plan->isa->scaled_add(1.0f, c->addend + at, sums, count);
+            memcpy(c->y + at, sums, (size_t)count * sizeof *sums);
         }
     }
 }

@@ -56,8 +56,6 @@ static void convolve(const snn_plan *plan, const snn_step *step, const snn_frame
 {
     const snn_convolution c = snn_frame_convolution(plan, step, frame, y);
     snn_convolution_exact(&c);
-    if (c.addend)
-        plan->isa->scaled_add(1.0f, c.addend, y, step->outputs);
 }
 
 /* The sums of a step and their activation; those that are 0 are +0, as everywhere (epilogue.inl). */
