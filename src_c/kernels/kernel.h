@@ -169,6 +169,13 @@ typedef struct snn_stencil {
                            it reads on: all ones, or zeros where that is no x */
 } snn_stencil;
 
+/* Windows along one line of a channel: window i reads places floats from x + i * stride on, dilation apart. Two
+ * vectors behind what they read are readable. */
+typedef struct snn_pool_line {
+    const float *x;
+    int64_t windows, places, stride, dilation;
+} snn_pool_line;
+
 /* ---- dense, in training ----
  * W in panels of SNN_TRAIN_ROWS rows, [panel][k][row], the last one filled up with zeros. */
 #define SNN_TRAIN_ROWS 6
@@ -230,6 +237,10 @@ typedef struct snn_isa {
     /* A block of a depthwise convolution; of a window of 3 x 3 with a stride of 1 or 2, in place. */
     void (*stencil)(const snn_stencil *stencil, const snn_epilogue *epilogue);
     void (*stencil_three)(const snn_stencil *stencil, int stride, const snn_epilogue *epilogue);
+    /* line (width): the largest (is_max), or the sum, of rows of x that lie step apart; -inf or 0 of none. */
+    void (*pool_rows)(int is_max, const float *x, int64_t step, int64_t rows, float *line, int64_t width);
+    /* y (windows): the same of each window. */
+    void (*pool_line)(int is_max, const snn_pool_line *line, float *y);
     /* Training, on tiles of 4 * lanes samples. dy and x are one tile each.
      * gradient[e] (first ? = : +=) the sum over samples of dy[row][s] * x[column][s] for every packed weight
      * e of a share of sampled_rows a panel; lanes spare floats follow gradient. dbias[row] the same for dy

@@ -12,7 +12,7 @@
 /* A slot from the step that fills it (-1: an input) to the last that reads it. */
 typedef struct slot {
     int64_t number, rows, first, last, row; /* rows: with those to spare */
-    int64_t within; /* the slot that it takes over, its own number where none */
+    int64_t within;                         /* the slot that it takes over, its own number where none */
 } slot;
 
 static void find_lives(const snn_plan *plan, slot *slots)
@@ -38,8 +38,8 @@ static void find_lives(const snn_plan *plan, slot *slots)
         slots[plan->ports_out[i].place.row].last = plan->step_count;
 }
 
-/* A sum that a convolution ends with can lie where one of its parts did, if nothing else reads that later: each
- * of its positions is read once, before it is written. */
+/* A sum that a convolution ends with can lie where one of its parts did, if nothing else reads that later:
+ * each of its positions is read once, before it is written. */
 static void take_over(const snn_plan *plan, slot *slots, int64_t count)
 {
     for (int64_t i = 0; i < count; i++)

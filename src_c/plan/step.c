@@ -193,7 +193,8 @@ void snn_step_run(const snn_plan *plan, const snn_step *step, const snn_frame *f
         return;
     }
     if (step->type == SNN_STEP_POOL) {
-        snn_pool_run(step, snn_frame_operand(frame, &step->operands[0]), frame->scratch, y, member, members);
+        snn_pool_run(plan->isa, step, snn_frame_operand(frame, &step->operands[0]), frame->scratch, y, member,
+                     members);
         return;
     }
     if (step->type == SNN_STEP_SOFTMAX || step->type == SNN_STEP_REDUCE || step->type == SNN_STEP_RESIZE) {

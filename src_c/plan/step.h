@@ -47,7 +47,9 @@ void snn_step_run(const snn_plan *plan, const snn_step *step, const snn_frame *f
 /* axes.c: softmaxes, reductions and resizing. */
 void snn_axes_run(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y,
                   int64_t y_stride, int member, int members);
-/* pool.c: the part of member of the channels -> y. scratch: (plan->scratch_floats). */
-void snn_pool_run(const snn_step *step, const float *x, float *scratch, float *y, int member, int members);
+/* pool.c: the part of member of the channels -> y. scratch: (snn_pool_scratch). */
+void snn_pool_run(const snn_isa *isa, const snn_step *step, const float *x, float *scratch, float *y,
+                  int member, int members);
+int64_t snn_pool_scratch(const snn_step *step, int lanes);
 
 #endif

@@ -3,6 +3,7 @@
 #include "base/status.h"
 #include "plan/depthwise.h"
 #include "plan/shapes.h"
+#include "plan/step.h"
 
 static int largest_tile(const snn_plan *plan)
 {
@@ -18,8 +19,10 @@ size_t snn_plan_scratch(const snn_plan *plan)
     int64_t most = 0;
     for (int64_t i = 0; i < plan->step_count; i++) {
         const snn_step *step = &plan->steps[i];
-        int64_t floats = step->type == SNN_STEP_POOL ? step->window->width : 0;
-        if (step->type == SNN_STEP_CONVOLUTION)
+        int64_t floats = 0;
+        if (step->type == SNN_STEP_POOL)
+            floats = snn_pool_scratch(step, plan->isa->lanes);
+        else if (step->type == SNN_STEP_CONVOLUTION)
             floats = snn_convolution_scratch(plan, step, step->chosen[0].kernel->samples);
         else if (step->type == SNN_STEP_DEPTHWISE)
             floats = snn_depthwise_scratch(step, plan->isa);
