@@ -1,113 +1,142 @@
-"""A small convolutional network pruned step by step: the table of docs/training.md.
+"""A small convolutional network pruned step by step: tables and picture of docs/training.md.
 
-    OMP_NUM_THREADS=2 python bench/train_cnn.py [--data FILE.npz] [--seeds 5] [--epochs 15] [--json FILE]
+    OMP_NUM_THREADS=1 python bench/train_cnn.py
+    OMP_NUM_THREADS=1 python bench/train_cnn.py --data /usr/share/datasets/fashion-mnist --images 10000 \\
+        --network three --epochs 12 --distill --json train-cnn.json --plot docs/train-cnn.png
 
-Two convolutions of 16 and 32 channels, a pool and two linear layers train dense with Adam; then each sparsity
-is reached by magnitude in five steps, over all layers together, with epochs between and after; and half of
-the channels and hidden neurons go, likewise. Accuracy is on the test set, by seed of initialisation and
-shuffling; time is that of an epoch.
+The network trains dense with Adam; then each sparsity is reached by magnitude in five steps, over all layers
+together, with epochs between and after; and a share of the channels and hidden neurons goes, likewise, the
+same of each layer. "nothing, trained as long" is the dense network after as many epochs as the pruned ones.
+Accuracy is on all test images, by seed of initialisation and shuffling; time is that of an epoch at the end.
 
-The data are the digits, or a file of images and labels, x_train, y_train, x_test and y_test, as Keras keeps
-MNIST and Fashion-MNIST: images (n, height, width) of numbers from 0 to 255.
+The data are the digits; a folder with MNIST's or Fashion-MNIST's four .idx files (Debian's package
+dataset-fashion-mnist); or an .npz file of x_train, y_train, x_test and y_test, as Keras keeps them: images
+(n, height, width) of numbers from 0 to 255. The JSON file is written after every seed, and a seed that is in
+it already is not run again.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import time
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
+from bench_channels import multiply_adds
+from cnn_data import NETWORKS, Data, read_data
+from cnn_picture import draw
+from cnn_table import read_rows, table_lines
 
 import sparsenn as snn
+from sparsenn.file_replace import check_replaceable, replace_file
 
 STEPS, EPOCHS_A_STEP, LAST_EPOCHS = 5, 2, 6
-SPARSITIES, CHANNELS = (0.8, 0.9, 0.95), 0.5
+SPARSITIES, CHANNELS = (0.8, 0.9, 0.95), (0.3, 0.5)
+SAMPLES = 1000  # for what pruning looks at beside the weights: the means of channels that go, its own trace
 
 
-@dataclass
-class Data:
-    """Images (n, 1, height, width) float32 in [0, 1] and labels (n,), for training and for tests."""
-
-    X: np.ndarray
-    y: np.ndarray
-    X_test: np.ndarray
-    y_test: np.ndarray
-
-
-def read_data(path: Path | None) -> Data:
-    """Of a file; None: the digits."""
-    if path is None:
-        X, y, X_test, y_test = snn.datasets.digits()
-        return Data(X.reshape(-1, 1, 8, 8), y, X_test.reshape(-1, 1, 8, 8), y_test)
-    with np.load(path, allow_pickle=False) as file:
-        X, X_test = (file[name].astype(np.float32)[:, np.newaxis] / 255 for name in ("x_train", "x_test"))
-        return Data(X, file["y_train"].astype(np.int64), X_test, file["y_test"].astype(np.int64))
+def measure(model: snn.Model, data: Data, seconds: float) -> dict[str, float]:
+    logits = snn.compile(model).run(data.X_test)
+    return {
+        "accuracy": float((logits.argmax(axis=1) == data.y_test).mean()),
+        "weights": model.nnz,
+        "multiply_adds": multiply_adds(model),
+        "seconds": seconds,
+    }
 
 
-def network(seed: int, size: tuple[int, int] = (8, 8)) -> snn.Model:
-    """Weights of a variance of 2 / inputs (He et al. 2015)."""
-    generator = np.random.default_rng(seed)
+def run(
+    seed: int, make: Callable[..., snn.Model], data: Data, *, epochs: int, distill: bool, tell=print
+) -> list[dict]:
+    """A row each for dense, dense trained as long, each sparsity and each share of channels; see measure."""
 
-    def weight(*shape: int) -> np.ndarray:
-        return generator.standard_normal(shape, np.float32) * np.sqrt(2 / np.prod(shape[1:]))
-
-    x = snn.Input((1, *size), name="image")
-    h = snn.ReLU()(snn.Conv2d(weight(16, 1, 3, 3), np.zeros(16), padding=1)(x))
-    h = snn.ReLU()(snn.Conv2d(weight(32, 16, 3, 3), np.zeros(32), padding=1)(h))
-    h = snn.Flatten()(snn.MaxPool2d(2)(h))
-    h = snn.ReLU()(snn.Linear(weight(128, h.dims[1]), np.zeros(128))(h))
-    return snn.Model(inputs=x, outputs=snn.Linear(weight(10, 128), np.zeros(10))(h))
-
-
-def run(seed: int, data: Data, epochs: int) -> dict[str, dict[str, float]]:
-    """Test accuracy and seconds an epoch, dense, at each sparsity and with half of the channels."""
-
-    def measure(model: snn.Model, seconds: float) -> dict[str, float]:
-        right = model.predict(data.X_test).argmax(axis=1) == data.y_test
-        return {"accuracy": float(right.mean()), "sparsity": model.sparsity, "seconds": seconds}
-
-    def timed(model: snn.Model, epochs: int) -> float:
-        start = time.perf_counter()
+    def fit(model: snn.Model, epochs: int) -> float:
+        """-> seconds of the fastest epoch"""
         rate = snn.Cosine(2e-3, epochs=epochs)
-        snn.train(model, data.X, data.y, epochs=epochs, batch_size=64, learning_rate=rate, seed=seed)
-        return (time.perf_counter() - start) / epochs
+        history = snn.train(
+            model, data.X, data.y, epochs=epochs, batch_size=64, learning_rate=rate, seed=seed
+        )
+        return min(history.seconds)
 
-    def pruned(sparsity: float, **options) -> dict[str, float]:
+    def add(kind: str, share: float, model: snn.Model, epochs: int) -> None:
+        rows.append({"kind": kind, "share": share, **measure(model, data, fit(model, epochs))})
+        tell(f"seed {seed}, {kind} {share:g}: {rows[-1]}")
+
+    def pruned(sparsity: float, **options) -> snn.Model:
         model, _ = snn.prune_iteratively(
             dense, data.X, data.y, sparsity=sparsity, steps=STEPS, epochs_per_step=EPOCHS_A_STEP, seed=seed,
-            **options,
+            data=few, validation_data=few, distill=distill, **options,
         )  # fmt: skip
-        return measure(model, timed(model, LAST_EPOCHS))
+        return model
 
-    dense = network(seed, data.X.shape[2:])
-    rows = {"dense": measure(dense, timed(dense, epochs))}
+    rows: list[dict] = []
+    few = data.X[:SAMPLES], data.y[:SAMPLES]
+    dense = make(seed, data.X.shape[2:])
+    add("dense", 0, dense, epochs)
+    longer = dense.copy()
+    for step in range(STEPS):  # as prune_iteratively trains
+        snn.train(longer, data.X, data.y, epochs=EPOCHS_A_STEP, seed=seed + step + 1)
+    add("longer", 0, longer, LAST_EPOCHS)
     for sparsity in SPARSITIES:
-        rows[f"{100 * sparsity:g} %"] = pruned(sparsity)
-    rows[f"{100 * CHANNELS:g} % of the channels"] = pruned(CHANNELS, structure="neuron")
+        add("weights", sparsity, pruned(sparsity), LAST_EPOCHS)
+    for share in CHANNELS:
+        add("channels", share, pruned(share, structure="neuron", scope="layer"), LAST_EPOCHS)
     return rows
 
 
-def main() -> None:
+def read_report(path: Path | None, settings: dict) -> dict:
+    """What the JSON file holds of these settings; ValueError where it is of others."""
+    if path is None or not path.exists():
+        return {"settings": settings, "seeds": {}}
+    report = json.loads(path.read_text(encoding="utf-8"))
+    if report["settings"] != settings:
+        raise ValueError(f"--json must be of {settings}, got a file of {report['settings']}")
+    return report
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, help="an .npz file; default: the digits")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=15, help="of the dense training")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument(
+        "--data", type=Path, help="an .npz file or a folder of .idx files; default: the digits"
+    )
+    parser.add_argument("--images", type=int, help="how many to train on, the first of them; default: all")
+    parser.add_argument("--network", choices=NETWORKS, default="two", help="by its convolutions; %(default)s")
+    parser.add_argument("--seeds", type=int, default=5, help="default: %(default)s")
+    parser.add_argument("--epochs", type=int, default=15, help="of the dense training; default: %(default)s")
+    parser.add_argument(
+        "--distill", action="store_true", help="between the steps, learn from the dense network's outputs too"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--plot", type=Path, metavar="FILE.png")
     arguments = parser.parse_args()
-    data = read_data(arguments.data)
-    report = [run(seed, data, arguments.epochs) for seed in range(arguments.seeds)]
-    print("| sparsity | test accuracy % | by seed | ms an epoch |\n|---|---|---|---|")
-    for name in report[0]:
-        accuracy = 100 * np.array([rows[name]["accuracy"] for rows in report])
-        each = ", ".join(f"{value:.2f}" for value in accuracy)
-        fastest = min(1000 * rows[name]["seconds"] for rows in report)
-        print(f"| {name} | {accuracy.mean():.2f} ± {accuracy.std():.2f} | {each} | {fastest:.0f} |")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(report, indent=1), encoding="utf-8")
+    for path in filter(None, (arguments.json, arguments.plot)):
+        check_replaceable(path)
+    data = read_data(arguments.data, arguments.images)
+    settings = {
+        "data": arguments.data.name if arguments.data else "digits",
+        "images": len(data.X), "test_images": len(data.X_test), "network": arguments.network,
+        "distill": arguments.distill, "epochs": arguments.epochs, "steps": STEPS,
+        "epochs_a_step": EPOCHS_A_STEP, "last_epochs": LAST_EPOCHS,
+        "sparsities": list(SPARSITIES), "channels": list(CHANNELS),
+    }  # fmt: skip
+    report = read_report(arguments.json, settings)
+    seeds = [str(seed) for seed in range(arguments.seeds)]
+    for seed in seeds:
+        if seed not in report["seeds"]:
+            report["seeds"][seed] = run(
+                int(seed), NETWORKS[arguments.network], data,
+                epochs=arguments.epochs, distill=arguments.distill,
+                tell=lambda line: print(line, file=sys.stderr, flush=True),
+            )  # fmt: skip
+            if arguments.json:
+                replace_file(arguments.json, json.dumps(report, indent=1))
+    rows = read_rows([report["seeds"][seed] for seed in seeds])
+    print("\n".join(table_lines(rows)))
+    if arguments.plot:
+        draw(rows, settings, arguments.plot)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
