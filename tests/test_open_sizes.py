@@ -193,16 +193,21 @@ def test_the_way_back_keeps_them_open(onnx, computed_shapes, tmp_path):
     assert_runs(kept, lambda x: [pruned.predict(x)], SIZES[:1])
 
 
-def test_padding_that_depends_on_the_size_is_refused(onnx):
-    weights = {"kernel": np.ones((4, 3, 3, 3), np.float32)}
-    node = onnx.helper.make_node("Conv", ["x", "kernel"], ["y"], auto_pad="SAME_UPPER", strides=[2, 2])
-    proto = onnx_file(onnx, [node], weights)
-    words = r"Conv2d.*\(batch, 3, 96, 128\) is Conv2d.*give input_shapes=\{'x': \(None, 3, \?, \?\)\}"
-    with pytest.raises(snn.UnsupportedError, match=words):
-        snn.from_onnx(proto)
+@pytest.mark.parametrize("op", ["Conv", "MaxPool", "AveragePool"])
+@pytest.mark.parametrize("rule", ["SAME_UPPER", "SAME_LOWER"])
+def test_padding_that_depends_on_the_size(onnx, op, rule):
+    weights = {"kernel": np.arange(108, dtype=np.float32).reshape(4, 3, 3, 3) - 50}
+    own = {"strides": [2, 3], "auto_pad": rule} | ({} if op == "Conv" else {"kernel_shape": [3, 4]})
+    node = onnx.helper.make_node(op, ["x", "kernel"] if op == "Conv" else ["x"], ["y"], **own)
+    proto = onnx_file(onnx, [node], weights if op == "Conv" else {})
+    model = snn.from_onnx(proto)
+    assert model.nodes[0].layer.window.rule == rule.lower()
+    assert_runs(model, of_onnx(onnx, proto))
+    assert_runs(snn.from_onnx(snn.to_onnx(model)), of_onnx(onnx, proto))
     fixed = snn.from_onnx(proto, input_shapes={"x": (None, 3, 9, 8)})
-    x = np.ones((1, 3, 9, 8), np.float32)
-    np.testing.assert_array_equal(fixed.predict(x), of_onnx(onnx, proto)(x)[0])
+    x = np.random.default_rng(0).standard_normal((2, 3, 9, 8), dtype=np.float32)
+    wanted = of_onnx(onnx, proto)(x)[0]
+    np.testing.assert_allclose(fixed.predict(x), wanted, rtol=0, atol=2e-6 * np.abs(wanted).max())
 
 
 def test_constants_that_depend_on_the_size_are_refused(onnx):

@@ -35,24 +35,24 @@ def to_onnx(model: Model, path: str | os.PathLike | None = None, *, sparse: bool
 
     def step(node: Node, names: list[str]) -> str:
         graph.layer = nodes[node]
-        layer = node.layer
+        layer, key = node.layer.sized(*(operand.dims for operand in node.inputs)), id(node.layer)
         if isinstance(layer, Linear):
-            if id(layer) not in parameters:
-                parameters[id(layer)] = _parameters(graph, layer, sparse=sparse)
-            graph.node("Gemm", *names, *parameters[id(layer)], transB=1)
+            if key not in parameters:
+                parameters[key] = _parameters(graph, layer, sparse=sparse)
+            graph.node("Gemm", *names, *parameters[key], transB=1)
         elif isinstance(layer, Conv2d):
-            if id(layer) not in parameters:
-                parameters[id(layer)] = _kernel(graph, layer)
+            if key not in parameters:
+                parameters[key] = _kernel(graph, layer)
             window = layer.window
             graph.node(
                 "Conv",
                 *names,
-                *parameters[id(layer)],
+                *parameters[key],
                 kernel_shape=window.kernel,
                 strides=window.stride,
-                pads=window.padding,
                 dilations=window.dilation,
                 group=layer.groups,
+                **window.onnx_pads(),
             )
         else:
             layer.to_onnx(graph, *names)

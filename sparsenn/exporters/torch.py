@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..graph.node import Node
 from ..graph.walk import walk
-from ..layers import LAYER_TYPES, BatchNorm, Conv2d, Linear, Matrix
+from ..layers import LAYER_TYPES, BatchNorm, Conv2d, Layer, Linear, Matrix
 from ..model import Model
 from ..require import require
 from ._check import check_model, dense_weight
@@ -32,23 +32,26 @@ def _graph_module(torch, model: Model, sparse: bool):
 
     root, graph = torch.nn.Module(), Graph()
     tracer = GraphAppendingTracer(graph)
-    names: dict[int, str] = {}
+    names: dict[tuple, str] = {}
 
-    def module_name(node: Node) -> str:
-        layer = node.layer
-        if id(layer) not in names:
-            names[id(layer)] = f"layer{len(names)}"
+    def module_name(node: Node, layer: Layer) -> str:
+        key = id(node.layer), layer.window if isinstance(layer, Conv2d) else None
+        if key not in names:
+            names[key] = f"layer{len(names)}"
             norm = isinstance(layer, BatchNorm)
             made = layer.to_torch(torch.nn, node.output.dims) if norm else _module(torch, layer, sparse)
-            root.add_module(names[id(layer)], made)
-        return names[id(layer)]
+            root.add_module(names[key], made)
+        return names[key]
 
     def step(node: Node, operands: list):
-        if isinstance(node.layer, (*LAYER_TYPES, Matrix, BatchNorm)):
-            return graph.call_module(module_name(node), tuple(operands))
-        options = {"rank": len(node.output.dims)} if node.layer.torch_takes_rank else {}
-        proxies = (Proxy(operand, tracer) for operand in operands)
-        return node.layer.torch_value(torch, *proxies, **options).node
+        layer = node.layer.sized(*(operand.dims for operand in node.inputs))
+        proxies = [Proxy(operand, tracer) for operand in operands]
+        if isinstance(layer, Conv2d) and layer.window.rule:  # of sizes that are known when it runs
+            operands = [torch.nn.functional.pad(proxies[0], layer.window.torch_pads(proxies[0])).node]
+        if isinstance(layer, (*LAYER_TYPES, Matrix, BatchNorm)):
+            return graph.call_module(module_name(node, layer), tuple(operands))
+        options = {"rank": len(node.output.dims)} if layer.torch_takes_rank else {}
+        return layer.torch_value(torch, *proxies, **options).node
 
     def constant(same):
         name = f"constant_{same.name}"
@@ -85,9 +88,9 @@ def _linear(torch, layer: Linear):
 
 
 def _convolution(torch, layer: Conv2d, sparse: bool):
-    """A convolution; behind a ZeroPad2d where its sides differ."""
+    """A convolution; behind a ZeroPad2d where its sides differ. Padding by a rule is not its own."""
     nn, window = torch.nn, layer.window
-    top, left, bottom, right = window.padding
+    top, left, bottom, right = (0,) * 4 if window.rule else window.padding
     same = (top, left) == (bottom, right)
     options = {"kernel_size": window.kernel, "stride": window.stride, "dilation": window.dilation}
     options["padding"] = (top, left) if same else 0

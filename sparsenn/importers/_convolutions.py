@@ -37,7 +37,7 @@ class Convolution:
         check_floats(self.weight, self.bias, self.name)
         zeros = 1 - np.count_nonzero(self.weight) / self.weight.size / self.groups
         window, options = self.window, {"groups": self.groups}
-        options |= {"stride": window.stride, "padding": window.padding, "dilation": window.dilation}
+        options |= {"stride": window.stride, "padding": window.given_padding, "dilation": window.dilation}
         with np.errstate(over="ignore"):
             layer = Conv2d(np.asarray(self.weight, np.float32), self.bias, **options)
         if layer.sparse:
@@ -148,7 +148,7 @@ def convolution(data: Data, weight, bias, window: Window, groups: int, at: At) -
 
 def _taken_over(data: Data, window: Window, value: float, at: At) -> tuple[Data, Window]:
     """Padding of that value before a window as the window's own."""
-    while isinstance(data.wire.step, Pad) and data.wire.step.value == value:
+    while window.rule is None and isinstance(data.wire.step, Pad) and data.wire.step.value == value:
         padding = [own + more for own, more in zip(window.padding, data.wire.step.padding, strict=True)]
         window = window_of(at, window.kernel, window.stride, padding, window.dilation)
         data = Data(data.wire.operands[0], data.batch)
@@ -159,7 +159,7 @@ def max_pool(data: Data, window: Window, at: At, *, ceil: bool = False) -> Data:
     check_images(data, at)
     window = _with_ceil(window, data.sizes[1:]) if ceil else window
     data, window = _taken_over(data, window, -math.inf, at)
-    step = MaxPool2d(window.kernel, window.stride, window.padding, window.dilation)
+    step = MaxPool2d(window.kernel, window.stride, window.given_padding, window.dilation)
     return _moved(data, step, window, data.sizes[0], at)
 
 
@@ -177,7 +177,7 @@ def avg_pool(data: Data, window: Window, at: At, *, counts: bool, ceil: bool = F
         data, whole = _taken_over(data, window, 0.0, at)
         counts, window = counts or whole != window, whole
     try:
-        step = AvgPool2d(window.kernel, window.stride, window.padding, counts)
+        step = AvgPool2d(window.kernel, window.stride, window.given_padding, counts)
     except ArgumentError as error:
         raise at.bad(f"have a window that makes sense: {error}") from None
     return _moved(data, step, window, data.sizes[0], at)
@@ -185,6 +185,7 @@ def avg_pool(data: Data, window: Window, at: At, *, counts: bool, ceil: bool = F
 
 def _mean_apart(data: Data, window: Window, at: At, *, counts: bool, ceil: bool) -> Data:
     """Of places that are not next to each other: a depthwise convolution adds them up."""
+    window = window.on(*data.sizes[1:])
     whole = _with_ceil(window, data.sizes[1:]) if ceil else window
     channels, (top, left, bottom, right) = data.sizes[0], window.padding
     dims = _moved(data, None, whole, channels, at).sizes
@@ -222,6 +223,8 @@ def adaptive_pool(data: Data, size: Sequence[int | None], at: At, *, largest: bo
 
 def _with_ceil(window: Window, sizes: Sequence[int]) -> Window:
     """The window with padding behind for a result whose size is rounded up; a place begins before that."""
+    if window.rule:  # its size is rounded up
+        return window
     more = []
     for axis, size in enumerate(sizes):
         stride, before, behind = window.stride[axis], window.padding[axis], window.padding[axis + 2]

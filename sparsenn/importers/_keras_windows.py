@@ -31,21 +31,14 @@ def windows(keras) -> dict[type, Callable]:
     }
 
 
-def _window(layer, kernel, data: Data, at: At, dilation=(1, 1)) -> Window:
-    """The window of a layer on images of known sizes, with the padding that "same" stands for."""
+def _window(layer, kernel, at: At, dilation=(1, 1)) -> Window:
+    """The window of a layer, with the padding that "same" stands for."""
     stride = layer.strides
     if layer.padding == "valid":
         return window_of(at, kernel, stride, 0, dilation)
     if layer.padding != "same":
         raise at.fail(f"have the padding 'valid' or 'same', got {layer.padding!r}")
-    before, behind = [], []
-    for axis in range(2):
-        size = data.size(1 + axis, at)
-        reach = (kernel[axis] - 1) * dilation[axis] + 1
-        spare = max((-(-size // stride[axis]) - 1) * stride[axis] + reach - size, 0)
-        before.append(spare // 2)
-        behind.append(spare - spare // 2)
-    return window_of(at, kernel, stride, (*before, *behind), dilation)
+    return window_of(at, kernel, stride, "same_upper", dilation)
 
 
 def _enlarged(layer, tensor: Tensor, arrays: Callable, at: At) -> Tensor:
@@ -65,7 +58,7 @@ def _bias(layer, arrays: Callable) -> np.ndarray | None:
 def _conv(layer, tensor: Tensor, arrays: Callable, at: At) -> Tensor:
     data = tensor.channels_first(layer.data_format, at)
     weight = arrays(layer.kernel).transpose(3, 2, 0, 1)  # from (height, width, channels / groups, out)
-    window = _window(layer, weight.shape[2:], data, at, layer.dilation_rate)
+    window = _window(layer, weight.shape[2:], at, layer.dilation_rate)
     made = convolution(data, weight, _bias(layer, arrays), window, layer.groups, at)
     return image_tensor(made, layer.data_format)
 
@@ -74,7 +67,7 @@ def _deep(layer, kernel: np.ndarray, bias, data: Data, at: At) -> Data:
     """Every channel through filters of its own; kernel (height, width, channels, filters of each)."""
     height, width, channels, filters = kernel.shape
     weight = kernel.transpose(2, 3, 0, 1).reshape(channels * filters, 1, height, width)
-    window = _window(layer, (height, width), data, at, layer.dilation_rate)
+    window = _window(layer, (height, width), at, layer.dilation_rate)
     return convolution(data, weight, bias, window, channels, at)
 
 
@@ -93,13 +86,13 @@ def _separable(layer, tensor: Tensor, arrays: Callable, at: At) -> Tensor:
 
 def _max_pool(layer, tensor: Tensor, arrays: Callable, at: At) -> Tensor:
     data = tensor.channels_first(layer.data_format, at)
-    return image_tensor(max_pool(data, _window(layer, layer.pool_size, data, at), at), layer.data_format)
+    return image_tensor(max_pool(data, _window(layer, layer.pool_size, at), at), layer.data_format)
 
 
 def _avg_pool(layer, tensor: Tensor, arrays: Callable, at: At) -> Tensor:
     """Padding does not count."""
     data = tensor.channels_first(layer.data_format, at)
-    window = _window(layer, layer.pool_size, data, at)
+    window = _window(layer, layer.pool_size, at)
     return image_tensor(avg_pool(data, window, at, counts=False), layer.data_format)
 
 

@@ -32,23 +32,13 @@ def _window(node: Node, data: Data, kernel: tuple[int, ...], lift: bool):
         raise node.bad("have pads or an auto_pad, got both")
     if auto == "VALID":
         padding = (0, 0, 0, 0)
-    elif auto in ("SAME_UPPER", "SAME_LOWER") and len(strides) == len(dilations) == 2 and min(strides) > 0:
-        padding = _same(data.sizes[1:], kernel, strides, dilations, upper=auto == "SAME_UPPER")
+    elif auto in ("SAME_UPPER", "SAME_LOWER"):
+        padding = auto.lower()
     elif auto != "NOTSET":
         raise node.fail(f"have auto_pad NOTSET, VALID, SAME_UPPER or SAME_LOWER, got {auto!r:.40}")
-    if len(padding) != 4:
+    if not isinstance(padding, str) and len(padding) != 4:
         raise node.bad("have a pad for each side")
     return _convolutions.window_of(node, kernel, strides, padding, dilations)
-
-
-def _same(sizes, kernel, strides, dilations, *, upper: bool) -> tuple[int, ...]:
-    """Pads that make as many places as there are strides in the sizes; the odd one behind where upper."""
-    before, behind = [], []
-    for size, k, stride, dilation in zip(sizes, kernel, strides, dilations, strict=True):
-        more = max(0, (-(-size // stride) - 1) * stride + dilation * (k - 1) + 1 - size)
-        before.append(more // 2 if upper else more - more // 2)
-        behind.append(more - before[-1])
-    return (*before, *behind)
 
 
 def _on_images(function):

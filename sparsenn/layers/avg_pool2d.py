@@ -19,7 +19,8 @@ class AvgPool2d(Pool):
     """The mean of each channel in a window over (batch, channels, height, width).
 
     kernel_size, stride   a number or (height, width); stride None: the kernel's
-    padding               a number, (height, width) or (top, left, bottom, right), below the kernel's size
+    padding               a number, (height, width) or (top, left, bottom, right), below the kernel's size;
+                          or "same_upper", "same_lower", as of Conv2d
     count_include_pad     whether padding counts as zeros, or not at all
     """
 
@@ -47,7 +48,7 @@ class AvgPool2d(Pool):
     @classmethod
     def of_integers(cls, count_include_pad: int, **numbers: int) -> AvgPool2d:
         window = Window(**numbers)
-        return cls(window.kernel, window.stride, window.padding, bool(count_include_pad))
+        return cls(window.kernel, window.stride, window.given_padding, bool(count_include_pad))
 
     def infer(self, dims: Dims) -> Dims:
         return self.window.infer("AvgPool2d", dims)
@@ -57,7 +58,8 @@ class AvgPool2d(Pool):
         return not (self.count_include_pad and any(self.window.padding))
 
     def _sum(self, z: np.ndarray) -> np.ndarray:
-        return np.stack(self.window.places(self.window.padded(z))).sum(axis=0)
+        window = self.window.on(*z.shape[1:3])
+        return np.stack(window.places(window.padded(z))).sum(axis=0)
 
     def _counts(self, z: np.ndarray) -> np.ndarray | float:
         """How many values each window has."""
@@ -74,24 +76,27 @@ class AvgPool2d(Pool):
         return (self._sum(bound) + terms * EPS * self._sum(abs(z) + bound)) / self._counts(z) + TINY
 
     def gradient(self, z: np.ndarray, a: np.ndarray, da: np.ndarray) -> np.ndarray:
-        padded = self.window.padded(np.zeros_like(z))
-        for part in self.window.places(padded):
+        window = self.window.on(*z.shape[1:3])
+        padded = window.padded(np.zeros_like(z))
+        for part in window.places(padded):
             part += da / np.asarray(self._counts(z), da.dtype)
-        return self.window.cropped(padded)
+        return window.cropped(padded)
 
     def torch_value(self, torch, x):
         """By sums of windows, where padding does not count or differs from side to side."""
         functional, window = torch.nn.functional, self.window
         top, left, bottom, right = window.padding
-        if (top, left) == (bottom, right) and 2 * top <= window.kernel_h and 2 * left <= window.kernel_w:
+        even = window.rule is None and (top, left) == (bottom, right)
+        if even and 2 * top <= window.kernel_h and 2 * left <= window.kernel_w:
             return functional.avg_pool2d(
                 x, window.kernel, window.stride, (top, left), count_include_pad=self.count_include_pad
             )
-        padded = functional.pad(x, (left, right, top, bottom))
+        pads = window.torch_pads(x)
+        padded = functional.pad(x, pads)
         mean = functional.avg_pool2d(padded, window.kernel, window.stride)
         if self.count_include_pad:
             return mean
-        ones = functional.pad(torch.ones_like(x), (left, right, top, bottom))
+        ones = functional.pad(torch.ones_like(x), pads)
         return mean / functional.avg_pool2d(ones, window.kernel, window.stride)
 
     def to_onnx(self, graph, x: str) -> str:
@@ -101,8 +106,8 @@ class AvgPool2d(Pool):
             x,
             kernel_shape=window.kernel,
             strides=window.stride,
-            pads=window.padding,
             count_include_pad=int(self.count_include_pad),
+            **window.onnx_pads(),
         )
 
     def __repr__(self) -> str:

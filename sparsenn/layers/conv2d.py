@@ -23,7 +23,8 @@ class Conv2d(Matrix):
                  (out, channels * kernel height * kernel width), an ndarray or any scipy sparse matrix
     bias         (out,) or None
     kernel_size, stride, dilation   a number or (height, width)
-    padding      of zeros: a number, (height, width) or (top, left, bottom, right)
+    padding      of zeros: a number, (height, width) or (top, left, bottom, right); or
+                 "same_upper", "same_lower": for ceil(size / stride) places, the odd one behind or in front
 
     The weight is kept as that matrix over all channels, its columns in the order (channel, row, column) of
     the window; what lies outside of a group is not stored. A weight that is 0 reads nothing. Raises
@@ -63,7 +64,7 @@ class Conv2d(Matrix):
             bias,
             kernel_size=window.kernel,
             stride=window.stride,
-            padding=window.padding,
+            padding=window.given_padding,
             dilation=window.dilation,
         )
 
@@ -98,6 +99,11 @@ class Conv2d(Matrix):
         each = np.arange(groups)
         return parts[each, :, each].reshape(outputs, channels // groups, *self.window.kernel)
 
+    def sized(self, dims: Dims) -> Conv2d:
+        if self.window.rule is None or None in dims[2:]:
+            return self
+        return Conv2d.of_window(self.weight, self.bias, self.window.on(*dims[2:]))
+
     def infer(self, dims: Dims) -> Dims:
         made = self.window.infer("Conv2d", dims, self.shape[0])
         if dims[1] != self.channels:
@@ -108,7 +114,8 @@ class Conv2d(Matrix):
 
     def columns(self, z: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
         """What the windows hold, (in, positions * batch), and (out height, out width, batch)."""
-        places = np.stack(self.window.places(self.window.padded(z)), axis=1)
+        window = self.window.on(*z.shape[1:3])
+        places = np.stack(window.places(window.padded(z)), axis=1)
         return places.reshape(self.shape[1], -1), places.shape[2:]
 
     def value(self, z: np.ndarray) -> np.ndarray:
@@ -123,10 +130,11 @@ class Conv2d(Matrix):
         """W transposed times da, added up where windows overlap."""
         made = self._weight.T.astype(da.dtype) @ da.reshape(self.shape[0], -1)
         made = made.reshape(self.channels, -1, *da.shape[1:])
-        padded = self.window.padded(np.zeros_like(z))
-        for place, part in enumerate(self.window.places(padded)):
+        window = self.window.on(*z.shape[1:3])
+        padded = window.padded(np.zeros_like(z))
+        for place, part in enumerate(window.places(padded)):
             part += made[:, place]
-        return self.window.cropped(padded)
+        return window.cropped(padded)
 
     def depends(self, mask: np.ndarray) -> np.ndarray:
         """Positions of which a window with a weight other than zero holds one of those; mask as z."""

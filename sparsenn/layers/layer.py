@@ -38,6 +38,10 @@ class Layer(ABC):
         """The layer with what depends on the operands' dims made plain, as a negative axis."""
         return self
 
+    def sized(self, *dims: Dims) -> Layer:
+        """Itself, with numbers for what follows from the sizes of its operands where these are known."""
+        return self
+
     def open_forms(self, *dims: Dims) -> tuple[Layer, ...]:
         """Layers that do the same to operands of those dims, and may do so to others: itself is the first.
 

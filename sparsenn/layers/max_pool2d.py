@@ -18,7 +18,8 @@ class MaxPool2d(Pool):
     """The largest value of each channel in a window over (batch, channels, height, width).
 
     kernel_size, stride, dilation   a number or (height, width); stride None: the kernel's
-    padding                         a number, (height, width) or (top, left, bottom, right); counts as -inf
+    padding                         a number, (height, width) or (top, left, bottom, right); counts as -inf;
+                                    or "same_upper", "same_lower", as of Conv2d
 
     Every window must hold a value of the operand. A NaN in it makes NaN.
     """
@@ -41,41 +42,46 @@ class MaxPool2d(Pool):
     @classmethod
     def of_integers(cls, **numbers: int) -> MaxPool2d:
         window = Window(**numbers)
-        return cls(window.kernel, window.stride, window.padding, window.dilation)
+        return cls(window.kernel, window.stride, window.given_padding, window.dilation)
 
     def infer(self, dims: Dims) -> Dims:
         made = self.window.infer("MaxPool2d", dims)
+        if self.window.rule and None in dims[2:]:
+            return made
+        window = self.window.on(*dims[2:])
         for axis, size in enumerate(dims[2:]):
-            if not _all_hold(self.window, axis, size, made[2 + axis]):
+            if not _all_hold(window, axis, size, made[2 + axis]):
                 raise ArgumentError(
-                    f"padding of MaxPool2d must leave a value in every window, got {self.window.padding} "
-                    f"beside a kernel of {self.window.kernel} on {dims}"
+                    f"padding of MaxPool2d must leave a value in every window, got {window.padding} "
+                    f"beside a kernel of {window.kernel} on {dims}"
                 )
         return made
 
+    def _places(self, z: np.ndarray, fill: float) -> np.ndarray:
+        """What each place of the window meets, (places, channels, out height, out width, batch)."""
+        window = self.window.on(*z.shape[1:3])
+        return np.stack(window.places(window.padded(z, fill)))
+
     def value(self, z: np.ndarray) -> np.ndarray:
-        return np.stack(self.window.places(self.window.padded(z, -np.inf))).max(axis=0)
+        return self._places(z, -np.inf).max(axis=0)
 
     def bound(self, z: np.ndarray, a: np.ndarray, bound: np.ndarray) -> np.ndarray:
         """The largest bound of a window."""
-        return np.stack(self.window.places(self.window.padded(bound))).max(axis=0)
+        return self._places(bound, 0.0).max(axis=0)
 
     def gradient(self, z: np.ndarray, a: np.ndarray, da: np.ndarray) -> np.ndarray:
         """da at the first place that holds the largest value."""
-        first = np.stack(self.window.places(self.window.padded(z, -np.inf))).argmax(axis=0)
-        padded = self.window.padded(np.zeros_like(z))
-        for place, part in enumerate(self.window.places(padded)):
+        first = self._places(z, -np.inf).argmax(axis=0)
+        window = self.window.on(*z.shape[1:3])
+        padded = window.padded(np.zeros_like(z))
+        for place, part in enumerate(window.places(padded)):
             part += np.where(first == place, da, 0)
-        return self.window.cropped(padded)
+        return window.cropped(padded)
 
     def torch_value(self, torch, x):
         window = self.window
-        top, left, bottom, right = window.padding
-        x = (
-            torch.nn.functional.pad(x, (left, right, top, bottom), value=-float("inf"))
-            if any(window.padding)
-            else x
-        )
+        if any(window.padding):
+            x = torch.nn.functional.pad(x, window.torch_pads(x), value=-float("inf"))
         return torch.nn.functional.max_pool2d(x, window.kernel, window.stride, dilation=window.dilation)
 
     def to_onnx(self, graph, x: str) -> str:
@@ -85,8 +91,8 @@ class MaxPool2d(Pool):
             x,
             kernel_shape=window.kernel,
             strides=window.stride,
-            pads=window.padding,
             dilations=window.dilation,
+            **window.onnx_pads(),
         )
 
     def __repr__(self) -> str:

@@ -19,6 +19,12 @@ class Pool(Layer):
     window: Window
     over_all: ClassVar[Layer]  # of an image of any size
 
+    def sized(self, dims: Dims) -> Pool:
+        if self.window.rule is None or None in dims[2:]:
+            return self
+        pads = self.window.on(*dims[2:]).numbers
+        return self.of_integers(**{name: pads.get(name, own) for name, own in self.integer_values.items()})
+
     def open_forms(self, dims: Dims) -> tuple[Layer, ...]:
         whole = self.window.kernel == tuple(dims[2:]) and not any(self.window.padding)
         return (self, self.over_all) if whole else (self,)
@@ -37,4 +43,5 @@ class Pool(Layer):
         return spread(np.where(alike, values[:, 0], np.nan), node.output.dims)
 
     def depends(self, mask: np.ndarray) -> np.ndarray:
-        return np.stack(self.window.places(self.window.padded(mask, False))).any(axis=0)
+        window = self.window.on(*mask.shape[1:3])
+        return np.stack(window.places(window.padded(mask, False))).any(axis=0)

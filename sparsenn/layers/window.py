@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -16,6 +16,8 @@ INTEGERS = (
     *("dilation_h", "dilation_w"),
 )
 LARGEST = 1 << 20
+# In place of the four pads: as many as make ceil(size / stride) places, the odd one behind or in front.
+RULES = {"same_upper": -1, "same_lower": -2}
 
 
 def pair(name: str, value, *, minimum: int = 1) -> tuple[int, int]:
@@ -27,7 +29,11 @@ def pair(name: str, value, *, minimum: int = 1) -> tuple[int, int]:
 
 
 def pads(value) -> tuple[int, int, int, int]:
-    """(top, left, bottom, right) of a number, of (height, width), or of four."""
+    """(top, left, bottom, right) of a number, of (height, width), or of four; or of a rule."""
+    if isinstance(value, str):
+        if value not in RULES:
+            raise ArgumentError(f"padding must be numbers or one of {', '.join(RULES)}, got {value!r}")
+        return (RULES[value],) * 4
     if isinstance(value, (Sequence, np.ndarray)) and len(value) == 4:
         return tuple(check_integer("padding", v, minimum=0, maximum=LARGEST) for v in value)
     if isinstance(value, (Sequence, np.ndarray)) and len(value) != 2:
@@ -39,7 +45,10 @@ def pads(value) -> tuple[int, int, int, int]:
 
 @dataclass(frozen=True)
 class Window:
-    """Its places, how far it moves, what is around x, and how far its places are apart; whole numbers."""
+    """Its places, how far it moves, what is around x, and how far its places are apart; whole numbers.
+
+    The four pads may be a rule's number: then they follow from the size of x, see RULES.
+    """
 
     kernel_h: int
     kernel_w: int
@@ -54,18 +63,19 @@ class Window:
 
     @classmethod
     def of(cls, kernel_size, *, stride=1, padding=0, dilation=1) -> Window:
-        return cls(
+        made = cls(
             *pair("kernel_size", kernel_size),
             *pair("stride", stride),
             *pads(padding),
             *pair("dilation", dilation),
         )
+        return made.on(1, 1) if made.stride == (1, 1) else made  # then it is the same for any size
 
     def __repr__(self) -> str:
         """3x3, stride=(2, 2): what is not plain."""
         named = (
             ("stride", self.stride, (1, 1)),
-            ("padding", self.padding, (0,) * 4),
+            ("padding", self.given_padding, (0,) * 4),
             ("dilation", self.dilation, (1, 1)),
         )
         more = "".join(f", {name}={value}" for name, value, plain in named if value != plain)
@@ -89,8 +99,44 @@ class Window:
         return self.pad_top, self.pad_left, self.pad_bottom, self.pad_right
 
     @property
+    def rule(self) -> str | None:
+        """The rule that the pads follow; None where they are numbers."""
+        return next((name for name, number in RULES.items() if self.pad_top == number), None)
+
+    @property
+    def given_padding(self) -> str | tuple[int, int, int, int]:
+        """What of() takes as the padding."""
+        return self.rule or self.padding
+
+    @property
     def dilation(self) -> tuple[int, int]:
         return self.dilation_h, self.dilation_w
+
+    def on(self, height: int, width: int) -> Window:
+        """The window with numbers for pads, for x of that size."""
+        if self.rule is None:
+            return self
+        top, bottom = self._sides(0, height)
+        left, right = self._sides(1, width)
+        return replace(self, pad_top=top, pad_left=left, pad_bottom=bottom, pad_right=right)
+
+    def _sides(self, axis: int, size, most=max) -> tuple:
+        """Pads before and behind an axis of that size, by the rule; most: what takes the larger of two."""
+        room = -(-size // self.stride[axis]) * self.stride[axis] - self.stride[axis]
+        more = most(room + self.dilation[axis] * (self.kernel[axis] - 1) + 1 - size, 0)
+        half = more // 2
+        return (half, more - half) if self.rule == "same_upper" else (more - half, half)
+
+    def torch_pads(self, x) -> tuple:
+        """(left, right, top, bottom) around a torch tensor, or around what stands for one in a graph."""
+        if self.rule is None:
+            return self.pad_left, self.pad_right, self.pad_top, self.pad_bottom
+        down, right = (self._sides(axis, x.shape[2 + axis], _larger) for axis in (0, 1))
+        return *right, *down
+
+    def onnx_pads(self) -> dict:
+        """The attributes of an ONNX node that say it."""
+        return {"pads": self.padding} if self.rule is None else {"auto_pad": self.rule.upper()}
 
     def infer(self, layer: str, dims: Dims, channels: int | None = None) -> Dims:
         """(batch, channels, height, width) of the places; channels: how many come out, None: as go in."""
@@ -103,6 +149,9 @@ class Window:
             reach = self.dilation[axis] * (self.kernel[axis] - 1) + 1
             if size is None:
                 sizes.append(None)
+                continue
+            if self.rule:
+                sizes.append(-(-size // self.stride[axis]))
                 continue
             room = size + self.padding[axis] + self.padding[axis + 2] - reach
             if room < 0:
@@ -138,3 +187,9 @@ class Window:
         """Without the padding."""
         bottom, right = padded.shape[1] - self.pad_bottom, padded.shape[2] - self.pad_right
         return padded[:, self.pad_top : bottom, self.pad_left : right]
+
+
+def _larger(a, b):
+    """Of two whole numbers, one of which may be what stands for one in a graph of torch.fx."""
+    tracer = getattr(a, "tracer", None)
+    return max(a, b) if tracer is None else tracer.create_proxy("call_function", max, (a, b), {})

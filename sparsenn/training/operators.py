@@ -23,7 +23,7 @@ def make_operator(layer: Matrix, dims: tuple[int, ...], threads: int, isa: bytes
 
 def _convolution(layer: Conv2d, weight, dims: tuple[int, ...], threads: int, isa: bytes):
     """Of a weight (any number of rows, in) with the layer's window."""
-    window = layer.window.numbers
+    window = layer.window.on(*dims[1:]).numbers
     return _core.Convolution(*_pattern(weight), weight.shape, dims, window, threads=threads, isa=isa)
 
 

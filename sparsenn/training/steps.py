@@ -205,7 +205,8 @@ class PoolStep(_PlainStep):
     def __init__(self, layer: MaxPool2d | AvgPool2d, source: Place, result: Place, layout: Layout):
         self.layer, self.source, self.result = layer, source, result
         mean = "mean" if getattr(layer, "count_include_pad", True) else "mean_inside"
-        self._given = "max" if isinstance(layer, MaxPool2d) else mean, source.dims, layer.window.numbers
+        window = layer.window.on(*source.dims[1:])
+        self._given = "max" if isinstance(layer, MaxPool2d) else mean, source.dims, window.numbers
         self._options = {"threads": layout.threads, "isa": layout.isa}
 
     def forward(self) -> None:

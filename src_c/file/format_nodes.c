@@ -111,6 +111,19 @@ static snn_status check_version(int64_t index, const snn_op *op, const snn_layou
                     index, op->name, major, minor, layout->major, layout->minor);
 }
 
+/* Of what the numbers of a node mean. */
+static snn_status check_own_version(int64_t index, const snn_op *op, const snn_layout *layout,
+                                    const snn_node *node)
+{
+    const int minor = snn_node_minor(node, layout->major == SNN_FORMAT_GRAPH);
+    if (layout->minor >= minor)
+        return SNN_OK;
+    return snn_fail(SNN_ERROR_FORMAT,
+                    "node %" PRId64
+                    " (%s): such numbers came with version %d.%d, the file is of version %d.%d",
+                    index, op->name, layout->major, minor, layout->major, layout->minor);
+}
+
 /* Whether the widths are in range; those of a chain follow the node before (previous outputs; 0 for the first
  * node), and are equal for an activation. */
 static snn_status check_widths(int64_t index, const snn_raw_entry *raw, const snn_op *op, int64_t previous)
@@ -160,6 +173,8 @@ static snn_status set_node(int64_t index, const snn_layout *layout, const snn_op
         out->node.cols = raw->inputs;
     }
     status = set_attributes(index, op, raw, &out->node);
+    if (status == SNN_OK)
+        status = check_own_version(index, op, layout, &out->node);
     return status == SNN_OK && is_matrix ? set_weights(index, raw, out) : status;
 }
 

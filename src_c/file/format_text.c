@@ -217,7 +217,7 @@ static int oldest_minor(const snn_model *model)
 {
     int oldest = 0;
     for (int64_t i = 0; i < model->count; i++) {
-        const int minor = snn_op_minor(snn_op_of(model->nodes[i].type), model->is_graph);
+        const int minor = snn_node_minor(&model->nodes[i], model->is_graph);
         oldest = minor > oldest ? minor : oldest;
     }
     return oldest;

@@ -74,6 +74,9 @@ typedef struct snn_op {
     int reads_input; /* pointwise: the slope is a function of the input z as well as of the output */
     /* SNN_ERROR_ARGUMENT for attributes out of range; NULL: any will do. */
     snn_status (*check)(const float *attributes);
+    /* The minor version of graphs that brought what a node's whole numbers mean, 0 for that of the op; NULL:
+     * it always is. */
+    int (*own_minor)(const struct snn_node *node);
     /* dims (rank) of the result from the operands, SNN_ERROR_ARGUMENT where they do not fit; whole numbers
      * may be brought into their plain form. NULL: those of the operand. */
     snn_status (*infer)(struct snn_node *node, const struct snn_value *const *operands,
@@ -99,6 +102,8 @@ static inline int snn_op_minor(const snn_op *op, int graph)
 {
     return op->is_graph ? (graph ? op->minor : 0) : (graph ? op->graph_minor : op->minor);
 }
+/* The same of a node. */
+int snn_node_minor(const struct snn_node *node, int graph);
 
 /* SNN_OK when the attributes are in the op's range. */
 static inline snn_status snn_op_check(const snn_op *op, const float *attributes)

@@ -1,6 +1,7 @@
 /* The table of ops, from ops.def. */
 #include "graph/op.h"
 #include "base/status.h"
+#include "graph/model.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -15,6 +16,13 @@ _Static_assert((int)SNN_OP_LINEAR == SNN_NODE_LINEAR && (int)SNN_OP_ELU == SNN_N
                "ops.def keeps the numbers of snn_node_type");
 
 const snn_op *snn_op_of(int type) { return (unsigned)type < SNN_OP_COUNT ? table[type] : NULL; }
+
+int snn_node_minor(const snn_node *node, int graph)
+{
+    const snn_op *op = table[node->type];
+    const int minor = snn_op_minor(op, graph), own = op->own_minor ? op->own_minor(node) : 0;
+    return own > minor ? own : minor;
+}
 
 const snn_op *snn_op_find(const char *name)
 {

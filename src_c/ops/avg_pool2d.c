@@ -29,6 +29,8 @@ const snn_op snn_op_avg_pool2d = {
     .is_graph = 1,
     .integer_count = 9,
     .integers = {SNN_WINDOW_INTEGERS, "count_include_pad"},
+    .takes_negative = 1,
+    .own_minor = snn_window_minor,
     .infer = infer,
     .window = snn_window_of,
 };

@@ -29,6 +29,8 @@ const snn_op snn_op_conv2d = {
     .is_graph = 1,
     .integer_count = 10,
     .integers = {SNN_WINDOW_INTEGERS, "dilation_h", "dilation_w"},
+    .takes_negative = 1,
+    .own_minor = snn_window_minor,
     .infer = infer,
     .window = snn_window_of,
 };

@@ -24,7 +24,7 @@ static snn_status infer(snn_node *node, const snn_value *const *operands, snn_va
 {
     const int64_t *n = node->integers;
     const snn_status status = snn_window_infer(node, operands[0], result);
-    for (int i = 0; status == SNN_OK && i < 2; i++)
+    for (int i = 0; status == SNN_OK && !snn_window_is_open(node) && i < 2; i++)
         if (!all_hold(operands[0]->dims[2 + i], result->dims[2 + i], n[SNN_KERNEL_H + i], n[SNN_STRIDE_H + i],
                       n[SNN_PAD_TOP + i], n[SNN_DILATION_H + i]))
             return snn_fail(SNN_ERROR_ARGUMENT,
@@ -42,6 +42,8 @@ const snn_op snn_op_max_pool2d = {
     .is_graph = 1,
     .integer_count = 10,
     .integers = {SNN_WINDOW_INTEGERS, "dilation_h", "dilation_w"},
+    .takes_negative = 1,
+    .own_minor = snn_window_minor,
     .infer = infer,
     .window = snn_window_of,
 };
