@@ -196,6 +196,8 @@ def test_the_way_back_keeps_them_open(onnx, computed_shapes, tmp_path):
 @pytest.mark.parametrize("op", ["Conv", "MaxPool", "AveragePool"])
 @pytest.mark.parametrize("rule", ["SAME_UPPER", "SAME_LOWER"])
 def test_padding_that_depends_on_the_size(onnx, op, rule):
+    if (op, rule) == ("MaxPool", "SAME_LOWER"):
+        pytest.skip("onnx.reference leaves places out; graph/test_same_padding.py has ONNX Runtime")
     weights = {"kernel": np.arange(108, dtype=np.float32).reshape(4, 3, 3, 3) - 50}
     own = {"strides": [2, 3], "auto_pad": rule} | ({} if op == "Conv" else {"kernel_shape": [3, 4]})
     node = onnx.helper.make_node(op, ["x", "kernel"] if op == "Conv" else ["x"], ["y"], **own)
