@@ -7,7 +7,7 @@
 # make sanitize, make valgrind, make tsan: the C tests and examples under AddressSanitizer and UBSan, valgrind
 # and ThreadSanitizer. make perturbed: plans and training on threads held up at random. make fuzz: a million
 # altered model files. make fuzz-readers: 100,000 altered files of each other kind: data sets, checkpoints, safetensors,
-# ONNX. make conv-check: 500 random convolutions and 200 random networks, values and gradients, against float64, ONNX
+# ONNX. make conv-check: 500 random convolutions, 200 random networks and 200 recurrent layers against float64, ONNX
 # Runtime and, where it is installed, PyTorch. make cython: the example package that cimports sparsenn, in a clean
 # environment. make load: how long a C program takes from file to plan. make tuner: whether plans take the fastest kernels.
 #
@@ -57,7 +57,8 @@ fuzz-readers: $(VENV)/.installed-test
 	cd tests && ../$(BIN)/python -m fuzz --count 100000
 
 conv-check: $(VENV)/.installed-test $(VENV)/.installed-bench
-	$(BIN)/pytest -q --conv-check tests/graph/test_agreement.py
+	$(BIN)/pytest -q --conv-check tests/graph/test_agreement.py tests/graph/test_recurrent.py \
+		tests/graph/test_import_recurrent.py
 
 cython: $(VENV)/.installed
 	@echo "==> building examples/cython_package in a clean environment, build/cython/venv"

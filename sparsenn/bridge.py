@@ -12,7 +12,7 @@ from . import _core
 from .graph.node import Node
 from .graph.value import Constant, Input, Value
 from .graph.walk import walk
-from .layers import GRAPH_TYPES, LAYER_TYPES, Conv2d, Layer, Linear, Matrix
+from .layers import GRAPH_TYPES, LAYER_TYPES, Conv2d, Layer, Linear, Matrix, Recurrent
 from .layers.window import Window
 from .model import Model
 from .weights import core_indices
@@ -110,6 +110,8 @@ def _layer(node: dict, own: Sequence[np.ndarray] = ()) -> Layer:
         return Linear(_weight(node), node["bias"])
     if kind is Conv2d:
         return Conv2d.of_window(_weight(node), node["bias"], Window(**node["integers"]))
+    if issubclass(kind, Recurrent):
+        return kind.of_numbers(_weight(node), node["bias"], node["integers"], **numbers)
     if kind in GRAPH_TYPES:
         return kind.of_integers(**node["integers"], **numbers)
     return kind(**numbers)

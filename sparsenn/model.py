@@ -31,7 +31,7 @@ class Model:
 
     nodes            the layers at their places, in execution order
     layers           the nodes' layers; one that stands at two nodes is there twice
-    linear_layers    the layers with a weight matrix, Linear and Conv2d, each once
+    linear_layers    the layers with a weight matrix, as Linear and Conv2d, each once
     norm_layers      the BatchNorm layers, each once
     input_values, output_values   Values with unique names
     is_chain         whether a list of layers makes the same model

@@ -13,7 +13,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--conv-check",
         action="store_true",
-        help="all the random convolutions and networks of test_agreement.py",
+        help="all the random convolutions, networks and recurrent layers of tests/graph",
     )
 
 

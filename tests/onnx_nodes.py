@@ -59,7 +59,7 @@ def check_node(case, refused: dict[str, str], *, by_value: bool = False) -> None
     by_value: inputs that are vectors may have a batch of one in front
     """
     inputs, outputs = case.data_sets[0]
-    proto, given = _with_initializers(case.model, inputs)
+    proto, given = with_initializers(case.model, inputs)
     if by_value and all(array.ndim == 1 for array in given.values()):
         _add_batch(proto)
     message = next((text for name, text in refused.items() if fnmatch.fnmatch(name_of(case), name)), None)
@@ -114,7 +114,7 @@ def _add_batch(proto) -> None:
             dims.add().dim_value = size
 
 
-def _with_initializers(model, inputs: list):
+def with_initializers(model, inputs: list):
     """A copy of the model in which only data is an input, and the data by name."""
     made = onnx.ModelProto()
     made.CopyFrom(model)

@@ -207,7 +207,7 @@ class Branch(nn.Module):
             nn.Sequential(nn.Linear(3, 3), nn.Conv3d(3, 3, 1)),
             r"1 \(Conv3d\) is not supported; supported are Linear",
         ),
-        (nn.Sequential(nn.LSTM(3, 3)), r"0 \(LSTM\) is not supported"),
+        (nn.Sequential(nn.LSTMCell(3, 3)), r"0 \(LSTMCell\) is not supported"),
         (nn.Sequential(nn.Linear(3, 3), nn.ELU(-0.5)), "must have a finite alpha above 0, got -0.5"),
         (nn.Sequential(nn.Linear(3, 3), nn.Softmax(dim=0)), "must leave the batch alone, got axis 0"),
         (nn.Flatten(0), "must keep the batch"),

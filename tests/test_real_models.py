@@ -66,12 +66,12 @@ AGREE = {
 TOLERANCE = {"PP-OCRv4 detection": 1e-4}
 REFUSED = {
     "PP-OCRv4 recognition": ("ch_PP-OCRv4_rec_infer.onnx", (None, 3, 48, 320), "two tensors of data"),
-    "PLCMOS": ("plcmos_v2.onnx", None, "op 'GRU' of node"),
-    "AECMOS 16 kHz": ("Run_1663915512_Stage_0.onnx", None, "op 'GRU' of node"),
-    "AECMOS 48 kHz": ("Run_1663829550_Stage_0.onnx", None, "op 'GRU' of node"),
-    "AECMOS echo": ("Run_1668423760_Stage_0.onnx", None, "op 'GRU' of node"),
-    "Silero sequence": ("silero_vad_16k_sequence.onnx", None, "op 'LSTM' of node"),
-    "Silero OpenVINO": ("silero_vad_openvino_16k.onnx", None, "op 'LSTM' of node"),
+    "PLCMOS": ("plcmos_v2.onnx", None, "op 'Unsqueeze' of node"),
+    "AECMOS 16 kHz": ("Run_1663915512_Stage_0.onnx", None, "must take whole batches"),
+    "AECMOS 48 kHz": ("Run_1663829550_Stage_0.onnx", None, "must take whole batches"),
+    "AECMOS echo": ("Run_1668423760_Stage_0.onnx", None, "must take whole batches"),
+    "Silero sequence": ("silero_vad_16k_sequence.onnx", None, "must take .steps, batch, features."),
+    "Silero OpenVINO": ("silero_vad_openvino_16k.onnx", None, "the inputs must have one number of samples"),
     "Silero": ("silero_vad.onnx", None, "op 'If' of node"),
     "Silero half": ("silero_vad_half.onnx", None, "op 'If' of node"),
     "Silero opset 15": ("silero_vad_16k_op15.onnx", None, "op 'If' of node"),

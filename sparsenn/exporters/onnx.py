@@ -11,7 +11,7 @@ from ..graph.walk import walk
 from ..layers import Conv2d, Linear
 from ..model import Model
 from ..require import require
-from ._check import check_model, dense_weight
+from ._check import check_model, check_no_recurrent, dense_weight
 from ._onnx_graph import Graph
 
 OPSET = 13  # the oldest operator set that has what every export uses
@@ -29,6 +29,7 @@ def to_onnx(model: Model, path: str | os.PathLike | None = None, *, sparse: bool
     """
     onnx = require("onnx", extra="onnx", caller="to_onnx")
     nodes = {node: index for index, node in enumerate(check_model(model).nodes)}
+    check_no_recurrent(model, "to_onnx")
     opset = max(OPSET, *(layer.onnx_opset for layer in model.layers))
     graph = Graph(onnx, opset)
     parameters: dict[int, list[str]] = {}  # by the id of a Linear, which may stand at several nodes

@@ -7,7 +7,7 @@ from ..graph.walk import walk
 from ..layers import LAYER_TYPES, BatchNorm, Conv2d, Layer, Linear, Matrix
 from ..model import Model
 from ..require import require
-from ._check import check_model, dense_weight
+from ._check import check_model, check_no_recurrent, dense_weight
 
 
 def to_torch(model: Model, *, sparse: bool = False):
@@ -22,6 +22,7 @@ def to_torch(model: Model, *, sparse: bool = False):
     torch = require("torch", extra="torch", caller="to_torch")
     if check_model(model).is_chain:
         return torch.nn.Sequential(*(_module(torch, layer, sparse) for layer in model.layers)).eval()
+    check_no_recurrent(model, "to_torch")
     return _graph_module(torch, model, sparse).eval()
 
 

@@ -13,6 +13,7 @@ from ..layers import Activation, Add, Mul, Reshape, Sub
 from ..model import Model
 from ._convolutions import Convolution, folded
 from ._patterns import recognised
+from ._recurrent import trimmed
 from ._steps import Affine, Normalisation, Scale, as_constant, as_identity, build_model, linear, merge_scales
 from ._wires import Erf, Wire, in_order, rewrite
 
@@ -34,7 +35,7 @@ def emit(inputs: Named, outputs: Named, *, hint: str = "", keep_batch_norm: bool
         if not wire.sizes:
             raise UnsupportedError(f"the output {name!r:.80} must keep a dimension beside the batch")
     wires = [wire for _, wire in outputs]
-    wires = folded(recognised(rewrite(wires, _kept) if keep_batch_norm else wires))
+    wires = trimmed(folded(recognised(rewrite(wires, _kept) if keep_batch_norm else wires)))
     if any(isinstance(wire.step, Erf) for wire in in_order(wires)):
         raise UnsupportedError("op 'Erf' is supported in the formula of GELU alone")
     if len(outputs) == 1:

@@ -27,7 +27,7 @@ def reshaped(data: Data, shape: Sequence[int | None], at: At) -> Data:
             raise at.unknown(data)
         shape = [-1 if size is None else size for size in shape]
     if data.axis != 0:
-        raise at.fail_batch("have the batch in dimension 0")
+        return _reshaped_behind(data, shape, at)
     first, rest = (shape[0], list(shape[1:])) if shape else (None, [])
     others = [size for size in rest if size != -1]
     if first not in (-1, data.batch) or not rest or min(others, default=1) < 1:
@@ -45,6 +45,20 @@ def reshaped(data: Data, shape: Sequence[int | None], at: At) -> Data:
     elif known != data.features:
         raise at.fail(f"keep the {data.features} features of each sample, got shape {tuple(shape)}")
     return _under(data, tuple(rest), axis=0, at=at)
+
+
+def _reshaped_behind(data: Data, shape: Sequence[int], at: At) -> Data:
+    """Other sizes behind the batch where that is not in front: what is before it stays, as steps do."""
+    lead, rest = data.axis, list(shape[data.axis + 1 :])
+    if tuple(shape[: lead + 1]) != data.shape[: lead + 1] or None in data.sizes:
+        raise at.fail_batch("have the batch in dimension 0")
+    features, known = math.prod(data.sizes[lead:]), math.prod(size for size in rest if size != -1)
+    if rest.count(-1) > 1 or min((size for size in rest if size != -1), default=1) < 1:
+        raise at.bad(f"have at most one size of -1, got shape {tuple(shape)}")
+    if features % known or (known != features and -1 not in rest):
+        raise at.fail(f"keep the {features} values behind the batch, got shape {tuple(shape)} for {data}")
+    made = (features // known if size == -1 else size for size in rest)
+    return _under(data, (*data.sizes[:lead], *made), axis=lead, at=at)
 
 
 def flattened(data: Data, start: int, end: int, at: At) -> Data:

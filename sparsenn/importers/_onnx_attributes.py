@@ -48,6 +48,15 @@ class Attributes:
             return read_sparse_tensor(attribute.sparse_tensor, self.folder, self.file_bytes)
         raise FormatError(f"attribute {cut(name)} of node {self.label} must hold a tensor")
 
+    def strings(self, name: str) -> list[str]:
+        """The strings of a strings attribute; none where it is left out."""
+        if name not in self.by_name:
+            return []
+        attribute = self.by_name[name]
+        if attribute.type != onnx.AttributeProto.STRINGS:
+            raise FormatError(f"attribute {cut(name)} of node {self.label} is of the wrong type")
+        return [text.decode("utf-8", "replace") for text in attribute.strings]
+
     def numbers(self, name: str) -> list:
         """The numbers of an ints or floats attribute."""
         attribute = self.by_name[name]

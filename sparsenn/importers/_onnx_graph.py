@@ -21,6 +21,7 @@ from ._wires import Wire, same
 
 OLDEST_OPSET = 9
 DOMAINS = {"": "", "ai.onnx": "", "ai.onnx.ml": "ai.onnx.ml"}
+RECURRENT = frozenset({"LSTM", "GRU", "RNN"})  # take and give the batch in dimension 1
 READS_BATCH = frozenset({"Shape", "Size", "Reshape", "Expand"})  # what may depend on the number of samples
 
 Named = list[tuple[str, Wire]]
@@ -39,6 +40,7 @@ class Graph:
         self.functions = {(DOMAINS.get(f.domain, f.domain), f.name) for f in proto.functions}
         self.outputs = chosen_outputs(self.graph, output)
         self.nodes = self._needed()
+        self.recurrent = not RECURRENT.isdisjoint(node.op_type for node in self.nodes)
         self.inputs = self._inputs()
         given = given_shapes(input_shapes, self.inputs)
         self.dims = {value.name: dims_of(value, given.get(value.name)) for value in self.inputs}
@@ -68,7 +70,10 @@ class Graph:
         return hint(self.inputs, self.dims)
 
     def _either_way(self, stand_in: int) -> tuple[Named, Named]:
-        """With the batch in dimension 0, else in dimension 1 of a graph that keeps its features in rows."""
+        """With the batch in dimension 0, else in dimension 1 of a graph that keeps features or steps in rows.
+
+        Outputs of a graph with recurrent layers have the samples first, wherever they are in the file.
+        """
         try:
             return self._learning(stand_in, axis=0)
         except BatchAxisError as error:
@@ -125,7 +130,8 @@ class Graph:
         return inputs
 
     def _evaluate(self, stand_in: int, *, axis: int) -> tuple[Named, Named]:
-        parts = [split_batch(value, self.dims[value.name], axis) for value in self.inputs]
+        most = 3 if self.recurrent else 2
+        parts = [split_batch(value, self.dims[value.name], axis, most=most) for value in self.inputs]
         batches = {batch for batch, _ in parts if batch is not None}
         if len(batches) > 1:
             raise UnsupportedError(f"the inputs must have one number of samples, got {sorted(batches)[:8]}")
@@ -156,7 +162,7 @@ class Graph:
             value = self._value(name, values)
             if not isinstance(value, Data):
                 raise UnsupportedError(f"the output {cut(name)} must depend on the input")
-            if value.axis > 0 and value.rank > 2:
+            if value.axis > 0 and value.rank > 2 and not self.recurrent:
                 raise UnsupportedError(f"the output {cut(name)} must have the batch first, got {value}")
             outputs.append((name, value.wire))
         return self.starts, outputs

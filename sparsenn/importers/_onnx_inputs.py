@@ -105,9 +105,12 @@ def dims_of(value: onnx.ValueInfoProto, given: Dims | None) -> Dims:
     return dims
 
 
-def split_batch(value: onnx.ValueInfoProto, dims: Dims, axis: int) -> tuple[int | None, Dims]:
-    """The batch, and the sizes of a sample, of an input that has the batch in axis."""
-    if len(dims) < 2 or (axis == 1 and len(dims) != 2):
+def split_batch(value: onnx.ValueInfoProto, dims: Dims, axis: int, *, most: int) -> tuple[int | None, Dims]:
+    """The batch, and the sizes of a sample, of an input that has the batch in axis.
+
+    most  dimensions, where that is 1
+    """
+    if len(dims) < 2 or (axis == 1 and len(dims) > most):
         problem = UnsupportedError if axis == 0 else BatchAxisError
         raise problem(f"the input {cut(value.name)} must have shape (batch, ...), got {len(dims)} dimensions")
     sizes = dims[:axis] + dims[axis + 1 :]

@@ -14,6 +14,7 @@ from ._data import Data
 from ._moves import flattened, reshaped
 from ._onnx_conditions import CONDITION_OPS
 from ._onnx_pointwise import POINTWISE_OPS
+from ._onnx_recurrent import RECURRENT_OPS
 from ._onnx_resize import RESIZE_OPS
 from ._onnx_shapes import SHAPE_OPS
 from ._onnx_values import Node
@@ -158,7 +159,10 @@ OPS: dict[tuple[str, str], Callable] = {
     ("", "CastLike"): cast_like,
     **{
         ("", name): f
-        for name, f in (POINTWISE_OPS | SHAPE_OPS | WINDOW_OPS | RESIZE_OPS | CONDITION_OPS).items()
+        for name, f in (
+            *(*POINTWISE_OPS.items(), *SHAPE_OPS.items(), *WINDOW_OPS.items(), *RESIZE_OPS.items()),
+            *(*CONDITION_OPS.items(), *RECURRENT_OPS.items()),
+        )
     },
     ("ai.onnx.ml", "ZipMap"): identity,
 }

@@ -13,7 +13,8 @@ from ._torch_pointwise import add
 SUPPORTED = (
     "Linear, ReLU, ReLU6, LeakyReLU, PReLU, Hardtanh, clamp, Threshold, Tanh, Sigmoid, Hardsigmoid, "
     "LogSigmoid, GELU, SiLU, Hardswish, Mish, Softplus, Softsign, ELU, CELU, SELU, Softmax over the "
-    "features, Conv1d and 2d, BatchNorm1d and 2d, MaxPool, AvgPool, AdaptiveAvgPool, Dropout, Identity, "
+    "features, Conv1d and 2d, LSTM, GRU, RNN, "
+    "BatchNorm1d and 2d, MaxPool, AvgPool, AdaptiveAvgPool, Dropout, Identity, "
     "add, sub, mul, div, neg, abs, exp, log, sqrt, rsqrt, square, pow, reciprocal, minimum, maximum, "
     "matmul, cat, stack, chunk, split, indexing, view, reshape, Flatten, Unflatten, permute, transpose, "
     "movedim, squeeze, unsqueeze, expand, pad, interpolate (nearest, linear), log_softmax, "

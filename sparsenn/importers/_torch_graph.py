@@ -109,11 +109,11 @@ class _Evaluation:
         if not is_plain(module):
             raise UnsupportedError(f"{at.label} is not supported; supported are {SUPPORTED}")
         given = [*args, *kwargs.values()]
-        if len(given) != 1:
+        if len(given) != 1 and not (isinstance(module, torch.nn.RNNBase) and len(given) == 2):
             raise at.fail(f"take one tensor, got {len(given)}")
         hooks.run(module)
         data = at.data(given[0])
-        made = FORWARDS[type(module).forward](at, module, data)
+        made = FORWARDS[type(module).forward](at, module, data, *given[1:])
         if getattr(module, "inplace", False):
             self._write(data, made)
         return made

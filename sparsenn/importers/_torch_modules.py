@@ -12,6 +12,7 @@ from . import _functions, _moves
 from . import _torch_axes as axes
 from . import _torch_functions as functions
 from . import _torch_pointwise as pointwise
+from . import _torch_recurrent as recurrent
 from . import _torch_windows as windows
 from ._arithmetic import product
 from ._data import Data
@@ -104,6 +105,7 @@ FORWARDS: dict[Callable, Callable] = {
     nn.LogSoftmax.forward: lambda at, m, x: axes.log_softmax(at, x, m.dim),
     nn.BatchNorm1d.forward: _batch_norm,  # that of BatchNorm2d as well
     **dict.fromkeys((nn.Conv1d.forward, nn.Conv2d.forward), _convolution),
+    **dict.fromkeys((nn.LSTM.forward, nn.GRU.forward, nn.RNN.forward), recurrent.run),
     nn.ConvTranspose1d.forward: _transposed(windows.conv_transpose1d),
     nn.ConvTranspose2d.forward: _transposed(windows.conv_transpose2d),
     nn.Upsample.forward: lambda at, m, x: interpolate(

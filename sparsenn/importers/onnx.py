@@ -27,12 +27,11 @@ def from_onnx(
                   BatchNorm layer, to train on, which plans fold
 
     Supported: Conv, ConvTranspose, MaxPool, AveragePool, GlobalAveragePool, GlobalMaxPool, Pad, Resize,
-    Upsample, Where, comparisons, Gemm, MatMul with a constant (also over the last of several dimensions),
-    Add, Sub, Mul, Sum,
-    Neg, Div by a constant, Concat, Split, Slice, Gather with constant indices,
-    Reshape, Flatten, Squeeze, Unsqueeze and Transpose, Relu, LeakyRelu, Clip, Tanh,
-    Sigmoid, Elu, Gelu (the op and its formula with Erf), SiLU (x Sigmoid(x)), Softmax,
-    ReduceSum, ReduceMean, ReduceMax, ReduceMin, BatchNormalization (folded), Identity, Dropout, Cast,
+    Upsample, LSTM, GRU, RNN, Where, comparisons, Gemm, MatMul with a constant (also over the last of
+    several dimensions), Add, Sub, Mul, Sum, Neg, Div by a constant, Concat, Split, Slice, Gather with
+    constant indices, Reshape, Flatten, Squeeze, Unsqueeze and Transpose, Relu, LeakyRelu, Clip, Tanh,
+    Sigmoid, Elu, Gelu (the op and its formula with Erf), SiLU (x Sigmoid(x)), Softmax, ReduceSum,
+    ReduceMean, ReduceMax, ReduceMin, BatchNormalization (folded), Identity, Dropout, Cast,
     Constant. Inputs of integers are moved, cast or compared by Equal with constants. What depends on
     constants and shapes alone is computed by the onnx package's reference evaluator.
 

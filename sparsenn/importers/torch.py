@@ -31,9 +31,10 @@ def from_torch(
              layer, to train on, which plans fold. Of modules alone
 
     Supported, as modules, functions, methods and operators: Linear and matmul with a parameter, ReLU, ReLU6,
-    LeakyReLU, Hardtanh, clamp, Tanh, Sigmoid, GELU (exact), SiLU, ELU, Softmax over the features, BatchNorm1d
-    (folded), Dropout and Identity (dropped); add, sub, mul of tensors, div by a constant; cat, stack, chunk,
-    split, indexing; view, reshape, flatten, permute, transpose, squeeze, unsqueeze that keep samples apart.
+    LeakyReLU, Hardtanh, clamp, Tanh, Sigmoid, GELU (exact), SiLU, ELU, Softmax over the features, LSTM, GRU
+    and RNN, BatchNorm1d (folded), Dropout and Identity (dropped); add, sub, mul of tensors, div by a
+    constant; cat, stack, chunk, split, indexing; view, reshape, flatten, permute, transpose, squeeze,
+    unsqueeze that keep samples apart.
     A chain of layers takes (batch, features); any other graph takes and gives what the module does, its
     inputs named as forward's parameters, its outputs y, or y0, y1, ..., or as the keys of a returned dict.
 

@@ -22,6 +22,7 @@ from .expand import Expand
 from .flatten import Flatten
 from .function import Function as Function
 from .gelu import GELU
+from .gru import GRU
 from .hard_sigmoid import HardSigmoid
 from .hard_swish import HardSwish
 from .layer import Activation as Activation
@@ -32,6 +33,7 @@ from .less_equal import LessEqual
 from .linear import Linear
 from .log import Log
 from .log_softmax import LogSoftmax
+from .lstm import LSTM
 from .matrix import Matrix as Matrix
 from .max import Max
 from .max_pool2d import MaxPool2d
@@ -41,6 +43,7 @@ from .mul import Mul
 from .pad import Pad
 from .pair import Pair as Pair
 from .prelu import PReLU
+from .recurrent import Recurrent as Recurrent
 from .reduce_max import ReduceMax
 from .reduce_mean import ReduceMean
 from .reduce_min import ReduceMin
@@ -48,6 +51,7 @@ from .reduce_sum import ReduceSum
 from .relu import ReLU
 from .reshape import Reshape
 from .resize import Resize
+from .rnn import RNN
 from .sigmoid import Sigmoid
 from .silu import SiLU
 from .slice import Slice
@@ -56,6 +60,7 @@ from .softplus import Softplus
 from .space_to_depth import SpaceToDepth
 from .split import Split
 from .sqrt import Sqrt
+from .stepwise_linear import StepwiseLinear
 from .sub import Sub
 from .tanh import Tanh
 from .transpose import Transpose
@@ -72,9 +77,13 @@ _MOVES = (Concat, Slice, Reshape, Transpose, Expand, Pad, DepthToSpace, SpaceToD
 _WINDOWS = (Conv2d, MaxPool2d, AvgPool2d)
 _OVER_AXES = (ReduceSum, ReduceMean, ReduceMax, ReduceMin, AxisSoftmax, LogSoftmax, Resize)
 _NORMS = (BatchNorm,)
+_RECURRENT = (LSTM, GRU, RNN)
 _PAIRS = (Add, Mul, Sub, Div, Min, Max, PReLU, Equal, Less, LessEqual)
 _FUNCTIONS = (Abs, Exp, Log, Sqrt)
-GRAPH_TYPES = (*_PAIRS, Where, *_FUNCTIONS, *_MOVES, *_WINDOWS, *_OVER_AXES, *_NORMS)  # of a graph alone
+GRAPH_TYPES = (  # of a graph alone
+    *(*_PAIRS, Where, *_FUNCTIONS, *_MOVES),
+    *(*_WINDOWS, *_OVER_AXES, *_NORMS, *_RECURRENT),
+)
 
-# What `import sparsenn` offers. Split and Flatten make other layers.
-__all__ = [kind.__name__ for kind in (*LAYER_TYPES, *GRAPH_TYPES, Split, Flatten)]
+# What `import sparsenn` offers. Split, Flatten and StepwiseLinear make other layers.
+__all__ = [kind.__name__ for kind in (*LAYER_TYPES, *GRAPH_TYPES, Split, Flatten, StepwiseLinear)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import numpy as np
 import scipy.sparse
@@ -17,9 +18,12 @@ from .layer import EPS, TINY, Layer
 class Matrix(Layer):
     """y = W x + b: W (out, in) an ndarray or csr_array, b (out,) or None; float32, copies of its own.
 
-    What x is differs: the features of a sample (Linear), or what a window holds (Conv2d). Whatever works on
-    weights alone, as pruning by magnitude, takes any of them; with_weight keeps the kind.
+    What x is differs: the features of a sample (Linear), what a window holds (Conv2d), or the layer's own
+    state of the step before (Recurrent). Whatever works on weights alone, as pruning by magnitude, takes any
+    of them; with_weight keeps the kind.
     """
+
+    recurrent: ClassVar[bool] = False  # W multiplies states of the layer itself, which come by and by
 
     def __init__(self, weight, bias=None):
         self._weight = as_weight(weight)
@@ -82,9 +86,13 @@ class Matrix(Layer):
         """The same layer with another weight of its shape, and that bias; both are copied."""
         raise NotImplementedError
 
-    def columns(self, z: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
+    def columns(self, *z: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
         """What W multiplies, (in, n), of z, and the shape (..., batch) with n places of each of its rows."""
         raise NotImplementedError
+
+    def product_gradient(self, *arguments: np.ndarray) -> np.ndarray:
+        """(*z, a, da) as gradient takes them -> the gradient of W times columns(*z), (out, n)."""
+        return np.ascontiguousarray(arguments[-1].reshape(self.shape[0], -1))
 
     def copy(self) -> Matrix:
         """A layer with arrays of its own."""

@@ -72,11 +72,10 @@ class Slice(Move):
 
     def infer(self, dims: Dims) -> Dims:
         at = self.axis
-        made = (
-            None
-            if dims[at] is None
-            else len(range(*slice(self.start, self.end, self.step).indices(dims[at])))
-        )
+        if dims[at] is None:
+            made = 1 if (self.start, self.end) in ((0, 1), (-1, None)) else None  # of whatever size
+        else:
+            made = len(range(*slice(self.start, self.end, self.step).indices(dims[at])))
         return (*dims[:at], made, *dims[at + 1 :])
 
     @property

@@ -116,7 +116,9 @@ def as_column(constant) -> np.ndarray:
 
 def run_node(node: Node, operands: list[np.ndarray]) -> np.ndarray:
     layer = node.layer
-    return layer.value(*operands) if not isinstance(layer, Matrix) else multiply(layer, operands[0])
+    if not isinstance(layer, Matrix) or layer.recurrent:
+        return layer.value(*operands)
+    return multiply(layer, operands[0])
 
 
 def multiply(layer: Matrix, x: np.ndarray) -> np.ndarray:

@@ -44,7 +44,7 @@ def layer_inputs(model: Model, data, criterion: str) -> Iterator[tuple[list[list
 
         def step(node: Node, operands: list, columns=columns) -> np.ndarray:
             if isinstance(node.layer, Matrix):
-                columns[id(node.layer)].append(node.layer.columns(operands[0])[0])
+                columns[id(node.layer)].append(node.layer.columns(*operands)[0])
             return run_node(node, operands)
 
         run_batch(model, features[part], step)
@@ -89,8 +89,8 @@ def layer_slopes(model: Model, data, criterion: str) -> Iterator[tuple[list[Pair
             layer = node.layer
             z = [values[operand] if operand in values else as_column(operand) for operand in node.inputs]
             if isinstance(layer, Matrix):
-                flat = np.ascontiguousarray(dy.reshape(layer.shape[0], -1))
-                pairs[id(layer)].append((layer.columns(z[0])[0], flat))
+                slopes = layer.product_gradient(*z, values[node.output], dy)
+                pairs[id(layer)].append((layer.columns(*z)[0], slopes))
             if isinstance(layer, Linear) and layer.sparse:
                 return (ops.spmm_transposed(layer.weight, dy),)
             slopes = layer.gradient(*z, values[node.output], dy)

@@ -22,9 +22,10 @@ struct snn_value;
 
 /* How a plan computes an op. */
 typedef enum snn_op_kind {
-    SNN_KIND_MATRIX,    /* W x + b, of the features or, where it has a window, of what that holds at each
-                           position; an op of kind SNN_KIND_POINTWISE behind it is fused into it */
-    SNN_KIND_POOL,      /* a value for what a window holds of a channel */
+    SNN_KIND_MATRIX, /* W x + b, of the features, where it has a window of what that holds at each position,
+                        where it has a cell of its own state at each step; but for a cell an op of kind
+                        SNN_KIND_POINTWISE behind it is fused into it */
+    SNN_KIND_POOL,   /* a value for what a window holds of a channel */
     SNN_KIND_POINTWISE, /* a value for a value: kernels/activation.inl */
     SNN_KIND_SOFTMAX,   /* over some axes: axes says which */
     SNN_KIND_REDUCE,    /* some axes become one place each: axes says which; kernels/reduce.inl */
@@ -56,6 +57,20 @@ typedef struct snn_window {
 typedef struct snn_axes {
     int64_t outer, count, inner;
 } snn_axes;
+
+/* A recurrent op: at each step of a sequence W times the state of the step before, plus b and the operand's
+ * own part of that step, becomes the next state. Rows of W and of the operand go gate by gate. */
+#define SNN_CELL_ACTIVATIONS 3
+typedef struct snn_cell {
+    int64_t hidden; /* units: columns of W, and rows a gate */
+    int gates;
+    int states;                                  /* values that a unit carries from step to step */
+    int reverse;                                 /* from the last step to the first */
+    int has_initial, has_lengths, has_peepholes; /* operands, in this order behind the first */
+    int gives_states;                            /* behind the steps of the result come the last states */
+    int resets_after;                            /* the reset gate takes the product, not the state */
+    int activations[SNN_CELL_ACTIVATIONS];       /* SNN_OP_ */
+} snn_cell;
 
 typedef struct snn_op {
     int type;         /* SNN_OP_... */
@@ -90,6 +105,8 @@ typedef struct snn_op {
     void (*mixes)(const struct snn_node *node, int64_t count, int64_t made, struct snn_mix *mixes);
     /* An op with a window: which; of dims that are not fixed all but its sizes. NULL: it has none. */
     void (*window)(const struct snn_node *node, const struct snn_value *operand, snn_window *window);
+    /* A recurrent op: its cell. NULL: it has none. */
+    void (*cell)(const struct snn_node *node, snn_cell *cell);
 } snn_op;
 
 /* The op of a type; NULL where there is none of that number. Types are 0 to SNN_OP_COUNT - 1. */

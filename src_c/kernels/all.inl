@@ -47,6 +47,7 @@ static inline void SNN_NAME(store_lanes)(float *p, vf v, int lanes) {
 #include "copy.inl"
 #include "stencil.inl"
 #include "stencil_three.inl"
+#include "recurrent.inl"
 #include "sampled.inl"
 #include "dense_sum.inl"
 #include "pool.inl"

@@ -176,6 +176,22 @@ typedef struct snn_pool_line {
     int64_t windows, places, stride, dilation;
 } snn_pool_line;
 
+/* ---- recurrent cells ----
+ * Some units of a cell at one step, when W h + b is there. Each gate has hidden numbers in sums and in x,
+ * which is the step's own part; what a gate's activation is given is their sum, within [-clip, clip]. An
+ * LSTM's cell is not clipped, as ONNX Runtime has it. */
+typedef struct snn_units {
+    int64_t hidden, first, count; /* units in all, and those that are meant */
+    const float *sums, *x;        /* (gates, hidden) */
+    const float *peepholes;       /* (3, hidden) of the input, output and forget gate; NULL: none */
+    float *h, *c;                 /* (hidden) the state, which is replaced */
+    float *update, *reset;        /* (hidden) the gates of a GRU, from one of its calls to the next */
+    float *y;                     /* (hidden) a copy of the new h */
+    float clip;
+    int resets_after; /* reset is the gate itself, not the gate times h */
+    snn_epilogue f, g, o;
+} snn_units;
+
 /* ---- dense, in training ----
  * W in panels of SNN_TRAIN_ROWS rows, [panel][k][row], the last one filled up with zeros. */
 #define SNN_TRAIN_ROWS 6
@@ -241,6 +257,12 @@ typedef struct snn_isa {
     void (*pool_rows)(int is_max, const float *x, int64_t step, int64_t rows, float *line, int64_t width);
     /* y (windows): the same of each window. */
     void (*pool_line)(int is_max, const snn_pool_line *line, float *y);
+    /* The end of a step of some units: of an LSTM, of a simple recurrent layer; of a GRU first its gates,
+     * then its state, between which W is multiplied by reset where that holds h. */
+    void (*lstm)(const snn_units *units);
+    void (*rnn)(const snn_units *units);
+    void (*gru_gates)(const snn_units *units);
+    void (*gru_state)(const snn_units *units);
     /* Training, on tiles of 4 * lanes samples. dy and x are one tile each.
      * gradient[e] (first ? = : +=) the sum over samples of dy[row][s] * x[column][s] for every packed weight
      * e of a share of sampled_rows a panel; lanes spare floats follow gradient. dbias[row] the same for dy

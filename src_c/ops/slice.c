@@ -32,7 +32,10 @@ static snn_status infer(snn_node *node, const snn_value *const *operands, snn_va
     result->rank = x->rank;
     for (int i = 1; i < x->rank; i++)
         result->dims[i] = x->dims[i];
-    result->dims[axis] = known ? (at[END] - at[START] - 1) / at[STEP] + 1 : SNN_DYNAMIC;
+    const int is_one = (at[START] == 0 && at[END] == 1) || (at[START] == -1 && at[END] >= INT32_MAX);
+    result->dims[axis] = known    ? (at[END] - at[START] - 1) / at[STEP] + 1
+                         : is_one ? 1 // of whatever size
+                                  : SNN_DYNAMIC;
     return SNN_OK;
 }
 

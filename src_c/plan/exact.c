@@ -2,6 +2,7 @@
  * is NaN then is so by the weights that read it. All of such a sample's outputs are written, and every NaN as
  * the same one, so their bits are the same in every batch and tuning. */
 #include "plan/convolution.h"
+#include "plan/recurrent.h"
 #include "plan/step.h"
 #include "plan/tile.h"
 
@@ -40,8 +41,7 @@ static uint64_t find_nan(const snn_run *run, int64_t first, int count)
     return found;
 }
 
-/* A linear step of a plan by sample, but for the activation. */
-static void multiply(const snn_plan *plan, const snn_step *step, const float *x, float *y)
+void snn_step_multiply(const snn_plan *plan, const snn_step *step, const float *x, float *y)
 {
     const snn_csr *csr = step->weights;
     for (int64_t r = 0; r < csr->rows; r++) {
@@ -75,10 +75,14 @@ static void run_step(const snn_plan *plan, const snn_step *step, const snn_frame
         return;
     }
     if (plan->by_sample) {
+        if (step->type == SNN_STEP_RECURRENT) {
+            snn_recurrent_exact(plan, step, frame, y);
+            return;
+        }
         if (step->type == SNN_STEP_CONVOLUTION)
             convolve(plan, step, frame, y);
         else
-            multiply(plan, step, snn_frame_operand(frame, &step->operands[0]), y);
+            snn_step_multiply(plan, step, snn_frame_operand(frame, &step->operands[0]), y);
         end_sums(isa, y, step->outputs, &step->epilogue);
         return;
     }

@@ -28,7 +28,11 @@ static snn_status out_of_memory(void)
 }
 
 static int is_norm(const snn_node *node) { return snn_op_of(node->type)->kind == SNN_KIND_NORM; }
-static int is_matrix(const snn_node *node) { return snn_op_of(node->type)->kind == SNN_KIND_MATRIX; }
+static int is_matrix(const snn_node *node)
+{
+    const snn_op *op = snn_op_of(node->type);
+    return op->kind == SNN_KIND_MATRIX && !op->cell;
+}
 
 static const float *constant_of(const folding *f, const snn_node *node, int operand)
 {

@@ -63,9 +63,15 @@ static snn_status lower_node(snn_lowering *l, int64_t index)
     if (!step)
         return snn_lower_out_of_memory(index);
     l->places[y] = step->result;
-    if (kind == SNN_KIND_MATRIX || kind == SNN_KIND_PAIR)
+    if ((kind == SNN_KIND_MATRIX && step->type != SNN_STEP_RECURRENT) || kind == SNN_KIND_PAIR)
         l->makers[y] = l->plan->step_count - 1;
     return SNN_OK;
+}
+
+static int is_by_sample(const snn_node *node)
+{
+    const snn_op *op = snn_op_of(node->type);
+    return op->window || op->cell;
 }
 
 static snn_status lower_all(snn_lowering *l)
@@ -80,7 +86,7 @@ static snn_status lower_all(snn_lowering *l)
                                        .constant = l->plan->shape->values[v].constant};
     }
     for (int64_t i = 0; i < model->count; i++)
-        l->plan->by_sample |= l->readers[model->nodes[i].value] && snn_op_of(model->nodes[i].type)->window;
+        l->plan->by_sample |= l->readers[model->nodes[i].value] && is_by_sample(&model->nodes[i]);
     for (int64_t i = 0; i < model->input_count; i++)
         snn_lower_input(l, i);
     for (int64_t i = 0; i < model->count && !status; i++)

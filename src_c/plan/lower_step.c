@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "plan/depthwise.h"
 #include "plan/layer.h"
+#include "plan/recurrent.h"
 #include "plan/stock.h"
 
 #include <string.h>
@@ -146,6 +147,7 @@ static int set_step(const snn_lowering *l, snn_step *step, const snn_node *node,
     switch (step->type) {
     case SNN_STEP_LINEAR: return set_weights(l, step, node);
     case SNN_STEP_CONVOLUTION: return set_weights(l, step, node) && set_convolution(l, step, node, values[0]);
+    case SNN_STEP_RECURRENT: return set_weights(l, step, node) && snn_recurrent_init(step, node, l->plan);
     case SNN_STEP_POOL: return snn_lower_window(step, node, values[0]);
     case SNN_STEP_PAIR:
     case SNN_STEP_MOVE: return set_runs(step, node, values, &l->model->values[node->value]);
@@ -160,7 +162,8 @@ static int set_step(const snn_lowering *l, snn_step *step, const snn_node *node,
 static snn_step_type type_of(const snn_op *op)
 {
     switch (op->kind) {
-    case SNN_KIND_MATRIX: return op->window ? SNN_STEP_CONVOLUTION : SNN_STEP_LINEAR;
+    case SNN_KIND_MATRIX:
+        return op->window ? SNN_STEP_CONVOLUTION : op->cell ? SNN_STEP_RECURRENT : SNN_STEP_LINEAR;
     case SNN_KIND_POOL: return SNN_STEP_POOL;
     case SNN_KIND_SOFTMAX: return SNN_STEP_SOFTMAX;
     case SNN_KIND_REDUCE: return SNN_STEP_REDUCE;
@@ -191,6 +194,7 @@ void snn_step_free(snn_step *step)
     snn_free(step->mixes);
     snn_free(step->bias);
     snn_free(step->window);
+    snn_free(step->cell);
     if (step->weights && !step->stock) {
         snn_free((void *)step->weights->indptr);
         snn_free((void *)step->weights->indices);

@@ -21,6 +21,7 @@ static snn_status choose_kernels(snn_plan *plan, const snn_model *model, const s
     const snn_status status = snn_tune_steps(plan, model, options, folder);
     if (status)
         return status;
+    snn_recurrent_choose(plan);
     plan->scratch_floats = snn_plan_scratch(plan);
     return snn_tune_buckets(plan, folder);
 }

@@ -24,6 +24,7 @@ typedef enum snn_step_type {
     SNN_STEP_LINEAR,
     SNN_STEP_CONVOLUTION, /* a product of what a window holds, at every position */
     SNN_STEP_DEPTHWISE,   /* a convolution in which a channel of the result reads one of x: depthwise.h */
+    SNN_STEP_RECURRENT,   /* recurrent.h */
     SNN_STEP_POOL,
     SNN_STEP_ACTIVATE,
     SNN_STEP_SOFTMAX,
@@ -37,7 +38,7 @@ typedef enum snn_step_type {
 typedef struct snn_place {
     int64_t features;
     int64_t spare;         /* floats behind them where a convolution writes rows that fill up a panel, or
-                              reads what it adds to those */
+                              reads what it adds to those, and where a cell has its state */
     int64_t row;           /* of the arena; a row is a feature of the largest tile */
     int input;             /* of the plan, that is copied there; -1: a step gives it */
     const float *constant; /* (features), not in the arena; or NULL */
@@ -76,6 +77,8 @@ typedef struct snn_step {
     int64_t mix_count;
     struct snn_window *window; /* SNN_STEP_CONVOLUTION, _DEPTHWISE, _POOL: owned */
     int counts_padding;        /* SNN_OP_AVG_POOL2D */
+    struct snn_cell *cell;     /* SNN_STEP_RECURRENT: owned */
+    int shared;                /* SNN_STEP_RECURRENT: threads that share a tile share each product */
     snn_epilogue epilogue;
     int64_t rows, cols; /* with weights: of W; a linear step's outputs and inputs */
     float *bias;        /* (rows + shares) owned */
@@ -148,7 +151,8 @@ struct snn_plan {
     snn_step *steps;
     int64_t step_count;
     int64_t arena_rows, input_rows;
-    int by_sample; /* it has windows: values are of one sample, (channels, positions), in bucket 0 alone */
+    int by_sample; /* it has windows or cells: values are of one sample, (channels, positions), in bucket 0
+                      alone */
     int64_t widest_product; /* rows or columns of any weight */
     int64_t most_spare;     /* of any place */
     size_t scratch_floats;  /* by sample: of each thread, behind its arena */
@@ -175,7 +179,8 @@ static inline int snn_is_convolution(const snn_step *step)
 /* Whether a step has weights that are packed for a kernel of kernels.def. */
 static inline int snn_has_weights(const snn_step *step)
 {
-    return step->type == SNN_STEP_LINEAR || step->type == SNN_STEP_CONVOLUTION;
+    return step->type == SNN_STEP_LINEAR || step->type == SNN_STEP_CONVOLUTION ||
+           step->type == SNN_STEP_RECURRENT;
 }
 
 /* plan.c: a plan of a model without normalisations, whose dims are fixed. root: of whose shapes it is a

@@ -61,7 +61,7 @@ static void write_key(const snn_step *step, const snn_csr *csr, const snn_struct
     const int64_t nnz = csr->indptr[csr->rows];
     const double density = (double)nnz / ((double)csr->rows * (double)csr->cols);
     int used = snprintf(key, SNN_KEY_BYTES, "%s %" PRId64 "x%" PRId64 " activation %d density %d rows %d:%d",
-                        step->type == SNN_STEP_LINEAR ? "linear" : "window", csr->rows, csr->cols,
+                        step->type == SNN_STEP_CONVOLUTION ? "window" : "linear", csr->rows, csr->cols,
                         step->epilogue.activation, nnz ? (int)floor(8.0 * log2(density)) : -999,
                         structure->spread, structure->runs);
     if (step->type == SNN_STEP_CONVOLUTION) {

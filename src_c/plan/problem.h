@@ -4,6 +4,7 @@
 #define SNN_PROBLEM_H
 
 #include "graph/op.h"
+#include "plan/recurrent.h"
 #include "plan/convolution.h"
 
 #define SNN_MAX_CANDIDATES 24
@@ -37,9 +38,11 @@ typedef struct snn_problem {
     struct snn_problem *next;
 } snn_problem;
 
-/* Positions of a convolution's result; 1 of any other step. */
+/* Positions of a convolution's result, products of a cell; 1 of any other step. */
 static inline int64_t snn_step_positions(const snn_step *step)
 {
+    if (step->type == SNN_STEP_RECURRENT)
+        return snn_recurrent_products(step);
     return snn_is_convolution(step) ? step->window->out_height * step->window->out_width : 1;
 }
 /* How often a kernel runs for one tile of a step: a convolution's positions are its samples. */

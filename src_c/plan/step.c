@@ -2,6 +2,7 @@
 #include "plan/step.h"
 
 #include "plan/depthwise.h"
+#include "plan/recurrent.h"
 
 #include "graph/value.h"
 
@@ -185,6 +186,10 @@ void snn_step_run(const snn_plan *plan, const snn_step *step, const snn_frame *f
         const snn_convolution c = snn_frame_convolution(plan, step, frame, y);
         const int64_t tiles = snn_convolution_tiles(step, c.choice->kernel);
         snn_convolution_run(&c, tiles * member / members, tiles * (member + 1) / members);
+        return;
+    }
+    if (step->type == SNN_STEP_RECURRENT) {
+        snn_recurrent_run(plan, step, frame, y, member, members);
         return;
     }
     if (step->type == SNN_STEP_DEPTHWISE) {

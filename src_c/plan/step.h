@@ -44,6 +44,8 @@ static inline int64_t snn_part(int64_t features, int member, int members)
 void snn_step_run(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y,
                   int64_t y_stride, int member, int members);
 
+/* exact.c: W x + b of one sample by the weights that are not 0 alone, of a plan by sample. */
+void snn_step_multiply(const snn_plan *plan, const snn_step *step, const float *x, float *y);
 /* axes.c: softmaxes, reductions and resizing. */
 void snn_axes_run(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y,
                   int64_t y_stride, int member, int members);

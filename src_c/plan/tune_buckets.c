@@ -5,6 +5,7 @@
  * all threads have only the time of day: they are believed where they agree with each other and are not far
  * from what one thread says. */
 #include "plan/problem.h"
+#include "plan/recurrent.h"
 #include "plan/samples.h"
 
 #include "base/memory.h"
@@ -49,7 +50,8 @@ static double sum_of_steps(const snn_plan *plan, int bucket)
         const snn_choice *choice = &step->chosen[bucket];
         if (step->run_count)
             sum += weightless_us(step, b);
-        sum += choice->measured_us > 0.0 ? choice->measured_us : choice->estimate_us;
+        const double us = choice->measured_us > 0.0 ? choice->measured_us : choice->estimate_us;
+        sum += step->type == SNN_STEP_RECURRENT ? us * (double)snn_recurrent_products(step) : us;
     }
     return sum;
 }

@@ -55,6 +55,9 @@ def test_the_bound_holds_for_operands_that_are_off_by_theirs():
             assert (bound >= (x_bound if isinstance(layer, snn.Add) else abs(y) * x_bound)).all()
 
 
+# Of a recurrent layer: most units are not read by most gates.
+PATTERN = np.where(np.arange(36).reshape(12, 3) % 5 == 1, (np.arange(36).reshape(12, 3) - 17) / 20, 0)
+
 LAYERS = [
     (snn.Add(), [(4, 3), (4, 3)]),
     (snn.Add(), [(4, 1), (1, 3)]),
@@ -100,6 +103,15 @@ LAYERS = [
     (snn.Resize(1, scale=0.6, coordinates="align_corners"), [(5,)]),
     (snn.Resize(3, scale=2.0, mode="nearest", coordinates="asymmetric", rounding="floor"), [(2, 1, 3)]),
     (snn.Linear(np.arange(12.0).reshape(3, 4) - 5), [(4,)]),
+    (snn.LSTM(PATTERN[:12]), [(4, 12)]),
+    (
+        snn.LSTM(PATTERN[:12], np.arange(12) / 9, initial=True, states=True, reverse=True),
+        [(4, 12), (3,), (3,)],
+    ),
+    (snn.LSTM(PATTERN[:12], initial=True, peepholes=True), [(3, 12), (3,), (3,), (9,)]),
+    (snn.GRU(PATTERN[:9], np.arange(9) / 9, states=True), [(4, 9)]),
+    (snn.GRU(PATTERN[3:], initial=True, reset_after=False, reverse=True), [(4, 9), (3,)]),
+    (snn.RNN(PATTERN[:3], initial=True, activations=("sigmoid",)), [(4, 3), (3,)]),
 ]
 
 

@@ -1,0 +1,21 @@
+/* Recurrent cells of one sample: step by step, a product of W and the state, then its gates in one pass. */
+#ifndef SNN_RECURRENT_H
+#define SNN_RECURRENT_H
+
+#include "graph/model.h"
+#include "plan/step.h"
+
+/* The cell of a step of that node, and room for its state behind the result. 0 when memory is out. */
+int snn_recurrent_init(snn_step *step, const snn_node *node, const snn_plan *plan);
+/* How often W is multiplied at most. */
+int64_t snn_recurrent_products(const snn_step *step);
+/* Which cells threads share, once kernels are chosen. */
+void snn_recurrent_choose(snn_plan *plan);
+/* snn_step_run. Threads share each product and the units behind it, with barriers between; or one of them
+ * does it all. */
+void snn_recurrent_run(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y,
+                       int member, int members);
+/* The same by the weights that are not 0 alone: for exact.c. */
+void snn_recurrent_exact(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y);
+
+#endif
