@@ -45,15 +45,36 @@ static void SNN_NAME(copy)(const float *restrict from, int64_t from_stride, floa
             memcpy(to + r * to_stride, from + r * from_stride, (size_t)columns * sizeof(float));
 }
 
+/* Those of so many floats from p on that are step apart, 2 or 4. */
+static inline __attribute__((always_inline)) vf SNN_NAME(load_apart)(const int step, const float *p, int floats) {
+    vf part[4];
+    SNN_EACH(i, step) {
+        const int here = floats - i * VF_LANES;
+        part[i] = SNN_NAME(load_lanes)(p + i * VF_LANES, here < 0 ? 0 : here > VF_LANES ? VF_LANES : here);
+    }
+    const vf low = vf_in_order(vf_evens(part[0], part[1]));
+    return step == 2 ? low : vf_in_order(vf_evens(low, vf_in_order(vf_evens(part[2 % step], part[3 % step]))));
+}
+
+static inline __attribute__((always_inline)) void SNN_NAME(pick_rows)(const int step, const float *restrict from,
+                                                                      int64_t from_stride, float *restrict to,
+                                                                      int64_t to_stride, int64_t rows,
+                                                                      int64_t columns) {
+    for (int64_t r = 0; r < rows; r++, from += from_stride, to += to_stride) {
+        int64_t c = 0;
+        for (; c + VF_LANES < columns; c += VF_LANES)
+            vf_store(to + c, SNN_NAME(load_apart)(step, from + step * c, step * VF_LANES));
+        const int left = (int)(columns - c);
+        SNN_NAME(store_lanes)(to + c, SNN_NAME(load_apart)(step, from + step * c, step * (left - 1) + 1), left);
+    }
+}
+
 /* to (rows, to_stride): columns floats, step apart, of each row of from: snn_isa.pick. */
 static void SNN_NAME(pick)(const float *restrict from, int64_t from_stride, int64_t step, float *restrict to,
                            int64_t to_stride, int64_t rows, int64_t columns) {
-    for (int64_t r = 0; r < rows; r++) {
-        const float *row = from + r * from_stride;
-        float *target = to + r * to_stride;
-        if (step == 2) // of a known step the compiler makes vectors
-            for (int64_t c = 0; c < columns; c++) target[c] = row[2 * c];
-        else
-            for (int64_t c = 0; c < columns; c++) target[c] = row[step * c];
-    }
+    if (step == 2) SNN_NAME(pick_rows)(2, from, from_stride, to, to_stride, rows, columns);
+    else if (step == 4) SNN_NAME(pick_rows)(4, from, from_stride, to, to_stride, rows, columns);
+    else
+        for (int64_t r = 0; r < rows; r++)
+            for (int64_t c = 0; c < columns; c++) to[r * to_stride + c] = from[r * from_stride + step * c];
 }

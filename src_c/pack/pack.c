@@ -69,7 +69,7 @@ static int note_bounds(const snn_csr *csr, const int64_t *bounds, snn_packing *p
     const snn_kernel *kernel = packing->kernel;
     const int column = kernel->format == SNN_FORMAT_CSR && kernel->layout == SNN_LAYOUT_COLUMN;
     const snn_csr_column *shares = packing->shares;
-    if (kernel->format == SNN_FORMAT_PANEL || (column && shares[0].lanes.rows))
+    if (packing->bounds || kernel->format == SNN_FORMAT_PANEL || (column && shares[0].lanes.rows))
         return 1;
     packing->bounds = snn_alloc((size_t)packing->share_count + 1, sizeof *packing->bounds);
     if (!packing->bounds)

@@ -1,6 +1,7 @@
 /* CSR -> panels of rows that share their columns (kernel.h): block-pruned weights, and rows of one pattern
  * wherever they stand. A panel's columns are the union of its rows' columns, zeros where a row has none. */
 #include "base/memory.h"
+#include "base/minmax.h"
 #include "pack/visits.h"
 
 #include <stdlib.h>
@@ -207,6 +208,19 @@ static int64_t order_rows(const snn_csr *csr, int height, int64_t panels, int32_
     return slots;
 }
 
+/* The rows of each share, where rows are in their order. 0 when memory is out. */
+static int note_bounds(const int32_t *order, int64_t rows, int height, int share_count, snn_packing *packing)
+{
+    const int64_t panels = (rows + height - 1) / height;
+    for (int64_t r = 0; r < rows; r++)
+        if (order[r] != r)
+            return 1;
+    packing->bounds = snn_alloc((size_t)share_count + 1, sizeof *packing->bounds);
+    for (int s = 0; packing->bounds && s <= share_count; s++)
+        packing->bounds[s] = snn_min(panels * s / share_count * height, rows);
+    return packing->bounds != NULL;
+}
+
 int snn_pack_panel(const snn_csr *csr, int height, int64_t k_block, int share_count, snn_packing *packing)
 {
     const int64_t panels = (csr->rows + height - 1) / height;
@@ -214,7 +228,8 @@ int snn_pack_panel(const snn_csr *csr, int height, int64_t k_block, int share_co
     const int64_t slots = order ? order_rows(csr, height, panels, order) : -1;
     const packer p = {csr, order, height, k_block};
     snn_visits visits = {0};
-    int packed = slots >= 0 && snn_visits_init(&visits, csr, panels, slots / height, k_block, share_count);
+    int packed = slots >= 0 && note_bounds(order, csr->rows, height, share_count, packing) &&
+                 snn_visits_init(&visits, csr, panels, slots / height, k_block, share_count);
     for (int share = 0; packed && share < share_count; share++)
         for (int64_t i = panels * share / share_count; i < panels * (share + 1) / share_count; i++)
             visit_blocks(&p, (int32_t)i, share * visits.blocks, &visits);

@@ -26,10 +26,16 @@ static const snn_kernel *kernel_for(const snn_convolution *c, int64_t count)
     return found;
 }
 
-/* One tile: fetches the columns of a block when they are about to be used, block by block. y and addend: of
- * the tile. Behind count positions the tile has zeros. */
-static void run_tile(const snn_convolution *c, const snn_kernel *kernel, int64_t first, int64_t count,
-                     float *y, int64_t y_stride, const float *addend, int64_t addend_stride)
+/* A tile of positions, for some shares of the rows: those of [begin, end). */
+typedef struct tile {
+    int64_t first, count; /* positions */
+    int begin, end;
+} tile;
+
+/* Fetches the columns of a block when they are about to be used, block by block. y and addend: of the tile.
+ * Behind count positions the tile has zeros. */
+static void run_tile(const snn_convolution *c, const snn_kernel *kernel, const tile *t, float *y,
+                     int64_t y_stride, const float *addend, int64_t addend_stride)
 {
     const snn_packing *packing = c->choice->packing;
     const int64_t block = block_columns(c->choice, kernel), cols = c->step->cols;
@@ -41,58 +47,97 @@ static void run_tile(const snn_convolution *c, const snn_kernel *kernel, int64_t
                          .addend = addend,
                          .addend_stride = addend_stride};
     snn_fetch fetch;
-    snn_fetch_begin(&fetch, c->step->window, first, count, kernel->samples);
+    snn_fetch_begin(&fetch, c->step->window, t->first, t->count, kernel->samples);
     for (int64_t column = 0; column < cols; column += block, planes.block++) {
         snn_fetch_columns(&fetch, c->plan->isa, c->x, column, snn_min(column + block, cols), c->scratch);
-        for (int share = 0; share < packing->share_count; share++)
+        for (int share = t->begin; share < t->end; share++)
             kernel->planes(snn_share(packing, share), &planes, &c->step->epilogue);
     }
 }
 
 /* A tile of as many positions as the kernel takes samples. */
-static void run_whole(const snn_convolution *c, const snn_kernel *kernel, int64_t first)
+static void run_whole(const snn_convolution *c, const snn_kernel *kernel, const tile *t)
 {
-    const int64_t positions = c->step->window->out_height * c->step->window->out_width;
-    run_tile(c, kernel, first, kernel->samples, c->y + first, positions, c->addend ? c->addend + first : NULL,
-             positions);
+    const int64_t positions = snn_convolution_positions(c->step);
+    run_tile(c, kernel, t, c->y + t->first, positions, c->addend ? c->addend + t->first : NULL, positions);
 }
 
 /* A tile of fewer, or one whose y has no rows to spare: by way of scratch. */
-static void run_part(const snn_convolution *c, const snn_kernel *kernel, int64_t first, int64_t count)
+static void run_part(const snn_convolution *c, const snn_kernel *kernel, const tile *t)
 {
     const snn_isa *isa = c->plan->isa;
-    const int64_t positions = c->step->window->out_height * c->step->window->out_width;
-    const int64_t rows = c->step->rows, width = kernel->samples;
-    const int64_t tile = (rows + c->plan->threads) * width;
-    float *result = c->scratch + snn_min(block_columns(c->choice, kernel), c->step->cols) * width + tile;
-    float *addend = c->addend ? result + tile : NULL;
+    const int64_t positions = snn_convolution_positions(c->step), width = kernel->samples;
+    const int64_t *bounds = c->choice->packing->bounds;
+    const int64_t from = bounds ? bounds[t->begin] : 0, to = bounds ? bounds[t->end] : c->step->rows;
+    const int64_t floats = (c->step->rows + c->plan->threads) * width, at = from * positions + t->first;
+    float *result = c->scratch + snn_min(block_columns(c->choice, kernel), c->step->cols) * width + floats;
+    float *addend = c->addend ? result + floats : NULL;
     if (addend)
-        isa->copy(c->addend + first, positions, addend, width, rows, count);
-    run_tile(c, kernel, first, count, result, width, addend, width);
-    isa->copy(result, width, c->y + first, positions, rows, count);
+        isa->copy(c->addend + at, positions, addend + from * width, width, to - from, t->count);
+    run_tile(c, kernel, t, result, width, addend, width);
+    isa->copy(result + from * width, width, c->y + at, positions, to - from, t->count);
 }
 
-void snn_convolution_run(const snn_convolution *c, int64_t first, int64_t end)
+/* Parts that a tile can be cut into: shares of the rows, where these are runs. */
+static int parts_of(const snn_convolution *c)
 {
-    const int64_t positions = c->step->window->out_height * c->step->window->out_width;
-    const int64_t width = c->choice->kernel->samples;
-    for (int64_t i = first; i < end; i++) {
-        const int64_t at = i * width, count = snn_min(width, positions - at);
-        const snn_kernel *kernel = kernel_for(c, count);
-        if (c->spare && count == width)
-            run_whole(c, kernel, at);
-        else if (c->spare && i > first && c->y != c->addend) // positions of the tile before, once more
-            run_whole(c, kernel, positions - kernel->samples);
-        else
-            run_part(c, kernel, at, count);
+    return c->choice->packing->bounds ? c->choice->packing->share_count : 1;
+}
+
+/* Where the part of member begins, in parts of tiles: by positions, of which the last tile has fewer. */
+static int64_t begin_of(const snn_convolution *c, int64_t tiles, int member, int members)
+{
+    const int64_t width = c->choice->kernel->samples, parts = parts_of(c);
+    if (member == members)
+        return tiles * parts;
+    const int64_t whole = (tiles - 1) * width, last = snn_convolution_positions(c->step) - whole;
+    const int64_t all = whole + kernel_for(c, last)->samples;
+    return (2 * all * member * parts + width * members) / (2 * width * members);
+}
+
+/* Parts [first, end) of tiles. */
+static void run_parts(const snn_convolution *c, int64_t first, int64_t end)
+{
+    const int64_t positions = snn_convolution_positions(c->step);
+    const int64_t width = c->choice->kernel->samples, parts = parts_of(c),
+                  shares = c->choice->packing->share_count;
+    for (int64_t next, at = first; at < end; at = next) {
+        const int64_t i = at / parts;
+        next = snn_min((i + 1) * parts, end);
+        tile t = {.first = i * width,
+                  .count = snn_min(width, positions - i * width),
+                  .begin = (int)(at % parts),
+                  .end = (int)(parts == 1 ? shares : next - i * parts)};
+        const snn_kernel *kernel = kernel_for(c, t.count);
+        if (c->spare && t.count < width && at - parts >= first && c->y != c->addend) {
+            // positions of the tile before once more, by the thread that had them
+            t.first = positions - kernel->samples;
+            t.count = kernel->samples;
+            run_whole(c, kernel, &t);
+        } else if (c->spare && t.count == width) {
+            run_whole(c, kernel, &t);
+        } else {
+            run_part(c, kernel, &t);
+        }
     }
+}
+
+void snn_convolution_run(const snn_convolution *c, int member, int members)
+{
+    const int64_t tiles = snn_convolution_tiles(c->step, c->choice->kernel);
+    run_parts(c, begin_of(c, tiles, member, members), begin_of(c, tiles, member + 1, members));
+}
+
+void snn_convolution_run_tiles(const snn_convolution *c, int64_t first, int64_t end)
+{
+    run_parts(c, first * parts_of(c), end * parts_of(c));
 }
 
 void snn_convolution_exact(const snn_convolution *c)
 {
     const snn_csr *csr = c->step->weights;
     const snn_window *w = c->step->window;
-    const int64_t positions = w->out_height * w->out_width, width = c->choice->kernel->samples;
+    const int64_t positions = snn_convolution_positions(c->step), width = c->choice->kernel->samples;
     for (int64_t first = 0; first < positions; first += width) {
         const int64_t count = snn_min(width, positions - first);
         snn_fetch fetch;

@@ -184,8 +184,7 @@ void snn_step_run(const snn_plan *plan, const snn_step *step, const snn_frame *f
     }
     if (step->type == SNN_STEP_CONVOLUTION) {
         const snn_convolution c = snn_frame_convolution(plan, step, frame, y);
-        const int64_t tiles = snn_convolution_tiles(step, c.choice->kernel);
-        snn_convolution_run(&c, tiles * member / members, tiles * (member + 1) / members);
+        snn_convolution_run(&c, member, members);
         return;
     }
     if (step->type == SNN_STEP_RECURRENT) {

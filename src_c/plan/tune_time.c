@@ -61,7 +61,7 @@ static void run_choice(const snn_bench *b, const snn_choice *choice)
                                    .scratch = b->scratch};
         const int64_t count = timed_tiles(step, choice);
         const int64_t first = (snn_convolution_tiles(step, choice->kernel) - count) / 2;
-        snn_convolution_run(&c, first, first + count);
+        snn_convolution_run_tiles(&c, first, first + count);
         return;
     }
     for (int share = 0; share < choice->packing->share_count; share++)

@@ -100,3 +100,26 @@ def test_nan_and_infinities_in_either_of_the_two(name, isa):
         for key, array in plans[0].items():
             np.testing.assert_allclose(array, wanted[key], rtol=1e-4, atol=1e-4)
             np.testing.assert_array_equal(array, plans[1][key])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 7), (5, 13)])
+@pytest.mark.parametrize("sparsity", [0.0, 0.8])
+def test_threads_share_the_rows_of_a_tile(size, sparsity, isa):
+    """Few positions and many channels: a tile's rows are parted, also where the sum lies in its own part."""
+    x = snn.Input((3, *size))
+    h = conv(70, 3, 1, 1, seed=1)(x)
+    for seed in (2, 3):
+        y = snn.ReLU()(conv(70, 70, 3, 3, seed=seed, padding=(1, 1), sparsity=sparsity)(h))
+        h = snn.ReLU()(snn.Add()(conv(70, 70, 3, 3, seed=seed + 9, padding=(1, 1), sparsity=sparsity)(y), h))
+    model = snn.Model(inputs=x, outputs=snn.Flatten()(h))
+    samples = np.random.default_rng(0).standard_normal((3, 3, *size), dtype=np.float32)
+    first = snn.compile(model, threads=1, isa=isa, tune="off", cache=False).run(samples)
+    assert_near(model, {"x": samples}, {"y": first})
+    samples[1, 2, 0, 0] = np.nan
+    wrong = snn.compile(model, threads=1, isa=isa, tune="off", cache=False).run(samples)
+    for threads in (2, 3, 4, 8):
+        for tune in ("off", "model", "measure"):
+            plan = snn.compile(model, threads=threads, isa=isa, tune=tune, cache=False)
+            np.testing.assert_array_equal(plan.run(samples), wrong)
+            for k in (0, 2):
+                np.testing.assert_array_equal(plan.run(samples[k : k + 1]), first[k : k + 1])
