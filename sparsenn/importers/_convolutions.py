@@ -146,6 +146,16 @@ def convolution(data: Data, weight, bias, window: Window, groups: int, at: At) -
     return _moved(data, Convolution(weight, bias, groups, window, at.name), window, weight.shape[0], at)
 
 
+def with_padding(step: Convolution, axis: int, before: int, behind: int) -> Convolution:
+    """The convolution with more zeros along height (0) or width (1)."""
+    padding = list(step.window.padding)
+    padding[axis] += before
+    padding[axis + 2] += behind
+    window = step.window
+    padded = Window.of(window.kernel, stride=window.stride, padding=padding, dilation=window.dilation)
+    return replace(step, window=padded)
+
+
 def _taken_over(data: Data, window: Window, value: float, at: At) -> tuple[Data, Window]:
     """Padding of that value before a window as the window's own."""
     while window.rule is None and isinstance(data.wire.step, Pad) and data.wire.step.value == value:

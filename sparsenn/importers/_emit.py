@@ -15,6 +15,7 @@ from ._convolutions import Convolution, folded
 from ._patterns import recognised
 from ._recurrent import trimmed
 from ._steps import Affine, Normalisation, Scale, as_constant, as_identity, build_model, linear, merge_scales
+from ._transposes import cancelled
 from ._wires import Erf, Wire, in_order, rewrite
 
 # Features of an output that is an input as it came, and values that a constant is spread over.
@@ -35,7 +36,8 @@ def emit(inputs: Named, outputs: Named, *, hint: str = "", keep_batch_norm: bool
         if not wire.sizes:
             raise UnsupportedError(f"the output {name!r:.80} must keep a dimension beside the batch")
     wires = [wire for _, wire in outputs]
-    wires = trimmed(folded(recognised(rewrite(wires, _kept) if keep_batch_norm else wires)))
+    wires = cancelled(rewrite(wires, _kept) if keep_batch_norm else wires)
+    wires = trimmed(folded(recognised(wires)))
     if any(isinstance(wire.step, Erf) for wire in in_order(wires)):
         raise UnsupportedError("op 'Erf' is supported in the formula of GELU alone")
     if len(outputs) == 1:
