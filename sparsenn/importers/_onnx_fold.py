@@ -88,7 +88,8 @@ def _most_values(node: Node) -> int:
     if node.op == "ConstantOfShape":
         return _product(inputs[0])
     if node.op == "Expand":
-        return max(1, inputs[0].size) * _product(inputs[1])
+        _product(inputs[1])  # a shape
+        return math.prod(np.broadcast_shapes(inputs[0].shape, tuple(map(int, inputs[1]))))
     if node.op == "Tile":
         return max(1, inputs[0].size) * _product(inputs[1])
     if node.op == "Range":

@@ -16,6 +16,7 @@ from ._onnx_fold import FOLDED, Folder
 from ._onnx_inputs import chosen_outputs, dims_of, given_shapes, hint, holds_integers, split_batch
 from ._onnx_integers import whole_values
 from ._onnx_ops import ALWAYS, LISTED, OPS
+from ._onnx_recurrent import first_states
 from ._onnx_values import Node
 from ._wires import Wire, same
 
@@ -41,6 +42,7 @@ class Graph:
         self.outputs = chosen_outputs(self.graph, output)
         self.nodes = self._needed()
         self.recurrent = not RECURRENT.isdisjoint(node.op_type for node in self.nodes)
+        self.states = first_states(self.nodes)
         self.inputs = self._inputs()
         given = given_shapes(input_shapes, self.inputs)
         self.dims = {value.name: dims_of(value, given.get(value.name)) for value in self.inputs}
@@ -72,7 +74,8 @@ class Graph:
     def _either_way(self, stand_in: int) -> tuple[Named, Named]:
         """With the batch in dimension 0, else in dimension 1 of a graph that keeps features or steps in rows.
 
-        Outputs of a graph with recurrent layers have the samples first, wherever they are in the file.
+        Inputs that are first states of recurrent layers have it in dimension 1 in any case. All inputs and
+        outputs of models have the samples first.
         """
         try:
             return self._learning(stand_in, axis=0)
@@ -130,16 +133,20 @@ class Graph:
         return inputs
 
     def _evaluate(self, stand_in: int, *, axis: int) -> tuple[Named, Named]:
+        axes = {value.name: 1 if value.name in self.states else axis for value in self.inputs}
         most = 3 if self.recurrent else 2
-        parts = [split_batch(value, self.dims[value.name], axis, most=most) for value in self.inputs]
+        parts = [
+            split_batch(value, self.dims[value.name], axes[value.name], most=most) for value in self.inputs
+        ]
         batches = {batch for batch, _ in parts if batch is not None}
         if len(batches) > 1:
-            raise UnsupportedError(f"the inputs must have one number of samples, got {sorted(batches)[:8]}")
+            problem = BatchAxisError if self.states else UnsupportedError  # steps, perhaps
+            raise problem(f"the inputs must have one number of samples, got {sorted(batches)[:8]}")
         batch = batches.pop() if batches else stand_in
         self.starts = [
             (value.name, Wire(None, (), sizes)) for value, (_, sizes) in zip(self.inputs, parts, strict=True)
         ]
-        values: dict = {name: Data(wire, batch, axis) for name, wire in self.starts}
+        values: dict = {name: Data(wire, batch, axes[name]) for name, wire in self.starts}
         folder, advice = Folder(self.file_bytes), hint(self.inputs, self.dims)
         for proto in self.nodes:
             node = Node(

@@ -160,4 +160,18 @@ def rnn(node: Node) -> list:
     return _run(node, RNN, states=5)
 
 
+def first_states(nodes: list) -> set[str]:
+    """The names of values that become first states, as they are or in parts: (directions, batch, hidden)."""
+    found: set[str] = set()
+    for node in reversed(nodes):
+        layout = sum(attribute.i for attribute in node.attribute if attribute.name == "layout")
+        if node.op_type in RECURRENT_OPS and not layout:
+            found.update(name for name in node.input[5:7] if name)
+        elif node.op_type in PARTS and found.intersection(node.output):
+            found.add(node.input[0])
+    return found
+
+
+# What takes parts of a state, or puts its dimensions right.
+PARTS = frozenset({"Slice", "Gather", "Split", "Squeeze", "Unsqueeze", "Identity"})
 RECURRENT_OPS = {"LSTM": lstm, "GRU": gru, "RNN": rnn}

@@ -41,6 +41,25 @@ void snn_move_add(snn_moves *moves, snn_move move) { append(&moves->list, &move,
 
 static int add_pair(void *list, const snn_broadcast_run *run) { return append(list, run, sizeof *run); }
 
+/* The rows of a matrix, all of a value, that the runs turn; 0 where they do something else. */
+static int64_t find_turned(const snn_step *step)
+{
+    const snn_move *first = step->moves;
+    const int64_t runs = step->run_count, count = first->count;
+    const int by_column = first->step == runs && first->apart == 1; // a run is a column of the matrix
+    if (runs < 2 || step->operand_count != 1 || runs * count != step->outputs ||
+        !(by_column || (first->step == 1 && first->apart == runs)))
+        return 0;
+    for (int64_t i = 0; i < runs; i++) {
+        const snn_move *move = &step->moves[i];
+        if (move->operand != 0 || move->count != count || move->step != first->step ||
+            move->apart != first->apart || move->from != (by_column ? i : i * count) ||
+            move->to != (by_column ? i * count : i))
+            return 0;
+    }
+    return by_column ? count : runs;
+}
+
 /* values: the operands'. */
 static int set_runs(snn_step *step, const snn_node *node, const snn_value *const *values,
                     const snn_value *result)
@@ -55,6 +74,8 @@ static int set_runs(snn_step *step, const snn_node *node, const snn_value *const
         step->number = node->attributes[0];
     }
     step->run_count = moves.list.count;
+    if (step->type == SNN_STEP_MOVE && !moves.list.failed && step->run_count)
+        step->turned_rows = find_turned(step);
     return !moves.list.failed;
 }
 

@@ -71,6 +71,7 @@ typedef struct snn_step {
     struct snn_broadcast_run *pairs; /* SNN_STEP_PAIR: (run_count) owned */
     struct snn_move *moves;          /* SNN_STEP_MOVE: (run_count) owned */
     float number;                    /* SNN_STEP_MOVE: what runs without an operand hold */
+    int64_t turned_rows;             /* SNN_STEP_MOVE: the runs turn a matrix of so many rows (others: 0) */
     int op;                          /* SNN_OP_... */
     snn_axes axes;                   /* SNN_STEP_SOFTMAX, SNN_STEP_REDUCE, SNN_STEP_RESIZE */
     snn_mix *mixes;                  /* SNN_STEP_RESIZE: of each place of the result, owned */

@@ -141,6 +141,18 @@ static void run_move(const piece *p, const snn_move *move)
                    p->y + s * p->y_stride + cut.to, cut.apart, cut.count);
 }
 
+/* The rows of the result that begin in the piece, of samples by themselves. */
+static void turn(const piece *p)
+{
+    const int64_t rows = p->step->turned_rows, columns = p->step->outputs / rows;
+    const int64_t first = (p->first + rows - 1) / rows, end = (p->end + rows - 1) / rows;
+    const snn_place *place = &p->step->operands[0];
+    for (int64_t s = 0; s < p->frame->bucket->samples; s++)
+        p->plan->isa->transpose(
+            snn_frame_operand(p->frame, place) + s * snn_column_stride(place->features) + first, columns,
+            p->y + s * p->y_stride + first * rows, rows, rows, end - first, rows);
+}
+
 /* ---- all ---- */
 
 static void run_weightless(const piece *p)
@@ -151,6 +163,10 @@ static void run_weightless(const piece *p)
             run_pair(p, &p->step->pairs[i]);
         break;
     case SNN_STEP_MOVE:
+        if (p->step->turned_rows && p->frame->bucket->layout == SNN_LAYOUT_COLUMN) {
+            turn(p);
+            break;
+        }
         for (int64_t i = 0; i < p->step->run_count; i++)
             run_move(p, &p->step->moves[i]);
         break;

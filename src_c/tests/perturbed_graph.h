@@ -193,7 +193,7 @@ static void make_random_graph(random_model *m)
     for (int i = 0; i < inputs; i++) {
         char name[] = "x0";
         name[1] = (char)('0' + i);
-        int64_t dims[] = {odd_size()}, value;
+        int64_t dims[] = {windows && i == 0 && chance(2) ? sequence_size() : odd_size()}, value;
         if (i && m->inputs + dims[0] > WIDEST)
             break;
         CHECK_OK(snn_model_add_input(m->model, name, dims, 1, &value));

@@ -4,7 +4,7 @@
 
 #include "perturbed_window.h"
 
-enum { MOST_UNITS = 24, CELL_NUMBERS = 8 };
+enum { MOST_UNITS = 64, CELL_NUMBERS = 8 };
 
 /* A constant of so many numbers. */
 static int64_t cell_constant(random_model *m, int64_t count)
@@ -17,16 +17,19 @@ static int64_t cell_constant(random_model *m, int64_t count)
     return value;
 }
 
-/* x as steps of so many numbers, mostly fewer units than there could be; 0 where there is no such size. */
+/* Features that are several steps of any cell whose units more than one thread shares. */
+static int64_t sequence_size(void) { return 12 * (17 + chance(5)); }
+
+/* Units of a cell that takes x as steps, mostly so many that threads share them; 0 where there is no such
+ * size. */
 static int64_t random_units(const random_model *m, int64_t x, int64_t gates)
 {
     const int64_t features = snn_value_features(&m->model->values[x]);
-    for (int tries = 0; tries < 64; tries++) {
-        const int64_t hidden = 1 + chance(MOST_UNITS);
+    const int64_t least = chance(4) ? 17 : 1, steps = chance(4) ? 2 : 1;
+    for (int64_t hidden = least; hidden <= MOST_UNITS && gates * hidden * steps <= features; hidden++)
         if (features % (gates * hidden) == 0)
             return hidden;
-    }
-    return 0;
+    return features % gates ? 0 : 1;
 }
 
 static void try_recurrent(random_model *m)

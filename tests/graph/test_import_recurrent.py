@@ -36,7 +36,7 @@ def as_dict(model: snn.Model, y) -> dict:
     return y if isinstance(y, dict) else {model.output_values[0].name: y}
 
 
-def assert_agrees(model: snn.Model, x: np.ndarray, others: list[np.ndarray]) -> None:
+def assert_agrees(model: snn.Model, x: np.ndarray | dict, others: list[np.ndarray]) -> None:
     """The plan is within the bound, and others, samples first, within SPARE times that."""
     exact, bound = (as_dict(model, part) for part in reference_with_bound(model, x))
     got = as_dict(model, snn.compile(model, threads=2, tune="off", cache=False).run(x))
@@ -121,6 +121,53 @@ def test_onnx_runtime_gives_the_same(seed):
     proto, x = random_node(seed)
     made = run_onnx(proto, x.transpose(1, 0, 2))
     assert_agrees(snn.from_onnx(proto), x, [np.moveaxis(y, 2 if y.ndim == 4 else 1, 0) for y in made])
+
+
+@pytest.mark.skipif(not HAS_RUNTIME, reason="onnxruntime is not installed: pip install 'sparsenn-cpu[bench]'")
+@pytest.mark.parametrize("op", GATES)
+def test_first_states_that_are_inputs(op):
+    """Of both directions, cut out of one input, other ones for each sample; the model has the batch first."""
+    import onnxruntime
+
+    rng = np.random.default_rng(len(op))
+    rows, states = GATES[op] * 4, ("H", "C") if op == "LSTM" else ("H",)
+    arrays = {
+        "W": rng.standard_normal((2, rows, 3)).astype(np.float32),
+        "R": rng.standard_normal((2, rows, 4)).astype(np.float32) / 2,
+        "B": rng.standard_normal((2, 2 * rows)).astype(np.float32),
+        **{name: np.array(ends, np.int64) for name, ends in (("zero", [0]), ("two", [2]), ("four", [4]))},
+    }
+    ends = {"H": ["zero", "two"], "C": ["two", "four"]}
+    nodes = [helper.make_node("Slice", ["S", *ends[name], "zero"], [name]) for name in states]
+    outputs = ["Y", "Y_h", "Y_c"][: 1 + len(states)]
+    options = {"linear_before_reset": 1} if op == "GRU" else {}
+    nodes.append(
+        helper.make_node(
+            op,
+            ["X", "W", "R", "B", "", *states],
+            outputs,
+            hidden_size=4,
+            direction="bidirectional",
+            **options,
+        )
+    )
+    graph = helper.make_graph(
+        nodes,
+        "states",
+        [
+            helper.make_tensor_value_info("X", TensorProto.FLOAT, [5, 3, 3]),
+            helper.make_tensor_value_info("S", TensorProto.FLOAT, [4, 3, 4]),
+        ],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
+        [numpy_helper.from_array(array, name) for name, array in arrays.items()],
+    )
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
+    x, state = (rng.standard_normal(shape).astype(np.float32) for shape in ((5, 3, 3), (4, 3, 4)))
+    session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    wanted = session.run(None, {"X": x, "S": state})
+    model = snn.from_onnx(proto)
+    given = {"X": x.transpose(1, 0, 2), "S": state.transpose(1, 0, 2)}
+    assert_agrees(model, given, [np.moveaxis(y, 2 if y.ndim == 4 else 1, 0) for y in wanted])
 
 
 def test_both_layouts_are_the_same(seed):
