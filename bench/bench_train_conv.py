@@ -9,11 +9,15 @@ and the last layer are pruned at random. Loss and gradients are compared with Py
 anything is timed. Runners take turns of a few steps, each while the threads of the others sleep; a ratio is
 the median over the rounds of (torch / sparsenn) in the same round.
 PyTorch's Adam is the faster of its default and its fused form; channels_last is timed beside its own layout.
+SparseProp, where it is installed (pip install --no-deps sparseprop, and scipy), has its SparseConv2d wherever
+its own timing finds that faster than the dense layer.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import os
 import sys
@@ -94,6 +98,27 @@ def check(model: snn.Model, x, y) -> float:
     return max(errors)
 
 
+def sparseprop_step(model: snn.Model, x, y):
+    """None, with the reason on stderr, where it is not installed or nothing is pruned."""
+    try:
+        from sparseprop.utils import swap_modules_with_sparse
+    except ImportError as error:
+        print(f"sparseprop is missing: {error}", file=sys.stderr)
+        return None
+    if not any(layer.sparse for layer in model.linear_layers):
+        return None
+    with contextlib.redirect_stdout(io.StringIO()):
+        module = swap_modules_with_sparse(snn.to_torch(model), x.shape)
+    return torch_step(module.train(), x, y, fused=True)
+
+
+def beside(times: dict, ratio: dict) -> str:
+    """What SparseProp took, where it ran."""
+    if "sparseprop" not in times:
+        return ""
+    return f"   sparseprop {shown(times['sparseprop'], 0)}, {gain(times, ratio, 'sparseprop')} of sparsenn"
+
+
 def measure_cell(sparsity: float, batch: int, arguments) -> dict:
     """Checks, times and prints one sparsity at one batch."""
     generator = np.random.default_rng(3)
@@ -108,12 +133,14 @@ def measure_cell(sparsity: float, batch: int, arguments) -> dict:
         "torch": torch_step(snn.to_torch(model).train(), x, y),
         "torch_fused": torch_step(snn.to_torch(model).train(), x, y, fused=True),
         "torch_channels_last": torch_step(last, x, y, fused=True),
+        "sparseprop": sparseprop_step(model, x, y),
     }
+    runners = {name: step for name, step in runners.items() if step}
     times, ratio = time_steps(runners, arguments, 1e-3)
-    dense = min((name for name in times if name != "sparsenn"), key=lambda name: times[name].minimum_us)
+    dense = min((name for name in times if name.startswith("torch")), key=lambda name: times[name].minimum_us)
     print(
         f"{100 * sparsity:7g}% {batch:5d} {shown(times['sparsenn'], 0):>10} {shown(times[dense], 0):>10}   "
-        f"{gain(times, ratio, dense):>14}   {dense}",
+        f"{gain(times, ratio, dense):>14}   {dense}" + beside(times, ratio),
         flush=True,
     )
     return as_result(sparsity, batch, error, times, ratio, dense)
