@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from .errors import ArgumentError
 from .explain import explain_network, explain_report, has_windows
 from .inputs import as_arrays, as_batch
 
+if TYPE_CHECKING:
+    from .streaming import Stream
+
 
 class Plan:
     """A compiled model. Immutable: any number of threads may run it at once. Made by compile()."""
@@ -20,6 +24,7 @@ class Plan:
     def __init__(self, handle: _core.Plan, options: dict, again: Callable[[np.ndarray, dict], Plan]):
         """again(bytes of the model's file, options): what makes the plan where it is unpickled."""
         self._handle, self._options, self._again = handle, options, again
+        self._stream: tuple | None = None  # what streams share, made when the first is
 
     @property
     def inputs(self) -> int:
@@ -103,6 +108,22 @@ class Plan:
                 f"dims must be a dict with dims for each of the inputs {list(ports)}, got {dims!r}"
             )
         self._handle.specialise([_as_dims(by_name[name], f"dims of {name!r}") for name in ports])
+
+    def stream(self, batch: int = 1) -> Stream:
+        """A stream of batch sequences that come some steps at a time, as from a microphone.
+
+        Its feed gives the bits that run gives for all steps together. Of models whose inputs and outputs have
+        an open number of steps, (batch, None, ...), and go forward by recurrent layers alone: else
+        UnsupportedError says what is in the way. All streams of a plan share its weights, packed once more.
+        """
+        from .bridge import from_core, to_bytes
+        from .streaming import Stream, streamed
+
+        if self._stream is None:
+            made = streamed(from_core(self._handle.model()))
+            self._stream = self._again(to_bytes(made.model), self._options), made.firsts
+        plan, firsts = self._stream
+        return Stream(plan, list(self.output_dims), firsts, batch)
 
     def report(self) -> dict:
         """What was tuned and chosen, layer by layer, as data: times in microseconds where named _us.

@@ -1,6 +1,7 @@
 """LSTM, GRU and RNN: against their definition, in plans, files and pruning."""
 
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -261,3 +262,35 @@ def test_a_sparse_weight_is_one():
     layer = snn.LSTM(weight, reverse=True)
     assert layer.sparse and layer.nnz == 80 and repr(layer) == "LSTM(10, sparsity=0.8000, no bias, reverse)"
     assert layer.with_weight(layer.weight * 2, None).options == layer.options
+
+
+@pytest.mark.parametrize(
+    "old, new, message",
+    [
+        (b'\\"f\\":3', b'\\"f\\":9', r"f must be in \[0, 7\], got 9"),
+        (b'\\"reverse\\":1', b'\\"reverse\\":3', r"reverse must be in \[0, 1\], got 3"),
+        (b'\\"reverse\\":1,', b"", 'no key "reverse"'),
+        (b'\\"peepholes\\":1', b'\\"peepholes\\":0', "must have 4 operands as it says, got 5"),
+        (b'\\"clip\\":2.5', b'\\"clip\\":-25', "clip must be finite and at least 0"),
+        (b'\\"clip\\":2.5', b'\\"clip\\":2.5,\\"low\\":1', 'key "low" does not belong there'),
+        (b'\\"operands\\":[0,2,3,1,4]', b'\\"operands\\":[0,2,4,1,3]', "the initial c must have dims"),
+        (
+            b'\\"inputs\\":2,\\"outputs\\":8',
+            b'\\"inputs\\":2,\\"outputs\\":6',
+            r"shape\[0\] must be 7, got 9",
+        ),
+        (b'"2.3"', b'"2.2"', "came with version 2.3"),
+    ],
+)
+def test_files_that_say_something_else_are_refused(old, new, message):
+    """A model file with cells, altered in one place; the header keeps its length."""
+    content = (Path(__file__).parents[1] / "golden" / "graph-2.3-recurrent.safetensors").read_bytes()
+    size = int.from_bytes(content[:8], "little")
+    header = content[8 : 8 + size]
+    assert header.count(old) == 1
+    header = header.replace(old, new).rstrip(b" ")
+    header += b" " * (-len(header) % 8)
+    from sparsenn import _core
+
+    with pytest.raises(snn.SparsennError, match=message):
+        _core.Model.load_memory(len(header).to_bytes(8, "little") + header + content[8 + size :])

@@ -1,0 +1,101 @@
+"""Streams: sequences that come bit by bit give the bits that they give in one pass."""
+
+import numpy as np
+import pytest
+import scipy.sparse
+from recurrent_networks import KINDS
+
+import sparsenn as snn
+
+OPTIONS = {"threads": 2, "tune": "off", "cache": False}
+
+
+def network(*kinds, **last) -> snn.Model:
+    """x (batch, steps, 3) -> a cell of each kind behind a stepwise layer -> h, and y (batch, steps, 4)."""
+    rng = np.random.default_rng(len(kinds))
+    h = x = snn.Input((None, 3), name="x")
+    for index, kind in enumerate(kinds):
+        rows = kind.gates * 12
+        z = snn.StepwiseLinear(rng.standard_normal((rows, h.dims[2])) / 2, rng.standard_normal(rows))(h)
+        weight = rng.standard_normal((rows, 12)) / 3
+        weight[rng.random(weight.shape) < 0.8] = 0
+        layer = kind(scipy.sparse.csr_array(weight), **(last if index + 1 == len(kinds) else {}))
+        h = layer(z, *(np.linspace(-1, 1, 12),) * (kind.state_count if layer.initial else 0))
+    y = snn.Tanh()(snn.StepwiseLinear(rng.standard_normal((4, 12)))(h))
+    return snn.Model(inputs=x, outputs={"y": y, "h": h})
+
+
+def steps_of(batch: int, steps: int = 13) -> np.ndarray:
+    return np.random.default_rng(7).standard_normal((batch, steps, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize("kinds", [*((kind,) for kind in KINDS), (snn.LSTM, snn.GRU, snn.RNN)])
+@pytest.mark.parametrize("initial", [False, True])
+def test_parts_have_the_bits_of_the_whole(kinds, initial):
+    plan, x = snn.compile(network(*kinds, initial=initial), **OPTIONS), steps_of(3)
+    whole, stream = plan.run(x), plan.stream(batch=3)
+    for _ in range(2):
+        parts = [stream.feed(x[:, start:end]) for start, end in [(0, 1), (1, 2), (2, 7), (7, 13)]]
+        for name, y in whole.items():
+            np.testing.assert_array_equal(np.concatenate([part[name] for part in parts], axis=1), y)
+        stream.reset()
+
+
+def test_streams_are_apart_and_states_can_be_kept():
+    model = network(snn.LSTM, snn.GRU)
+    model = snn.Model(inputs=model.input_values, outputs=model.output_values[0])
+    plan, x = snn.compile(model, **OPTIONS), steps_of(2)
+    whole, first, second = plan.run(x), plan.stream(2), plan.stream(2)
+    first.feed(x[:, :5])
+    kept, copy = first.state, first.copy()
+    np.testing.assert_array_equal(second.feed(x[:, :8]), whole[:, :8])
+    np.testing.assert_array_equal(first.feed(x[:, 5:]), whole[:, 5:])
+    np.testing.assert_array_equal(copy.feed(x[:, 5:]), whole[:, 5:])
+    assert {name: own.shape for name, own in kept.items()} == dict.fromkeys(kept, (2, 12)) and len(kept) == 3
+    second.state = kept
+    kept["state0"][:] = 9  # a copy
+    np.testing.assert_array_equal(second.feed(x[:, 5:]), whole[:, 5:])
+    for bad in ({}, dict.fromkeys(kept, np.zeros((3, 12))), 3):
+        with pytest.raises((snn.SparsennError, TypeError), match="state"):
+            second.state = bad
+    with pytest.raises(snn.SparsennError, match="x must hold the stream's batch of 2, got 3"):
+        first.feed(steps_of(3))
+    with pytest.raises(snn.SparsennError, match="batch"):
+        plan.stream(0)
+
+
+def test_a_single_state():
+    x, steps = snn.Input((None, 5), name="x"), np.random.default_rng(0).random((1, 6, 5), dtype=np.float32)
+    plan = snn.compile(snn.Model(inputs=x, outputs=snn.RNN(np.eye(5) / 2)(x)), **OPTIONS)
+    whole, stream = plan.run(steps), plan.stream()
+    np.testing.assert_array_equal(stream.feed(steps[:, :2]), whole[:, :2])
+    np.testing.assert_array_equal(stream.copy().feed(steps[:, 2:]), whole[:, 2:])
+    np.testing.assert_array_equal(stream.state["state0"], whole[:, 1])
+
+
+def test_what_cannot_come_bit_by_bit_says_why():
+    x = snn.Input((None, 4), name="x")
+    weight = np.eye(4)
+    forward, backward = snn.RNN(weight), snn.RNN(weight, reverse=True)
+    twice = snn.Reshape((4, 1, -1))(snn.Transpose((2, 1))(forward(x)))
+    twice = snn.Conv2d(np.ones((4, 4, 1, 3)), padding=(0, 1))(twice)
+    images = snn.Transpose((2, 1))(snn.Reshape((4, -1))(twice))
+    lengths = snn.Input((1,), name="lengths")
+    first = snn.Input((4,), name="first")
+    for inputs, y, message in [
+        (x, backward(x), "layers that go forward, got RNN"),
+        (x, snn.ReLU()(x), "a model with a recurrent layer, got none"),
+        (x, snn.Slice(axis=1, start=-1)(forward(x)), r"open number of steps, .* got 'y' \(None, 1, 4\)"),
+        (x, images, "a step depends on the same step of the inputs .* 'y' does not"),
+        (x, snn.AxisSoftmax(1)(forward(x)), "a step depends on the same step"),
+        ([x, lengths], snn.RNN(weight, lengths=True)(x, lengths), "open number of steps"),
+        ([x, first], snn.RNN(weight, initial=True)(x, first), "open number of steps"),
+        (x, snn.RNN(weight, states=True)(x), "without lengths and states|same step"),
+    ]:
+        plan = snn.compile(snn.Model(inputs=inputs, outputs={"y": y}), **OPTIONS)
+        with pytest.raises(snn.UnsupportedError, match=message):
+            plan.stream()
+    fixed = snn.Input((5, 4), name="x")
+    plan = snn.compile(snn.Model(inputs=fixed, outputs=forward(fixed)), **OPTIONS)
+    with pytest.raises(snn.UnsupportedError, match=r"open number of steps, .* got 'x' \(None, 5, 4\)"):
+        plan.stream()
