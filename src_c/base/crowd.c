@@ -122,6 +122,10 @@ void snn_crowd_leave(snn_crowd *crowd, const snn_crowd_visit *visit, int wanted)
         return;
     const int64_t now = now_ns(visit->clock);
     int64_t took = now - visit->start_ns;
+    if (visit->threads > 1 && !LOAD(ratio)) { // the first of all: threads are made, and memory
+        STORE(ratio, 1);
+        return;
+    }
     if (visit->threads == 1) {
         learn(crowd, took, visit->one_thread_ns);
         return;
