@@ -181,3 +181,69 @@ def test_a_pickled_trainer_goes_on_bit_for_bit_with_its_model(sparsity):
     assert again.model is model
     assert [trainer.step(X, LABELS) for _ in range(3)] == [again.step(X, LABELS) for _ in range(3)]
     np.testing.assert_array_equal(trainer.model.predict(X), model.predict(X))
+
+
+# ---- convolutions ----
+
+IMAGES = fixed(GENERATOR.standard_normal((40, 2, 8, 8)))
+CLASSES = fixed(GENERATOR.integers(0, 3, 40), np.int64)
+
+
+def fixed_network(*, writable: bool = False):
+    """A CSR and a dense convolution, a normalisation, a pool, a dense layer: of arrays that stay."""
+    rng = np.random.default_rng(1)
+    kernel = rng.standard_normal((4, 18)) * (rng.random((4, 18)) < 0.4)
+    x = snn.Input((2, 8, 8), name="x")
+    h = snn.Conv2d(scipy.sparse.csr_array(kernel), fixed(np.zeros(4)), kernel_size=3, padding=1)(x)
+    h = snn.MaxPool2d(2)(snn.ReLU()(snn.BatchNorm(fixed(np.ones(4)), mean=fixed(np.zeros(4)))(h)))
+    h = snn.Conv2d(fixed(rng.standard_normal((5, 4, 3, 3)) / 6))(h)
+    model = snn.Model(inputs=x, outputs=snn.Linear(fixed(np.eye(3, 20)))(snn.Flatten()(snn.ReLU()(h))))
+    if not writable:
+        for array in [*arrays_of(model), *(a for layer in model.norm_layers for a in layer.arrays)]:
+            if array is not None:
+                array.flags.writeable = False
+    return model
+
+
+def test_networks_on_images_that_cannot_be_written():
+    models = [fixed_network(), fixed_network(writable=True)]
+    held = [(array, array.copy()) for array in arrays_of(models[0]) if array is not None]
+    options = {"epochs": 2, "batch_size": 16, "seed": 0}
+    losses = [snn.train(models[0], IMAGES, CLASSES, **options).loss]
+    losses.append(snn.train(models[1], np.array(IMAGES), np.array(CLASSES), **options).loss)
+    assert losses[0] == losses[1]
+    results = [snn.compile(model, **FAST).run(IMAGES) for model in models]
+    np.testing.assert_array_equal(*results)
+    for array, before in held:
+        np.testing.assert_array_equal(array, before)
+    pruned = snn.prune(fixed_network(), sparsity=0.5, criterion="taylor", data=(IMAGES, CLASSES))
+    assert snn.compile(pruned, **FAST).run(IMAGES).shape == (40, 3)
+    assert not IMAGES.flags.writeable and not CLASSES.flags.writeable
+
+
+def test_imports_of_arrays_that_cannot_be_written():
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'sparsenn-cpu[onnx]'")
+    model = fixed_network()
+    wanted = snn.compile(model, **FAST).run(IMAGES)
+    proto = snn.to_onnx(model)
+    kept = proto.SerializeToString()
+    back = snn.from_onnx(onnx.load_from_string(kept))
+    np.testing.assert_allclose(snn.compile(back, **FAST).run(IMAGES), wanted, rtol=0, atol=1e-5)
+    snn.train(back, IMAGES, CLASSES, epochs=1)  # its arrays are its own
+    assert proto.SerializeToString() == kept
+
+
+def test_torch_modules_of_arrays_that_cannot_be_written():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'sparsenn-cpu[torch]'")
+    kernel = fixed(GENERATOR.standard_normal((4, 2, 3, 3)))
+    module = torch.nn.Conv2d(2, 4, 3, bias=False).requires_grad_(False)
+    with pytest.warns(UserWarning, match="not writable"):
+        module.weight = torch.nn.Parameter(torch.from_numpy(kernel), requires_grad=False)
+    before = kernel.copy()
+    model = snn.from_torch(
+        torch.nn.Sequential(module, torch.nn.BatchNorm2d(4)).eval(), torch.zeros(1, 2, 8, 8)
+    )
+    got = snn.compile(model, **FAST).run(IMAGES)
+    wanted = module(torch.tensor(IMAGES)) / np.sqrt(1 + 1e-5)
+    np.testing.assert_allclose(got, wanted.numpy(), rtol=0, atol=1e-5)
+    np.testing.assert_array_equal(kernel, before)

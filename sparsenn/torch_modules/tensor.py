@@ -15,7 +15,8 @@ def to_array(tensor: torch.Tensor, name: str = "tensor"):
     """An ndarray, or a csr_array for a sparse tensor; float32, or float64 where the tensor is that.
 
     UnsupportedError, with the name, for a tensor whose values are not there (meta device), are more than real
-    numbers (complex), or mean something else than they say (quantised, of a class of its own).
+    numbers (complex), or mean something else than they say (quantised, of a class of its own); and for one
+    that is sparse, but no matrix.
     """
     tensor = tensor.detach()
     _check_kind(tensor, name)
@@ -38,6 +39,11 @@ def _check_kind(tensor: torch.Tensor, name: str) -> None:
 
 
 def _to_csr(tensor: torch.Tensor, name: str) -> scipy.sparse.csr_array:
+    if tensor.dim() != 2:
+        raise UnsupportedError(
+            f"{name} must be dense, or a matrix where it is sparse, got {tensor.layout} of shape "
+            f"{tuple(tensor.shape)}: to_dense() makes it dense"
+        )
     try:
         _check_indices(tensor)
         if tensor.layout in (torch.sparse_bsr, torch.sparse_bsc):

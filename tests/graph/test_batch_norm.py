@@ -246,6 +246,10 @@ def test_it_learns_and_resumes_bit_for_bit(sparsity, tmp_path):
     snn.train(again, X, y, epochs=6, checkpoint=path, resume=True, **options)
     for a, b in zip(whole.norm_layers, again.norm_layers, strict=True):
         assert all(x.tobytes() == y.tobytes() for x, y in zip(a.arrays, b.arrays, strict=True))
+    for a, b in zip(whole.linear_layers, again.linear_layers, strict=True):
+        parts = [(layer.weight.data if layer.sparse else layer.weight).tobytes() for layer in (a, b)]
+        assert parts[0] == parts[1]
+    assert whole.predict(X_test).tobytes() == again.predict(X_test).tobytes()
     trainer = snn.Trainer.load(path)
     assert trainer.model.norm_layers[0].momentum == whole.norm_layers[0].momentum
     assert pickle.loads(pickle.dumps(trainer)).step(X, y) == trainer.step(X, y)

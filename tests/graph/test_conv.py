@@ -111,6 +111,61 @@ def test_nan_reaches_what_reads_it_and_nothing_else(isa):
                 np.testing.assert_allclose(array[fine], wanted[name][fine], rtol=1e-4, atol=1e-4)
 
 
+def reach(mask: np.ndarray, weight: np.ndarray, stride: int, padding: int) -> np.ndarray:
+    """The places (out, height, width) that read one of mask (channels, height, width) by a weight, not 0."""
+    outputs, channels, size, _ = weight.shape
+    height, width = ((n + 2 * padding - size) // stride + 1 for n in mask.shape[1:])
+    made = np.zeros((outputs, height, width), bool)
+    for o, i, j, c, a, b in np.ndindex(outputs, height, width, channels, size, size):
+        row, column = i * stride + a - padding, j * stride + b - padding
+        inside = 0 <= row < mask.shape[1] and 0 <= column < mask.shape[2]
+        made[o, i, j] |= weight[o, c, a, b] != 0 and inside and mask[c, row, column]
+    return made
+
+
+@pytest.mark.parametrize("dense", [False, True])
+def test_a_nan_goes_as_far_as_windows_and_weights_reach(isa, dense):
+    """Through a product, a depthwise convolution, pools and one more product; place by place."""
+    rng = np.random.default_rng(0)
+    weights = [rng.standard_normal(shape) for shape in ((5, 3, 3, 3), (5, 1, 3, 3), (4, 5, 3, 3))]
+    for weight, share in zip(weights, (0.25, 0.6, 0.15), strict=True):
+        weight[rng.random(weight.shape) > share] = 0
+    own = np.zeros((5, 5, 3, 3))
+    own[range(5), range(5)] = weights[1][:, 0]
+    every = np.zeros((5, 5, 3, 3))
+    every[range(5), range(5)] = 1
+
+    def layer(weight, **options):
+        rows = weight.reshape(len(weight), -1)
+        return snn.Conv2d(rows if dense else scipy.sparse.csr_array(rows), kernel_size=3, **options)
+
+    x = snn.Input((3, 11, 13), name="x")
+    h = snn.ReLU()(layer(weights[0], stride=2, padding=1)(x))
+    h = snn.SiLU()(snn.Conv2d(weights[1], groups=5, padding=1)(h))
+    first = snn.MaxPool2d(3, 1, 1)(h)
+    second = snn.AvgPool2d(3, 2, 1, count_include_pad=False)(first)
+    model = snn.Model(inputs=x, outputs={"max": first, "mean": second, "y": layer(weights[2])(second)})
+    plans = [snn.compile(model, threads=n, isa=isa, tune="off", cache=False) for n in (1, 3)]
+    images = rng.standard_normal((3, 3, 11, 13), dtype=np.float32)
+    plain = plans[0].run(images)
+    for place in ((0, 0, 0), (1, 5, 6), (2, 10, 12), (0, 3, 7)):
+        mask = np.zeros((3, 11, 13), bool)
+        mask[place] = True
+        wanted = {}
+        made = reach(reach(mask, weights[0], 2, 1), own, 1, 1)
+        wanted["max"] = reach(made, every, 1, 1)
+        wanted["mean"] = reach(wanted["max"], every, 2, 1)
+        wanted["y"] = reach(wanted["mean"], weights[2], 1, 0)
+        assert made.any() and not wanted["max"].all()
+        spoiled = images.copy()
+        spoiled[(1, *place)] = np.nan
+        for plan in plans:
+            for name, array in plan.run(spoiled).items():
+                np.testing.assert_array_equal(np.isnan(array[1]), wanted[name], err_msg=f"{name} {place}")
+                np.testing.assert_array_equal(array[[0, 2]], plain[name][[0, 2]])
+                np.testing.assert_array_equal(array[1][~wanted[name]], plain[name][1][~wanted[name]])
+
+
 @pytest.mark.parametrize("sparsity", [0.5, 0.9])
 def test_pruned_networks_stay_what_they_are(sparsity, tmp_path):
     case = images()

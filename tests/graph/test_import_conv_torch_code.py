@@ -163,6 +163,15 @@ def complex_weight(layer: nn.Conv2d) -> None:
     layer.weight = nn.Parameter(layer.weight.detach().to(torch.complex64))
 
 
+def of_layout(layout: str) -> nn.Conv2d:
+    """A convolution whose weight is a sparse tensor of four dimensions."""
+    module = nn.Conv2d(4, 4, 2)
+    blocks = {"blocksize": (2, 2)} if layout in ("sparse_bsr", "sparse_bsc") else {}
+    weight = module.weight.detach().to_sparse(layout=getattr(torch, layout), **blocks)
+    module.weight = nn.Parameter(weight, requires_grad=False)
+    return module
+
+
 REFUSED = {
     "normalisation": (lambda: nn.Sequential(conv(), Twice(4)), "must be traceable"),
     "normalisation replaced": (lambda: nn.Sequential(conv(), replaced(nn.BatchNorm2d(4))), "be traceable"),
@@ -195,6 +204,14 @@ REFUSED = {
         lambda: nn.Sequential(changed(conv(), complex_weight)),
         r"0 \(Conv2d\): the weight must hold real numbers",
     ),
+    **{
+        f"weight as {layout}": (
+            lambda layout=layout: nn.Sequential(conv(), of_layout(layout)),
+            rf"1 \(Conv2d\): the weight must be dense, or a matrix where it is sparse, got torch.{layout} of "
+            r"shape \(4, 4, 2, 2\): to_dense",
+        )
+        for layout in ("sparse_bsr", "sparse_bsc", "sparse_csr", "sparse_csc", "sparse_coo")
+    },
     "complex statistics": (
         lambda: nn.Sequential(conv(), changed(nn.BatchNorm2d(4), complex_statistics)),
         r"1 \(BatchNorm2d\): the running_mean must hold real numbers",
