@@ -26,11 +26,15 @@ Named = list[tuple[str, Wire]]
 
 
 class Graph:
-    """sizes: of a sample of each input, by name; those that a weight tells are filled in."""
+    """sizes: of a sample of each input, by name; those that a weight tells are filled in.
+
+    axes: where the module has the batch of each output; the model has it first
+    """
 
     def __init__(self, tracer: Tracer, graph: torch.fx.Graph, sizes: dict[str, Sizes]):
         self.tracer, self.graph, self.sizes = tracer, graph, dict(sizes)
         self.arrays: dict[int, tuple] = {}
+        self.axes: list[int] = []
 
     def wires(self) -> tuple[Named, Named]:
         """The inputs and the outputs by name."""
@@ -47,7 +51,8 @@ class Graph:
             starts = {name: Wire(None, (), sizes) for name, sizes in self.sizes.items()}
             try:
                 outputs = _Evaluation(self, starts, stand_in).outputs()
-                return list(starts.items()), outputs
+                self.axes = [data.axis for _, data in outputs]
+                return list(starts.items()), [(name, data.wire) for name, data in outputs]
             except LearnedSizeError as learned:
                 name = next(name for name, wire in starts.items() if wire is learned.wire)
                 self.sizes[name] = (learned.size,)
@@ -60,10 +65,11 @@ class _Evaluation:
         self.values: dict[torch.fx.Node, object] = {}
         self.written: set[Wire] = set()  # whose memory holds something else now
 
-    def outputs(self) -> Named:
+    def outputs(self) -> list[tuple[str, Data]]:
         for node in self.nodes:
             if node.op == "output":
-                return _named(self._loaded(node.args[0], "the end"))
+                recurrent = any(isinstance(leaf, torch.nn.RNNBase) for leaf in self.tracer.leaves.values())
+                return _named(self._loaded(node.args[0], "the end"), axes=2 if recurrent else 1)
             self.values[node] = self._value(node)
         raise UnsupportedError("module must return a tensor, got nothing")
 
@@ -185,8 +191,13 @@ def _fact(at: Place, target, data: Data, *args, **kwargs):
     raise at.fail(f"ask for the shape, dtype or device, got {name}")
 
 
-def _named(result) -> Named:
-    """The outputs by name: those of a dict, else numbered where there are several."""
+def _named(result, *, axes: int) -> list[tuple[str, Data]]:
+    """The outputs by name: those of a dict, else numbered where there are several.
+
+    axes: how many may be the batch's; it is in the second one of the states of recurrent layers
+    """
+    if axes > 1 and isinstance(result, (list, tuple)):
+        result = _pytree.tree_leaves(result)  # states of an LSTM are a pair
     if isinstance(result, Data):
         outputs = {"y": result}
     elif isinstance(result, dict):
@@ -203,6 +214,6 @@ def _named(result) -> Named:
             raise UnsupportedError(
                 f"module must return tensors that depend on its inputs, got {kind} as {name}"
             )
-        if value.axis != 0:
+        if value.axis >= axes:
             raise UnsupportedError(f"module must return tensors with the batch first, got {value} as {name}")
-    return [(name, value.wire) for name, value in outputs.items()]
+    return list(outputs.items())

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 from torch import nn
+from torch.utils import _pytree
 
 from ..errors import UnsupportedError
 from ..graph.value import Dims
@@ -40,11 +41,13 @@ def read_module(
         recorded = tracer.graph_of(module, list(inputs.positional), list(inputs.keyword))
 
         used: list[str] = []
+        axes: list[int] = []
 
         def build(dims: Mapping[str, Dims]) -> Model:
             graph = Graph(tracer, recorded, {name: given[1:] for name, given in dims.items()})
             model, used[:] = _emitted(graph, keep_batch_norm=keep_batch_norm)
             sizes.update(graph.sizes)
+            axes[:] = graph.axes
             return model
 
         sizes = dict(inputs.sizes)
@@ -54,7 +57,7 @@ def read_module(
         else:
             model, made_for = with_open_sizes(build, dims)
             sizes.update((name, given[1:]) for name, given in made_for.items())
-        if not _agrees(module, model, inputs, sizes=sizes, used=used):
+        if not _agrees(module, model, inputs, sizes=sizes, used=used, axes=axes):
             raise disagreement(f"{ROOT} ({kind_of(module)})")
     return model
 
@@ -71,11 +74,18 @@ def _emitted(graph: Graph, *, keep_batch_norm: bool) -> tuple[Model, list[str]]:
 
 
 def _agrees(
-    module: nn.Module, model: Model, inputs: Inputs, *, sizes: dict[str, Sizes], used: list[str]
+    module: nn.Module,
+    model: Model,
+    inputs: Inputs,
+    *,
+    sizes: dict[str, Sizes],
+    used: list[str],
+    axes: list[int],
 ) -> bool:
     """Whether module gives what model does, in its own precision or else in float64.
 
-    True where it cannot be run on such inputs. sizes: of all inputs; used: those that the model has.
+    True where it cannot be run on such inputs. sizes: of all inputs; used: those that the model has; axes: of
+    the batch in the module's outputs.
     """
     shapes = [tuple(1 if size is None else size for size in sizes[name]) for name in inputs.sizes]
     arrays = dict(zip(inputs.sizes, samples(*shapes), strict=True))
@@ -87,9 +97,8 @@ def _agrees(
         made = module(
             *(tensors[name] for name in inputs.positional), **{n: tensors[n] for n in inputs.keyword}
         )
-        if isinstance(made, torch.Tensor):
-            made = [made]
-        return [to_array(part) for part in (made.values() if isinstance(made, dict) else made)]
+        parts = made.values() if isinstance(made, dict) else _pytree.tree_leaves(made)
+        return [np.moveaxis(to_array(part), axis, 0) for part, axis in zip(parts, axes, strict=True)]
 
     try:
         with warnings.catch_warnings():

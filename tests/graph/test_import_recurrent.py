@@ -333,6 +333,23 @@ def test_what_torch_exports_is_the_same(index):
 
 
 @needs_torch
+@pytest.mark.parametrize("kind", GATES)
+def test_layers_alone_give_their_states(kind):
+    """What torch gives: the result, then the last states, which have the batch in dimension 1 there."""
+    import torch
+
+    torch.manual_seed(0)
+    module = getattr(torch.nn, kind)(4, 3, num_layers=2, bidirectional=True, batch_first=True).eval()
+    x = np.random.default_rng(1).standard_normal((3, 5, 4)).astype(np.float32)
+    model = snn.from_torch(module, torch.from_numpy(x))
+    assert [value.dims for value in model.output_values][1:] == [(None, 4, 3)] * (2 if kind == "LSTM" else 1)
+    with torch.no_grad():
+        y, states = module(torch.from_numpy(x))
+    states = states if kind == "LSTM" else (states,)
+    assert_agrees(model, x, [y.numpy(), *(own.numpy().transpose(1, 0, 2) for own in states)])
+
+
+@needs_torch
 def test_open_steps_of_torch():
     import torch
 
