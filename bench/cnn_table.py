@@ -71,7 +71,7 @@ def table_lines(rows: list[Row]) -> list[str]:
             change = worst = ""
         lines.append(
             f"| {row.name} | {spread(row.accuracy, '.2f')} | {each} | {change} | {worst} "
-            f"| {row.weights:.1%} | {row.multiply_adds:.1%} | {1000 * row.seconds:.0f} |"
+            f"| {100 * row.weights:.1f} % | {100 * row.multiply_adds:.1f} % | {1000 * row.seconds:.0f} |"
         )
     return lines
 

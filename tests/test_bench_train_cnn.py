@@ -88,9 +88,9 @@ def test_a_row_is_against_dense_of_its_seed(bench):
         ]
 
     lines = bench.table_lines(bench.read_rows([rows(0.90, 0.895), rows(0.92, 0.915)]))
-    assert lines[2].startswith("| nothing | 91.00 ± 1.41 | 90.00, 92.00 |  |  | 100.0% | 100.0% |")
+    assert lines[2].startswith("| nothing | 91.00 ± 1.41 | 90.00, 92.00 |  |  | 100.0 % | 100.0 % |")
     assert lines[3] == (
-        "| 90 % of the weights | 90.50 ± 1.41 | 89.50, 91.50 | -0.50 ± 0.00 | -0.50 | 10.0% | 25.0% | 500 |"
+        "| 90 % of the weights | 90.50 ± 1.41 | 89.50, 91.50 | -0.50 ± 0.00 | -0.50 | 10.0 % | 25.0 % | 500 |"
     )
     (line,) = bench.table_lines(bench.read_rows([rows(0.90, 0.895)]))[3:]
     assert "±" not in line and "| -0.50 | -0.50 |" in line
