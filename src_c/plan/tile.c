@@ -189,14 +189,16 @@ void snn_tile_time(snn_run *r, clockid_t clock, double *us)
 /* With few threads each makes its own copy of x: cheaper than waiting for parts made by the others. */
 #define OWN_COPY_THREADS 4
 
-/* Whether a split tile begins with a barrier. Several steps, or x made in parts, write where others may be
- * busy. One step writes into y, which is nobody else's, or its thread's own rows of the arena: those were its
- * own in the tile before as well, if that had the same bounds and used the arena at all. */
+/* Whether a split tile begins with a barrier. Several steps, a cell, whose state lies in the arena, or x made
+ * in parts write where others may be busy. Another one step writes into y, which is nobody else's, or its
+ * thread's own rows of the arena: those were its own in the tile before as well, if that had the same bounds
+ * and used the arena at all. */
 static int must_wait(const snn_run *r, const tile *t, snn_before before, int shared)
 {
     if (before == SNN_NOTHING)
         return 0;
-    if (r->plan->step_count > 1 || r->plan->out_count > 1 || shared)
+    const int keeps_state = r->plan->step_count == 1 && r->plan->steps[0].type == SNN_STEP_RECURRENT;
+    if (r->plan->step_count > 1 || r->plan->out_count > 1 || keeps_state || shared)
         return 1;
     if (is_stored(r, t, 0))
         return 0;
