@@ -18,7 +18,7 @@ from ..layers.window import Window
 from ._data import At, Data, check_size
 from ._moves import padded as padded_axis
 from ._moves import squeezed, unsqueezed
-from ._steps import BREAK_EVEN, Scale, check_finite, check_floats
+from ._steps import BREAK_EVEN, Scale, check_floats
 from ._wires import Wire, in_order
 
 
@@ -38,13 +38,11 @@ class Convolution:
         zeros = 1 - np.count_nonzero(self.weight) / self.weight.size / self.groups
         window, options = self.window, {"groups": self.groups}
         options |= {"stride": window.stride, "padding": window.given_padding, "dilation": window.dilation}
-        with np.errstate(over="ignore"):
-            layer = Conv2d(np.asarray(self.weight, np.float32), self.bias, **options)
+        layer = Conv2d(np.asarray(self.weight, np.float32), self.bias, **options)
         if layer.sparse:
             layer.weight.eliminate_zeros()
         elif zeros >= BREAK_EVEN:
             layer.weight = scipy.sparse.csr_array(layer.weight)
-        check_finite(layer, self.name)
         return layer
 
 

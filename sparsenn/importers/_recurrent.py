@@ -14,7 +14,7 @@ from ..layers import GRU, LSTM, Recurrent, Slice
 from ._data import At, Data
 from ._moves import joined, sliced, squeezed
 from ._positions import at_positions
-from ._steps import BREAK_EVEN, as_constant, check_finite, check_floats
+from ._steps import BREAK_EVEN, as_constant, check_floats
 from ._wires import Wire, in_order, rewrite
 
 
@@ -38,18 +38,15 @@ class Cell:
     def layer(self) -> Recurrent:
         """With its own float32 arrays: CSR where most of the weight is zero."""
         check_floats(self.weight, self.bias, self.name)
-        with np.errstate(over="ignore"):
-            weight = np.asarray(self.weight, np.float32)
-            sparse = np.count_nonzero(weight) <= (1 - BREAK_EVEN) * weight.size
-            layer = self.kind(
-                scipy.sparse.csr_array(weight) if sparse else weight,
-                self.bias,
-                lengths=self.length is not None,
-                **({"peepholes": self.peepholes is not None} if self.kind is LSTM else {}),
-                **dict(self.options),
-            )
-        check_finite(layer, self.name)
-        return layer
+        weight = np.asarray(self.weight, np.float32)
+        sparse = np.count_nonzero(weight) <= (1 - BREAK_EVEN) * weight.size
+        return self.kind(
+            scipy.sparse.csr_array(weight) if sparse else weight,
+            self.bias,
+            lengths=self.length is not None,
+            **({"peepholes": self.peepholes is not None} if self.kind is LSTM else {}),
+            **dict(self.options),
+        )
 
     def __call__(self, z: Value, *states: Value) -> Value:
         layer = self.layer()

@@ -15,7 +15,7 @@ import scipy.sparse
 
 from ..errors import ArgumentError, UnsupportedError
 from ..graph.value import Value
-from ..layers import BatchNorm, Linear, Matrix, Pair
+from ..layers import BatchNorm, Linear, Pair
 from ..model import Model
 
 # Share of zeros from which a weight is stored as CSR: about where the sparse kernels overtake the dense one.
@@ -225,25 +225,20 @@ def linear(step: Affine) -> Linear:
     if len(weight.shape) != 2 or 0 in weight.shape:
         raise ArgumentError(f"{step.name} must have a weight (out, in), got shape {tuple(weight.shape)}")
     check_floats(weight, step.bias, step.name)
-    with np.errstate(over="ignore"):
-        if not sparse and np.count_nonzero(weight) <= (1 - BREAK_EVEN) * weight.size:
-            weight = scipy.sparse.csr_array(np.asarray(weight, np.float32))
-        layer = Linear(weight, step.bias)
-    check_finite(layer, step.name)
-    return layer
+    if not sparse and np.count_nonzero(weight) <= (1 - BREAK_EVEN) * weight.size:
+        weight = scipy.sparse.csr_array(np.asarray(weight, np.float32))
+    return Linear(weight, step.bias)
 
 
 def check_floats(weight, bias, name: str) -> None:
+    """UnsupportedError where they hold no floats, ArgumentError where float32 cannot hold them."""
     for part, values in (("weight", weight), ("bias", bias)):
-        if values is not None and values.dtype.kind != "f":
+        if values is None:
+            continue
+        if values.dtype.kind != "f":
             raise UnsupportedError(f"{name}: the {part} must hold floats, got {values.dtype}")
-
-
-def check_finite(layer: Matrix, name: str) -> None:
-    for part, values in (
-        ("weight", layer.weight.data if layer.sparse else layer.weight),
-        ("bias", layer.bias),
-    ):
-        if values is not None and not np.isfinite(values).all():
-            bad = values[~np.isfinite(values)][0]
-            raise ArgumentError(f"{name}: the {part} must be finite as float32, got {bad}")
+        values = values.data if scipy.sparse.issparse(values) else values
+        with np.errstate(over="ignore"):
+            fits = np.isfinite(np.asarray(values, np.float32))
+        if not fits.all():
+            raise ArgumentError(f"{name}: the {part} must be finite as float32, got {values[~fits][0]:g}")
