@@ -77,12 +77,14 @@ def test_plans_move_as_it_says(kind, wanted, block, depth_first, window, tmp_pat
 @pytest.mark.parametrize("sizes", [(6, 12), (None, None)])
 def test_the_way_through_onnx(kind, block, depth_first, sizes):
     onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'sparsenn-cpu[onnx]'")
+    from onnx.reference import ReferenceEvaluator
+
     model, channels = network(kind, block, depth_first, sizes, window=False)
     x = images(2, channels, 6, 12)
     proto = snn.to_onnx(model)
     onnx.checker.check_model(proto, full_check=True)
     wanted = model.predict(x)
-    got = onnx.reference.ReferenceEvaluator(proto).run(None, {"x": x})[0]
+    got = ReferenceEvaluator(proto).run(None, {"x": x})[0]
     np.testing.assert_array_equal(got, wanted)
     back = snn.from_onnx(proto)
     np.testing.assert_array_equal(back.predict(x), wanted)
