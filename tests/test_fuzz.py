@@ -38,7 +38,8 @@ def test_altered_files_are_read_or_refused(name, folder):
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_file_follows_from_its_number(name, folder, monkeypatch):
     def contents_at(seconds: float) -> list[bytes]:
-        monkeypatch.setattr(time, "time", lambda: seconds)  # an archive may note when its members were written
+        # an archive may note when its members were written
+        monkeypatch.setattr(time, "time", lambda: seconds)
         return [TARGETS[name].alter(engine.Random(f"{index}"), folder).read_bytes() for index in range(100)]
 
     first, second = contents_at(1e9), contents_at(1.1e9)
