@@ -45,6 +45,11 @@ static inline int64_t snn_step_positions(const snn_step *step)
         return snn_recurrent_products(step);
     return snn_is_convolution(step) ? step->window->out_height * step->window->out_width : 1;
 }
+/* How often a run of a tile does what was timed: once, but for the products of a cell. */
+static inline double snn_step_repeats(const snn_step *step)
+{
+    return step->type == SNN_STEP_RECURRENT ? (double)snn_recurrent_products(step) : 1.0;
+}
 /* How often a kernel runs for one tile of a step: a convolution's positions are its samples. */
 static inline int64_t snn_step_tiles(const snn_step *step, const snn_kernel *kernel)
 {

@@ -57,14 +57,15 @@ static const char *type_name(const snn_plan *plan, const snn_step *step)
     }
 }
 
-static void put_choice(text *t, const snn_choice *choice)
+/* Times are those of repeats of what was timed. */
+static void put_choice(text *t, const snn_choice *choice, double repeats)
 {
     put(t, "{\"kernel\": \"%s\", \"k_block\": %lld, \"estimate_us\": ", choice->kernel->name,
         (long long)choice->k_block);
-    put_fixed(t, choice->estimate_us, 3);
+    put_fixed(t, repeats * choice->estimate_us, 3);
     put(t, ", \"measured_us\": ");
     if (choice->measured_us > 0.0)
-        put_fixed(t, choice->measured_us, 3);
+        put_fixed(t, repeats * choice->measured_us, 3);
     else
         put(t, "null");
     if (choice->packing)
@@ -102,12 +103,12 @@ static void put_linear(text *t, const snn_plan *plan, const snn_step *step)
     for (int b = 0; b < plan->bucket_count; b++) {
         put(t, "%s{\"layout\": \"%s\", \"samples\": %d, \"chosen\": ", b ? ", " : "",
             plan->buckets[b].layout == SNN_LAYOUT_TILE ? "tile" : "column", plan->buckets[b].samples);
-        put_choice(t, &step->chosen[b]);
+        put_choice(t, &step->chosen[b], snn_step_repeats(step));
         put(t, ", \"candidates\": [");
         const snn_tuned *tuned = &step->problem->buckets[b];
         for (int c = 0; c < tuned->count; c++) {
             put(t, "%s", c ? ", " : "");
-            put_choice(t, &tuned->candidates[c]);
+            put_choice(t, &tuned->candidates[c], snn_step_repeats(step));
         }
         put(t, "]}");
     }

@@ -5,7 +5,6 @@
  * all threads have only the time of day: they are believed where they agree with each other and are not far
  * from what one thread says. */
 #include "plan/problem.h"
-#include "plan/recurrent.h"
 #include "plan/samples.h"
 
 #include "base/memory.h"
@@ -51,7 +50,7 @@ static double sum_of_steps(const snn_plan *plan, int bucket)
         if (step->run_count)
             sum += weightless_us(step, b);
         const double us = choice->measured_us > 0.0 ? choice->measured_us : choice->estimate_us;
-        sum += step->type == SNN_STEP_RECURRENT ? us * (double)snn_recurrent_products(step) : us;
+        sum += us * snn_step_repeats(step);
     }
     return sum;
 }

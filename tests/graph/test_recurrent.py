@@ -257,6 +257,18 @@ def test_reports_name_the_steps():
     assert "gru" in plan.explain()
 
 
+def test_reports_give_the_times_of_all_steps():
+    """Of a plan without convolutions too."""
+    layer = snn.RNN(np.ones((40, 40)))
+    times = []
+    for steps in (1, 50):
+        x = snn.Input((steps, 40))
+        plan = snn.compile(snn.Model(inputs=x, outputs=layer(x)), threads=1, tune="off", cache=False)
+        times.append(plan.report()["layers"][0]["choices"][0]["chosen"]["estimate_us"])
+        assert "40 x 40" in plan.explain()
+    assert times[1] == pytest.approx(50 * times[0], rel=1e-2)
+
+
 def test_a_sparse_weight_is_one():
     weight = scipy.sparse.random_array((40, 10), density=0.2, format="csr", rng=np.random.default_rng(0))
     layer = snn.LSTM(weight, reverse=True)
