@@ -22,12 +22,29 @@
 #define PATIENCE_RUNS 6 /* of a long run at least, within */
 #define MOST_PATIENCE_US 200000.0
 
-/* split_us from tile_us, which is that of one thread. */
+/* What the chosen kernel of a step takes for a tile. */
+static double chosen_us(const snn_step *step, int bucket)
+{
+    const snn_choice *choice = &step->chosen[bucket];
+    return (choice->measured_us > 0.0 ? choice->measured_us : choice->estimate_us) * snn_step_repeats(step);
+}
+
+/* split_us from tile_us, which is that of one thread: cells that are not shared take one, others wait at each
+ * step. */
 static void estimate_split(const snn_plan *plan, snn_bucket *bucket)
 {
+    double alone = 0.0, barriers = (double)plan->step_count;
+    for (int64_t i = 0; i < plan->step_count; i++) {
+        const snn_step *step = &plan->steps[i];
+        if (step->type == SNN_STEP_RECURRENT && step->shared)
+            barriers += 2.0 * snn_step_repeats(step);
+        else if (step->type == SNN_STEP_RECURRENT)
+            alone += chosen_us(step, (int)(bucket - plan->buckets));
+    }
+    alone = alone < bucket->tile_us ? alone : bucket->tile_us;
     bucket->split_us = plan->threads == 1
                            ? bucket->tile_us
-                           : bucket->tile_us / plan->threads + BARRIER_US * (double)plan->step_count;
+                           : alone + (bucket->tile_us - alone) / plan->threads + BARRIER_US * barriers;
 }
 
 /* What moving values, or taking them in pairs, costs a tile: the values, and what begins each run of them. */
@@ -46,11 +63,9 @@ static double sum_of_steps(const snn_plan *plan, int bucket)
     double sum = b->layout == SNN_LAYOUT_TILE ? values * 0.0002 : 0.0;
     for (int64_t i = 0; i < plan->step_count; i++) {
         const snn_step *step = &plan->steps[i];
-        const snn_choice *choice = &step->chosen[bucket];
         if (step->run_count)
             sum += weightless_us(step, b);
-        const double us = choice->measured_us > 0.0 ? choice->measured_us : choice->estimate_us;
-        sum += us * snn_step_repeats(step);
+        sum += chosen_us(step, bucket);
     }
     return sum;
 }
