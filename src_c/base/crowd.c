@@ -6,10 +6,10 @@
 #define SHORT_NS 20000 /* of one thread: reading a fine clock twice costs 50 ns, too much for each */
 #define SAMPLED 8      /* one short region of so many is timed finely */
 #define RUNS_FIRST 16  /* on fewer threads: costs about what was lost, should it have been a hiccup */
-#define RUNS_AGAIN 512 /* less than 1 % of the runs are tries that fail, of which each holds up three or four */
+#define RUNS_AGAIN 256 /* so that less than 1 % of the runs are tries that fail */
 #define REMEMBERED 32  /* regions, in the mean of their ratio to one thread */
 #define USELESS 0.85   /* of one thread, in the mean: threads that fail are not tried again soon */
-#define HARMFUL 0.9 /* with so much and regions that stall they fail: a mean hardly better brings nothing */
+#define HARMFUL 1.1    /* with so much they fail, even if no loss of theirs stands out */
 #define LONGEST_WHILE_NS 4000000000
 #define TOLERATED_NS 1000000 /* waking sleeping threads may take some 0.1 ms; slices are longer than this */
 
