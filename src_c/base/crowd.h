@@ -19,7 +19,7 @@ typedef struct snn_crowd {
     atomic_int_least64_t returned_ns; /* when all threads were last tried again */
     atomic_int_least64_t while_ns;    /* how long fewer threads are used */
     atomic_int_least64_t lost_ns;     /* over what one thread would have taken, in the regions since */
-    atomic_int ratio;   /* to what one thread takes, of the regions on all threads: a mean of the last; 0: none */
+    atomic_int ratio;   /* to what one thread takes, of regions on all threads: a mean of the last; 0: none */
     atomic_int learned; /* what runs on one thread took for an expected time of ONE; 0: ONE */
 } snn_crowd;
 

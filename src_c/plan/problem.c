@@ -119,8 +119,8 @@ void snn_problems_free(snn_problem *list)
 
 /* Times this near are the same: a packing less is worth more. */
 #define AS_GOOD 1.02
-/* A gather a weight is fast while nothing else uses the core: one thread that is timed alone sees half as
- * much again as what threads side by side have of it. */
+/* Kernels that gather promise too much when one thread alone is timed: beside another busy thread they took
+ * half as long again, others a seventh longer. They are chosen where they are clearly faster. */
 #define GATHERS_ALONE 1.15
 
 static double cost(const snn_choice *choice)

@@ -4,8 +4,8 @@
 #define SNN_PROBLEM_H
 
 #include "graph/op.h"
-#include "plan/recurrent.h"
 #include "plan/convolution.h"
+#include "plan/recurrent.h"
 
 #define SNN_MAX_CANDIDATES 24
 #define SNN_KEY_BYTES 384

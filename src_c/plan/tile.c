@@ -190,7 +190,7 @@ void snn_tile_time(snn_run *r, clockid_t clock, double *us)
 #define OWN_COPY_THREADS 4
 
 /* Whether a split tile begins with a barrier. Several steps, a cell, whose state lies in the arena, or x made
- * in parts write where others may be busy. Another one step writes into y, which is nobody else's, or its
+ * in parts write where others may be busy. Any other single step writes into y, which is nobody else's, or its
  * thread's own rows of the arena: those were its own in the tile before as well, if that had the same bounds
  * and used the arena at all. */
 static int must_wait(const snn_run *r, const tile *t, snn_before before, int shared)
