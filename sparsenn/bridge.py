@@ -105,7 +105,7 @@ def _layer(node: dict, own: Sequence[np.ndarray] = ()) -> Layer:
     kind = _LAYERS[node["op"]]
     numbers = dict(zip(kind.attributes, node["attributes"], strict=False))
     if kind.constants:
-        return kind(*own, **numbers)
+        return kind(*own, **node["integers"], **numbers)
     if kind is Linear:
         return Linear(_weight(node), node["bias"])
     if kind is Conv2d:

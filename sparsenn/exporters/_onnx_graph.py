@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 
@@ -13,11 +15,12 @@ class Graph:
         self.nodes: list = []
         self.constants: list = []
         self.layer = 0  # the index of the one that is being written
+        self.dims: list[tuple] = []  # of its operands, as they stand in the file
 
     def node(self, op: str, *inputs: str, **attributes) -> str:
         """Appends a node of one output -> that output's name."""
         name = f"{self.layer}.{op}"
-        if any(node.name == name for node in self.nodes[-8:]):
+        if any(node.name == name for node in self.nodes[-16:]):
             name += f".{len(self.nodes)}"
         self.nodes.append(self.onnx.helper.make_node(op, inputs, [name], name=name, **attributes))
         return name
@@ -27,6 +30,32 @@ class Graph:
         if self.opset < 18:
             return self.node(op, x, axes=list(axes))
         return self.node(op, x, self.integers("axes", axes))
+
+    def along_last(self, x: str, axis: int, make: Callable[[str], str]) -> str:
+        """What make writes of x along its last axis, for another axis of the first operand."""
+        rank = len(self.dims[0])
+        if axis == rank - 1:
+            return make(x)
+        order = list(range(rank))
+        order[axis], order[-1] = order[-1], order[axis]  # its own inverse
+        return self.node("Transpose", make(self.node("Transpose", x, perm=order)), perm=order)
+
+    def last_two_turned(self, x: str, rank: int) -> str:
+        return self.node("Transpose", x, perm=[*range(rank - 2), rank - 1, rank - 2])
+
+    def heads_repeated(self, x: str, dims: tuple, times: int) -> str:
+        """x (batch, heads, rows, tokens), each head that often."""
+        mark = f"of{len(self.constants)}"
+        apart = self.node("Unsqueeze", x, self.integers(f"axis_{mark}", [2]))
+        copies = self.node("Expand", apart, self.integers(f"copies_{mark}", [1, 1, times, 1, 1]))
+        shape = [0, dims[1] * times, dims[2], -1]
+        return self.node("Reshape", copies, self.integers(f"heads_{mark}", shape))
+
+    def later_hidden(self, x: str) -> str:
+        """x (..., queries, keys), minus infinity where a key stands behind the query."""
+        value = self.onnx.numpy_helper.from_array(np.array([-np.inf], np.float32))
+        full = self.node("ConstantOfShape", self.sizes_behind(x, 2), value=value)
+        return self.node("Add", x, self.node("Trilu", full, self.integers("above", 1), upper=1))
 
     def constant(self, name: str, value) -> str:
         """An initialiser float32 -> its name."""

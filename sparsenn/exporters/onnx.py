@@ -7,6 +7,7 @@ import os
 from .. import _core
 from ..file_replace import replace_file
 from ..graph.node import Node
+from ..graph.value import Constant, Value
 from ..graph.walk import walk
 from ..layers import Conv2d, Linear
 from ..model import Model
@@ -15,7 +16,7 @@ from ._check import check_model, check_no_recurrent, dense_weight
 from ._onnx_graph import Graph
 
 OPSET = 13  # the oldest operator set that has what every export uses
-IR_VERSIONS = {13: 8, 19: 9, 20: 9}  # the file version that goes with an operator set
+IR_VERSIONS = {13: 8, 14: 8, 17: 8, 19: 9, 20: 9}  # the file version that goes with an operator set
 
 
 def to_onnx(model: Model, path: str | os.PathLike | None = None, *, sparse: bool = False):
@@ -36,6 +37,7 @@ def to_onnx(model: Model, path: str | os.PathLike | None = None, *, sparse: bool
 
     def step(node: Node, names: list[str]) -> str:
         graph.layer = nodes[node]
+        graph.dims = [_file_dims(operand) for operand in node.inputs]
         layer, key = node.layer.sized(*(operand.dims for operand in node.inputs)), id(node.layer)
         if isinstance(layer, Linear):
             if key not in parameters:
@@ -81,6 +83,11 @@ def to_onnx(model: Model, path: str | os.PathLike | None = None, *, sparse: bool
     if path is not None:
         replace_file(path, proto.SerializeToString())
     return proto
+
+
+def _file_dims(operand: Value | Constant) -> tuple:
+    """What the file has of it: constants stand there without a batch."""
+    return operand.dims[1:] if isinstance(operand, Constant) else operand.dims
 
 
 def _kernel(graph: Graph, layer: Conv2d) -> list[str]:

@@ -52,12 +52,19 @@ def _graph_module(torch, model: Model, sparse: bool):
         if isinstance(layer, (*LAYER_TYPES, Matrix, BatchNorm)):
             return graph.call_module(module_name(node, layer), tuple(operands))
         options = {"rank": len(node.output.dims)} if layer.torch_takes_rank else {}
-        return layer.torch_value(torch, *proxies, **options).node
+        own = [Proxy(array(getattr(layer, name)), tracer) for name in layer.constants]
+        return layer.torch_value(torch, *proxies, *own, **options).node
 
     def constant(same):
         name = f"constant_{same.name}"
         if not hasattr(root, name):
             root.register_buffer(name, torch.from_numpy(same.array.copy()))
+        return graph.get_attr(name)
+
+    def array(own):
+        """Of a layer, a buffer."""
+        name = f"array{len(list(root.buffers()))}"
+        root.register_buffer(name, torch.from_numpy(own.copy()))
         return graph.get_attr(name)
 
     start = {

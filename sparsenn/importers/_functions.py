@@ -15,6 +15,7 @@ from ..layers import (
     AxisSoftmax,
     ClippedReLU,
     Div,
+    GELUTanh,
     HardSigmoid,
     LeakyReLU,
     LogSoftmax,
@@ -23,10 +24,9 @@ from ..layers import (
     ReLU,
     Softmax,
     Softplus,
-    Tanh,
 )
 from ..layers.reduce import Reduce
-from ._arithmetic import added, against, multiplied, paired, plus, scaled
+from ._arithmetic import against, paired, plus, scaled
 from ._data import At, Data, learn
 from ._moves import squeezed
 from ._named import batch_norm
@@ -126,10 +126,7 @@ def gelu(data: Data, approximate: str, at: At) -> Data:
         return data.then(GELU())
     if approximate != "tanh":
         raise at.fail(f"be exact or approximated by tanh, got {approximate!r}")
-    cube = multiplied(multiplied(data, data, at), data, at)
-    inner = added(data, scaled(cube, 0.044715, at), at)
-    gate = plus(scaled(inner, math.sqrt(2 / math.pi), at).then(Tanh()), np.ones(1), at)
-    return multiplied(scaled(data, 0.5, at), gate, at)
+    return data.then(GELUTanh())
 
 
 def softmax(data: Data, axis: int, at: At) -> Data:

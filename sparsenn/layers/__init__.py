@@ -7,7 +7,9 @@ src_c/ops/NAME.c. A new layer is one of each, an import and a place in a list he
 
 from .abs import Abs
 from .add import Add
+from .attention import Attention
 from .avg_pool2d import AvgPool2d
+from .axis_norm import AxisNorm as AxisNorm
 from .axis_softmax import AxisSoftmax
 from .batch_norm import BatchNorm
 from .clipped_relu import ClippedReLU
@@ -16,17 +18,20 @@ from .conv2d import Conv2d
 from .depth_to_space import DepthToSpace
 from .div import Div
 from .elu import ELU
+from .embedding import Embedding
 from .equal import Equal
 from .exp import Exp
 from .expand import Expand
 from .flatten import Flatten
 from .function import Function as Function
 from .gelu import GELU
+from .gelu_tanh import GELUTanh
 from .gru import GRU
 from .hard_sigmoid import HardSigmoid
 from .hard_swish import HardSwish
 from .layer import Activation as Activation
 from .layer import Layer as Layer
+from .layer_norm import LayerNorm
 from .leaky_relu import LeakyReLU
 from .less import Less
 from .less_equal import LessEqual
@@ -34,6 +39,7 @@ from .linear import Linear
 from .log import Log
 from .log_softmax import LogSoftmax
 from .lstm import LSTM
+from .matmul import MatMul
 from .matrix import Matrix as Matrix
 from .max import Max
 from .max_pool2d import MaxPool2d
@@ -51,6 +57,7 @@ from .reduce_sum import ReduceSum
 from .relu import ReLU
 from .reshape import Reshape
 from .resize import Resize
+from .rms_norm import RMSNorm
 from .rnn import RNN
 from .sigmoid import Sigmoid
 from .silu import SiLU
@@ -68,7 +75,7 @@ from .where import Where
 
 _KINDS = (
     *(ReLU, ClippedReLU, Tanh, Sigmoid, GELU, ELU, LeakyReLU, SiLU, Softmax),
-    *(HardSigmoid, HardSwish, Softplus, Mish),
+    *(HardSigmoid, HardSwish, Softplus, Mish, GELUTanh),
 )
 
 ACTIVATIONS = {kind.word: kind for kind in _KINDS}  # by the word that mlp(activation=...) takes
@@ -76,13 +83,14 @@ LAYER_TYPES = (Linear, *_KINDS)  # of a chain
 _MOVES = (Concat, Slice, Reshape, Transpose, Expand, Pad, DepthToSpace, SpaceToDepth)
 _WINDOWS = (Conv2d, MaxPool2d, AvgPool2d)
 _OVER_AXES = (ReduceSum, ReduceMean, ReduceMax, ReduceMin, AxisSoftmax, LogSoftmax, Resize)
-_NORMS = (BatchNorm,)
+_NORMS = (BatchNorm, LayerNorm, RMSNorm)
+_PRODUCTS = (MatMul, Attention, Embedding)
 _RECURRENT = (LSTM, GRU, RNN)
 _PAIRS = (Add, Mul, Sub, Div, Min, Max, PReLU, Equal, Less, LessEqual)
 _FUNCTIONS = (Abs, Exp, Log, Sqrt)
 GRAPH_TYPES = (  # of a graph alone
     *(*_PAIRS, Where, *_FUNCTIONS, *_MOVES),
-    *(*_WINDOWS, *_OVER_AXES, *_NORMS, *_RECURRENT),
+    *(*_WINDOWS, *_OVER_AXES, *_NORMS, *_PRODUCTS, *_RECURRENT),
 )
 
 # What `import sparsenn` offers. Split, Flatten and StepwiseLinear make other layers.

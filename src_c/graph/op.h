@@ -28,6 +28,11 @@ typedef enum snn_op_kind {
     SNN_KIND_POOL,   /* a value for what a window holds of a channel */
     SNN_KIND_POINTWISE, /* a value for a value: kernels/activation.inl */
     SNN_KIND_SOFTMAX,   /* over some axes: axes says which */
+    SNN_KIND_AXIS_NORM, /* along an axis, which axes says; then a factor and perhaps a shift of each place,
+                           operands that are constants: kernels/axis_norm.inl */
+    SNN_KIND_PRODUCT,   /* matrices of two operands: product says which */
+    SNN_KIND_ATTENTION, /* attention says of what */
+    SNN_KIND_LOOKUP,    /* rows of the second operand, a constant, that the first names */
     SNN_KIND_REDUCE,    /* some axes become one place each: axes says which; kernels/reduce.inl */
     SNN_KIND_RESIZE,    /* places of an axis from places beside them: axes and mixes say which */
     SNN_KIND_PAIR,      /* two or three values for a value, broadcast as in numpy: kernels/pair.inl */
@@ -72,6 +77,26 @@ typedef struct snn_cell {
     int activations[SNN_CELL_ACTIVATIONS];       /* SNN_OP_ */
 } snn_cell;
 
+/* Matrices of two operands: for each place of the outer axes y (rows, columns) is a (rows, depth) times b
+ * (depth, columns), one behind the other in y. Where an operand has 1 of an axis it is repeated. */
+typedef struct snn_product {
+    int64_t rows, depth, columns;
+    int64_t a_row, a_step, b_step, b_column; /* floats to the next row, step of the depth, column */
+    int64_t outer;                           /* places in all */
+    int axes;
+    int64_t dims[SNN_MAX_RANK], a_apart[SNN_MAX_RANK], b_apart[SNN_MAX_RANK]; /* (axes) */
+} snn_product;
+
+/* Attention of q (heads, depth, queries), k (own_heads, depth, keys) and v (own_heads, width, keys): y
+ * (heads, width, queries) is v times softmax over keys of scale k q + mask. */
+typedef struct snn_attention {
+    int64_t heads, own_heads, depth, width, queries, keys;
+    int causal; /* no query sees a key behind its own place */
+    float scale;
+    int has_mask;                            /* the fourth operand */
+    int64_t mask_head, mask_query, mask_key; /* floats to the next; 0 where it is repeated */
+} snn_attention;
+
 typedef struct snn_op {
     int type;         /* SNN_OP_... */
     const char *name; /* in files and reports */
@@ -99,12 +124,18 @@ typedef struct snn_op {
     /* kind SNN_KIND_MOVE: all features of the result, each once. Dims are fixed. */
     void (*moves)(const struct snn_node *node, const struct snn_value *const *operands,
                   const struct snn_value *result, snn_moves *moves);
-    /* Kinds SNN_KIND_SOFTMAX, SNN_KIND_REDUCE and SNN_KIND_RESIZE: what they look over. Dims are fixed. */
+    /* Kinds SNN_KIND_SOFTMAX, _AXIS_NORM, _REDUCE and _RESIZE: what they look over. Dims are fixed. */
     void (*axes)(const struct snn_node *node, const struct snn_value *operand, snn_axes *axes);
     /* kind SNN_KIND_RESIZE: what each of made places is, of an axis of count places. */
     void (*mixes)(const struct snn_node *node, int64_t count, int64_t made, struct snn_mix *mixes);
     /* An op with a window: which; of dims that are not fixed all but its sizes. NULL: it has none. */
     void (*window)(const struct snn_node *node, const struct snn_value *operand, snn_window *window);
+    /* kind SNN_KIND_PRODUCT. Dims are fixed. */
+    void (*product)(const struct snn_node *node, const struct snn_value *const *operands,
+                    const struct snn_value *result, snn_product *product);
+    /* kind SNN_KIND_ATTENTION. Dims are fixed. */
+    void (*attention)(const struct snn_node *node, const struct snn_value *const *operands,
+                      snn_attention *attention);
     /* A recurrent op: its cell. NULL: it has none. */
     void (*cell)(const struct snn_node *node, snn_cell *cell);
 } snn_op;

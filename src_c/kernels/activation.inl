@@ -19,7 +19,8 @@
     ACTIVATION(SILU, silu)               \
     ACTIVATION(HARD_SWISH, hard_swish)   \
     ACTIVATION(SOFTPLUS, softplus)       \
-    ACTIVATION(MISH, mish)
+    ACTIVATION(MISH, mish)               \
+    ACTIVATION(GELU_TANH, gelu_tanh)
 /* Functions of graphs alone: they have no slope here, training takes that of the layer. */
 #define SNN_FUNCTIONS(FUNCTION) \
     FUNCTION(ABS, abs)          \
@@ -76,6 +77,30 @@ SNN_VALUE(silu) {
 SNN_SLOPE(silu) {  // s (1 + z (1 - s)), s the logistic function
     const vf at = vf_load(z), s = vf_sigmoid(at), one = vf_set1(1.0f);
     return vf_mul(dy, vf_mul(s, vf_fma(at, vf_sub(one, s), one)));
+}
+
+/* x s(u), s the logistic function, of u = 2 sqrt(2 / pi) (x + 0.044715 x^3). */
+static inline vf vf_gelu_gate(vf x, vf *bend) {
+    const vf square = vf_mul(x, x);
+    *bend = vf_fma(square, vf_set1(0x1.b6676cp-3f), vf_set1(0x1.988454p+0f)); /* the slope of u */
+    return vf_mul(x, vf_fma(square, vf_set1(0x1.2444f2p-4f), vf_set1(0x1.988454p+0f)));
+}
+/* As silu; below -11 it rounds to 0. */
+SNN_VALUE(gelu_tanh) {
+    vf bend;
+    const vf u = vf_abs(vf_gelu_gate(vf_max(vf_set1(-16.0f), vf_min(vf_set1(16.0f), x)), &bend));
+    const vf t = vf_sub(vf_zero(), vf_min(vf_set1(109.0f), u));
+    const vf n = vf_round(vf_mul(t, vf_set1(0x1.715476p+0f)));
+    const vf p = vf_exp_polynomial(vf_exp_remainder(t, n));
+    const vf both = vf_add(vf_set1(1.0f), vf_scale_pow2(p, n));
+    const vf below = vf_max(vf_set1(-16.0f), x);
+    return vf_select_lt(x, vf_zero(), vf_scale_pow2(vf_div(vf_mul(below, p), both), n), vf_div(x, both));
+}
+SNN_SLOPE(gelu_tanh) {  // s + z s (1 - s) u'
+    const vf at = vf_max(vf_set1(-16.0f), vf_min(vf_set1(16.0f), vf_load(z)));
+    vf bend;
+    const vf s = vf_sigmoid(vf_gelu_gate(at, &bend));
+    return vf_mul(dy, vf_fma(vf_mul(at, bend), vf_mul(s, vf_sub(vf_set1(1.0f), s)), s));
 }
 
 SNN_VALUE(hard_sigmoid) {

@@ -169,8 +169,8 @@ typedef struct snn_stencil {
                            it reads on: all ones, or zeros where that is no x */
 } snn_stencil;
 
-/* Windows along one line of a channel: window i reads places floats from x + i * stride on, dilation apart. Two
- * vectors behind what they read are readable. */
+/* Windows along one line of a channel: window i reads places floats from x + i * stride on, dilation apart.
+ * Two vectors behind what they read are readable. */
 typedef struct snn_pool_line {
     const float *x;
     int64_t windows, places, stride, dilation;
@@ -203,6 +203,27 @@ typedef struct snn_outer {
     int64_t x_row, x_step;       /* from a row of positions to the next, and from one to the next in a row */
 } snn_outer;
 
+/* ---- products of activations ---- */
+/* y (rows, 2 lanes) = (adds: y +) a (rows, depth) times b (depth, 2 lanes). Of the columns at most lanes
+ * count where that is said: the others are not written then. */
+typedef struct snn_panel_product {
+    int64_t rows, depth, columns;
+    const float *a;
+    int64_t a_row, a_step; /* floats to the next row of a, and to the next column */
+    const float *b;
+    float *y;
+    int64_t y_row; /* floats from row to row */
+    int adds;
+} snn_panel_product;
+
+/* Normalisation along count places; scale and shift (count). shift NULL: by the root of the mean of squares.
+ */
+typedef struct snn_axis_norm {
+    int64_t count;
+    float epsilon;
+    const float *scale, *shift;
+} snn_axis_norm;
+
 typedef struct snn_isa {
     const char *name;
     int lanes;        /* floats a vector */
@@ -229,6 +250,14 @@ typedef struct snn_isa {
                          int64_t stride);
     /* The same of one sample. */
     void (*softmax_column)(int log, const float *x, float *y, int64_t features);
+    void (*product)(const snn_panel_product *product);
+    /* scores (rows, 2 lanes) -> exp(score - the largest of a column so far), which is top (2 lanes), at first
+     * the least float; sum is that of all so far, and factor what those before have to be multiplied by. */
+    void (*soften)(float *scores, int64_t rows, float *top, float *sum, float *factor);
+    /* y of x (count, stride), of columns next to each other. */
+    void (*axis_norm)(const snn_axis_norm *norm, const float *x, float *y, int64_t columns, int64_t stride);
+    /* y (rows, count) of x likewise: each row by itself. */
+    void (*axis_norm_rows)(const snn_axis_norm *norm, const float *x, float *y, int64_t rows);
     /* to (columns, to_stride) = from (rows, from_stride) transposed, its rows filled up with zeros to height
      * floats (at least rows). Returns whether there is a NaN among them. */
     int (*transpose)(const float *from, int64_t from_stride, float *to, int64_t to_stride, int64_t rows,

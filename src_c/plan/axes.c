@@ -1,10 +1,11 @@
-/* Softmaxes, reductions and resizing over the middle of an operand (outer, count, inner).
+/* Softmaxes, normalisations, reductions and resizing over the middle of an operand (outer, count, inner).
  *
  * In the tile layout the samples stand behind inner, and both are columns; in the column layout a sample is
  * by itself. Threads share blocks: of columns, or of outer places where a row has none beside it. */
 #include "plan/step.h"
 
 #include "base/minmax.h"
+#include "graph/model.h"
 
 enum { BLOCK = 64 }; /* columns or places */
 
@@ -15,6 +16,7 @@ typedef struct part {
     const float *x;
     float *y;
     int64_t columns;
+    snn_axis_norm norm; /* SNN_STEP_AXIS_NORM */
 } part;
 
 static int is_log(const part *p) { return p->step->op == SNN_OP_LOG_SOFTMAX; }
@@ -25,6 +27,10 @@ static void run_rows(const part *p, int64_t first, int64_t count)
     const int64_t values = p->step->axes.count;
     if (p->step->type == SNN_STEP_REDUCE) {
         p->isa->reduce_rows(p->step->op, p->x + first * values, p->y + first, count, values);
+        return;
+    }
+    if (p->step->type == SNN_STEP_AXIS_NORM) {
+        p->isa->axis_norm_rows(&p->norm, p->x + first * values, p->y + first * values, count);
         return;
     }
     for (int64_t o = first; o < first + count; o++)
@@ -38,6 +44,8 @@ static void run_columns(const part *p, int64_t outer, int64_t first, int64_t cou
     if (p->step->type == SNN_STEP_REDUCE)
         p->isa->reduce(p->step->op, p->x + from, p->y + outer * p->columns + first, values, p->columns,
                        count);
+    else if (p->step->type == SNN_STEP_AXIS_NORM)
+        p->isa->axis_norm(&p->norm, p->x + from, p->y + from, count, p->columns);
     else
         p->isa->softmax_tile(is_log(p), p->x + from, p->y + from, values, count, p->columns);
 }
@@ -85,17 +93,28 @@ static void run_part(const part *p, int member, int members)
     }
 }
 
+static snn_axis_norm norm_of(const snn_plan *plan, const snn_step *step)
+{
+    if (step->type != SNN_STEP_AXIS_NORM)
+        return (snn_axis_norm){0};
+    return (snn_axis_norm){.count = step->axes.count,
+                           .epsilon = plan->shape->nodes[step->node].attributes[0],
+                           .scale = step->operands[1].constant,
+                           .shift = step->operand_count > 2 ? step->operands[2].constant : NULL};
+}
+
 void snn_axes_run(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y,
                   int64_t y_stride, int member, int members)
 {
     const float *x = snn_frame_operand(frame, &step->operands[0]);
     const int64_t samples = frame->bucket->samples;
+    const snn_axis_norm norm = norm_of(plan, step);
     if (frame->bucket->layout == SNN_LAYOUT_TILE) {
-        run_part(&(part){plan->isa, step, x, y, step->axes.inner * samples}, member, members);
+        run_part(&(part){plan->isa, step, x, y, step->axes.inner * samples, norm}, member, members);
         return;
     }
     for (int64_t s = 0; s < samples; s++) // by another thread first, where there is one block
         run_part(&(part){plan->isa, step, x + s * snn_column_stride(step->inputs), y + s * y_stride,
-                         step->axes.inner},
+                         step->axes.inner, norm},
                  (int)((member + s) % members), members);
 }

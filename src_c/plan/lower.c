@@ -71,7 +71,8 @@ static snn_status lower_node(snn_lowering *l, int64_t index)
 static int is_by_sample(const snn_node *node)
 {
     const snn_op *op = snn_op_of(node->type);
-    return op->window || op->cell;
+    return op->window || op->cell || op->kind == SNN_KIND_PRODUCT || op->kind == SNN_KIND_ATTENTION ||
+           op->kind == SNN_KIND_LOOKUP;
 }
 
 static snn_status lower_all(snn_lowering *l)

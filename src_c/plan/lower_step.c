@@ -137,8 +137,8 @@ static int set_depthwise(const snn_lowering *l, snn_step *step, const snn_node *
  * piece. */
 static void flatten(snn_window *w)
 {
-    if (w->kernel_h * w->kernel_w != 1 || w->stride_h != 1 || w->stride_w != 1 || w->out_height != w->height ||
-        w->out_width != w->width)
+    if (w->kernel_h * w->kernel_w != 1 || w->stride_h != 1 || w->stride_w != 1 ||
+        w->out_height != w->height || w->out_width != w->width)
         return;
     w->width = w->out_width = w->height * w->width;
     w->height = w->out_height = 1;
@@ -168,6 +168,23 @@ static int set_resize(snn_step *step, const snn_node *node, const snn_value *x, 
     return step->mixes != NULL;
 }
 
+static int set_product(snn_step *step, const snn_node *node, const snn_value *const *values,
+                       const snn_value *result)
+{
+    step->product = snn_alloc(1, sizeof *step->product);
+    if (step->product)
+        snn_op_of(node->type)->product(node, values, result, step->product);
+    return step->product != NULL;
+}
+
+static int set_attention(snn_step *step, const snn_node *node, const snn_value *const *values)
+{
+    step->attention = snn_alloc(1, sizeof *step->attention);
+    if (step->attention)
+        snn_op_of(node->type)->attention(node, values, step->attention);
+    return step->attention != NULL;
+}
+
 /* values (operand_count): scratch. */
 static int set_step(const snn_lowering *l, snn_step *step, const snn_node *node, const snn_value **values)
 {
@@ -185,7 +202,10 @@ static int set_step(const snn_lowering *l, snn_step *step, const snn_node *node,
     case SNN_STEP_PAIR:
     case SNN_STEP_MOVE: return set_runs(step, node, values, &l->model->values[node->value]);
     case SNN_STEP_RESIZE: return set_resize(step, node, values[0], &l->model->values[node->value]);
+    case SNN_STEP_PRODUCT: return set_product(step, node, values, &l->model->values[node->value]);
+    case SNN_STEP_ATTENTION: return set_attention(step, node, values);
     case SNN_STEP_SOFTMAX:
+    case SNN_STEP_AXIS_NORM:
     case SNN_STEP_REDUCE: snn_op_of(node->type)->axes(node, values[0], &step->axes); return 1;
     case SNN_STEP_ACTIVATE: snn_lower_activation(step, node); return 1;
     default: return 1;
@@ -199,6 +219,10 @@ static snn_step_type type_of(const snn_op *op)
         return op->window ? SNN_STEP_CONVOLUTION : op->cell ? SNN_STEP_RECURRENT : SNN_STEP_LINEAR;
     case SNN_KIND_POOL: return SNN_STEP_POOL;
     case SNN_KIND_SOFTMAX: return SNN_STEP_SOFTMAX;
+    case SNN_KIND_AXIS_NORM: return SNN_STEP_AXIS_NORM;
+    case SNN_KIND_PRODUCT: return SNN_STEP_PRODUCT;
+    case SNN_KIND_ATTENTION: return SNN_STEP_ATTENTION;
+    case SNN_KIND_LOOKUP: return SNN_STEP_LOOKUP;
     case SNN_KIND_REDUCE: return SNN_STEP_REDUCE;
     case SNN_KIND_RESIZE: return SNN_STEP_RESIZE;
     case SNN_KIND_PAIR: return SNN_STEP_PAIR;
@@ -225,6 +249,8 @@ void snn_step_free(snn_step *step)
     snn_free(step->pairs);
     snn_free(step->moves);
     snn_free(step->mixes);
+    snn_free(step->product);
+    snn_free(step->attention);
     snn_free(step->bias);
     snn_free(step->window);
     snn_free(step->cell);

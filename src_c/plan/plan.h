@@ -28,6 +28,10 @@ typedef enum snn_step_type {
     SNN_STEP_POOL,
     SNN_STEP_ACTIVATE,
     SNN_STEP_SOFTMAX,
+    SNN_STEP_AXIS_NORM,
+    SNN_STEP_PRODUCT,   /* product.h */
+    SNN_STEP_ATTENTION, /* product.h */
+    SNN_STEP_LOOKUP,
     SNN_STEP_REDUCE,
     SNN_STEP_RESIZE,
     SNN_STEP_PAIR, /* of two or three operands */
@@ -73,7 +77,9 @@ typedef struct snn_step {
     float number;                    /* SNN_STEP_MOVE: what runs without an operand hold */
     int64_t turned_rows;             /* SNN_STEP_MOVE: the runs turn a matrix of so many rows (others: 0) */
     int op;                          /* SNN_OP_... */
-    snn_axes axes;                   /* SNN_STEP_SOFTMAX, SNN_STEP_REDUCE, SNN_STEP_RESIZE */
+    snn_axes axes;                   /* SNN_STEP_SOFTMAX, _AXIS_NORM, _REDUCE, _RESIZE */
+    snn_product *product;            /* SNN_STEP_PRODUCT: owned */
+    snn_attention *attention;        /* SNN_STEP_ATTENTION: owned */
     snn_mix *mixes;                  /* SNN_STEP_RESIZE: of each place of the result, owned */
     int64_t mix_count;
     struct snn_window *window; /* SNN_STEP_CONVOLUTION, _DEPTHWISE, _POOL: owned */
@@ -152,8 +158,8 @@ struct snn_plan {
     snn_step *steps;
     int64_t step_count;
     int64_t arena_rows, input_rows;
-    int by_sample; /* it has windows or cells: values are of one sample, (channels, positions), in bucket 0
-                      alone */
+    int by_sample; /* it has windows, cells or products of values: values are of one sample, (channels,
+                      positions), in bucket 0 alone */
     int64_t widest_product; /* rows or columns of any weight */
     int64_t most_spare;     /* of any place */
     size_t scratch_floats;  /* by sample: of each thread, behind its arena */

@@ -2,6 +2,7 @@
 #include "plan/step.h"
 
 #include "plan/depthwise.h"
+#include "plan/product.h"
 #include "plan/recurrent.h"
 
 #include "graph/value.h"
@@ -188,39 +189,30 @@ snn_convolution snn_frame_convolution(const snn_plan *plan, const snn_step *step
                              .scratch = frame->scratch};
 }
 
-void snn_step_run(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y,
-                  int64_t y_stride, int member, int members)
+/* A product of weights; 0 where the step is none. */
+static int run_weights(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y,
+                       int64_t y_stride, int member, int members)
 {
     if (step->type == SNN_STEP_LINEAR) {
         const snn_choice *choice = &step->chosen[frame->bucket - plan->buckets];
         const float *x = snn_frame_operand(frame, &step->operands[0]);
         for (int share = member; share < choice->packing->share_count; share += members)
             choice->kernel->run(snn_share(choice->packing, share), x, y, y_stride, &step->epilogue);
-        return;
+        return 1;
     }
-    if (step->type == SNN_STEP_CONVOLUTION) {
+    if (snn_is_convolution(step)) {
         const snn_convolution c = snn_frame_convolution(plan, step, frame, y);
-        snn_convolution_run(&c, member, members);
-        return;
+        (step->type == SNN_STEP_CONVOLUTION ? snn_convolution_run : snn_depthwise_run)(&c, member, members);
+        return 1;
     }
-    if (step->type == SNN_STEP_RECURRENT) {
-        snn_recurrent_run(plan, step, frame, y, member, members);
+    return 0;
+}
+
+void snn_step_run(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y,
+                  int64_t y_stride, int member, int members)
+{
+    if (run_weights(plan, step, frame, y, y_stride, member, members))
         return;
-    }
-    if (step->type == SNN_STEP_DEPTHWISE) {
-        const snn_convolution c = snn_frame_convolution(plan, step, frame, y);
-        snn_depthwise_run(&c, member, members);
-        return;
-    }
-    if (step->type == SNN_STEP_POOL) {
-        snn_pool_run(plan->isa, step, snn_frame_operand(frame, &step->operands[0]), frame->scratch, y, member,
-                     members);
-        return;
-    }
-    if (step->type == SNN_STEP_SOFTMAX || step->type == SNN_STEP_REDUCE || step->type == SNN_STEP_RESIZE) {
-        snn_axes_run(plan, step, frame, y, y_stride, member, members);
-        return;
-    }
     const piece p = {plan,
                      step,
                      frame,
@@ -228,5 +220,19 @@ void snn_step_run(const snn_plan *plan, const snn_step *step, const snn_frame *f
                      y_stride,
                      snn_part(step->outputs, member, members),
                      snn_part(step->outputs, member + 1, members)};
-    run_weightless(&p);
+    switch (step->type) {
+    case SNN_STEP_RECURRENT: snn_recurrent_run(plan, step, frame, y, member, members); break;
+    case SNN_STEP_POOL:
+        snn_pool_run(plan->isa, step, snn_frame_operand(frame, &step->operands[0]), frame->scratch, y, member,
+                     members);
+        break;
+    case SNN_STEP_SOFTMAX:
+    case SNN_STEP_AXIS_NORM:
+    case SNN_STEP_REDUCE:
+    case SNN_STEP_RESIZE: snn_axes_run(plan, step, frame, y, y_stride, member, members); break;
+    case SNN_STEP_PRODUCT: snn_product_run(plan, step, frame, y, member, members); break;
+    case SNN_STEP_ATTENTION: snn_attention_run(plan, step, frame, y, member, members); break;
+    case SNN_STEP_LOOKUP: snn_lookup_run(step, frame, y, member, members); break;
+    default: run_weightless(&p); break;
+    }
 }

@@ -46,7 +46,9 @@ void snn_step_run(const snn_plan *plan, const snn_step *step, const snn_frame *f
 
 /* exact.c: W x + b of one sample by the weights that are not 0 alone, of a plan by sample. */
 void snn_step_multiply(const snn_plan *plan, const snn_step *step, const float *x, float *y);
-/* axes.c: softmaxes, reductions and resizing. */
+/* lookup.c: rows of a table. */
+void snn_lookup_run(const snn_step *step, const snn_frame *frame, float *y, int member, int members);
+/* axes.c: softmaxes, normalisations, reductions and resizing. */
 void snn_axes_run(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y,
                   int64_t y_stride, int member, int members);
 /* pool.c: the part of member of the channels -> y. scratch: (snn_pool_scratch). */

@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "plan/depthwise.h"
+#include "plan/product.h"
 #include "plan/shapes.h"
 #include "plan/step.h"
 
@@ -26,6 +27,10 @@ size_t snn_plan_scratch(const snn_plan *plan)
             floats = snn_convolution_scratch(plan, step, step->chosen[0].kernel->samples);
         else if (step->type == SNN_STEP_DEPTHWISE)
             floats = snn_depthwise_scratch(step, plan->isa);
+        else if (step->type == SNN_STEP_PRODUCT)
+            floats = snn_product_scratch(plan->isa);
+        else if (step->type == SNN_STEP_ATTENTION)
+            floats = snn_attention_scratch(plan->isa, step);
         most = floats > most ? floats : most;
     }
     return (size_t)snn_column_stride(most);

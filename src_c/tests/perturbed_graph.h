@@ -2,7 +2,7 @@
 #ifndef SNN_TEST_PERTURBED_GRAPH_H
 #define SNN_TEST_PERTURBED_GRAPH_H
 
-#include "perturbed_recurrent.h"
+#include "perturbed_products.h"
 
 static void try_linear(random_model *m)
 {
@@ -164,10 +164,11 @@ static void try_axes(random_model *m)
 static void add_random_node(random_model *m, int windows)
 {
     static void (*const makers[])(random_model *) = {
-        try_linear, try_linear,  try_activation, try_pair,      try_pair,     try_concat,
-        try_slice,  try_reshape, try_transpose,  try_axes,      try_window,   try_pool,
-        try_sum,    try_sum,     try_three,      try_recurrent, try_recurrent};
-    makers[chance(windows ? 17 : 10)](m);
+        try_linear, try_linear,    try_activation, try_pair,  try_pair,      try_concat,
+        try_slice,  try_reshape,   try_transpose,  try_axes,  try_axis_norm, try_window,
+        try_pool,   try_sum,       try_sum,        try_three, try_recurrent, try_recurrent,
+        try_matmul, try_attention, try_attention,  try_lookup};
+    makers[chance(windows ? 22 : 11)](m);
 }
 
 /* The last value, and others. */

@@ -102,6 +102,17 @@ LAYERS = [
     (snn.Resize(2, size=7), [(2, 4, 3)]),
     (snn.Resize(1, scale=0.6, coordinates="align_corners"), [(5,)]),
     (snn.Resize(3, scale=2.0, mode="nearest", coordinates="asymmetric", rounding="floor"), [(2, 1, 3)]),
+    (snn.LayerNorm(np.linspace(0.5, 2, 4), np.arange(4.0), axis=1, epsilon=0.5), [(4, 3)]),
+    (snn.LayerNorm(np.linspace(-1, 2, 3), axis=2, epsilon=0.5), [(4, 3, 2)]),
+    (snn.RMSNorm(np.linspace(0.5, 2, 3), axis=2, epsilon=0.5), [(4, 3)]),
+    (snn.MatMul(), [(2, 4, 3), (2, 3, 5)]),
+    (snn.MatMul(turn_a=True, turn_b=True), [(3, 4), (5, 3)]),
+    (snn.MatMul(turn_b=True), [(2, 1, 4, 3), (1, 3, 5, 3)]),
+    (snn.Attention(0.7), [(2, 3, 4), (2, 3, 5), (2, 2, 5)]),
+    (snn.Attention(0.7, causal=True), [(4, 3, 5), (2, 3, 5), (2, 1, 5)]),
+    (snn.Attention(0.7), [(2, 3, 4), (1, 3, 5), (1, 2, 5), (2, 1, 5)]),
+    (snn.Attention(-0.7, causal=True), [(2, 3, 4), (2, 3, 4), (2, 2, 4), (1, 4, 4)]),
+    (snn.Embedding(np.arange(24.0).reshape(8, 3)), [(2, 4)]),
     (snn.Linear(np.arange(12.0).reshape(3, 4) - 5), [(4,)]),
     (snn.LSTM(PATTERN[:12]), [(4, 12)]),
     (
@@ -121,6 +132,8 @@ def test_every_layer_of_graphs_is_here():
 
 def drawn(rng, layer, shapes):
     """Values at which the layer is defined."""
+    if isinstance(layer, snn.Embedding):
+        return [rng.integers(-4, 4, shape).astype(float) for shape in shapes]
     z = [rng.standard_normal(shape) for shape in shapes]
     return [abs(own) + 0.5 for own in z] if isinstance(layer, (snn.Log, snn.Sqrt, snn.Div)) else z
 
@@ -135,6 +148,9 @@ def test_gradients_are_slopes(layer, shapes):
     got = got if isinstance(got, tuple) else (got,)
     for operand, slope in zip(z, got, strict=True):
         assert slope.shape == operand.shape
+        if isinstance(layer, snn.Embedding):  # of numbers of rows there is none
+            assert not slope.any()
+            continue
         move, h = rng.standard_normal(operand.shape), 1e-5
         ends = [layer.value(*(own + s * h * move if own is operand else own for own in z)) for s in (1, -1)]
         np.testing.assert_allclose(
@@ -145,14 +161,14 @@ def test_gradients_are_slopes(layer, shapes):
 @pytest.mark.parametrize("layer, shapes", LAYERS, ids=lambda value: repr(value))
 def test_depends_on_what_changes_it(layer, shapes):
     rng = np.random.default_rng(1)
-    masks = [rng.random((*shape, 1)) < 0.4 for shape in shapes]
+    share = 0.03 if isinstance(layer, snn.Attention) else 0.4  # a place reads nearly all of a head
+    masks = [rng.random((*shape, 1)) < share for shape in shapes]
     z = drawn(rng, layer, [mask.shape for mask in masks])
     far = -10 if isinstance(layer, snn.ReduceMin) else 10  # so that an extreme moves too
-    moved = [
-        np.where(mask, own + far + rng.random(own.shape), own) for own, mask in zip(z, masks, strict=True)
-    ]
+    steps = np.ones if isinstance(layer, snn.Embedding) else lambda shape: far + rng.random(shape)
+    moved = [np.where(mask, own + steps(own.shape), own) for own, mask in zip(z, masks, strict=True)]
     changed = layer.value(*z) != layer.value(*moved)
-    steps = snn.Equal, snn.Less, snn.LessEqual, snn.Where
+    steps = snn.Equal, snn.Less, snn.LessEqual, snn.Where, snn.Attention
     if isinstance(layer, (*steps, snn.Min, snn.Max, snn.PReLU)):  # the other operand may be what counts
         assert (layer.depends(*masks) >= changed).all() and not layer.depends(*masks).all()
         assert changed.any() or isinstance(layer, snn.Equal)
