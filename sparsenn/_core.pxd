@@ -313,6 +313,30 @@ cdef extern from "sparsenn.h" nogil:
                                                const snn_activation *activation, snn_tiles dx)
     snn_status snn_sparse_backward_weight_tiles(snn_sparse *sparse, snn_tiles dy, snn_tiles x, float *ddata,
                                                 float *dbias)
+    ctypedef struct snn_recurrence:
+        const char *op
+        const int64_t *integers
+        size_t integer_count
+        float clip
+        int64_t steps
+        int64_t window
+        const float *bias
+        const float *peepholes
+        snn_tiles x
+        snn_tiles initial[2]
+        snn_tiles lengths
+        snn_tiles y
+        snn_tiles h
+        snn_tiles c
+        snn_tiles kept
+        snn_tiles z
+
+    snn_status snn_recurrent_forward_tiles(snn_sparse *sparse, const snn_recurrence *recurrence)
+    snn_status snn_recurrent_backward_tiles(snn_sparse *sparse, const snn_recurrence *recurrence,
+                                            snn_tiles dy, snn_tiles dx, snn_tiles dsums,
+                                            const snn_tiles *dinitial)
+    snn_status snn_recurrent_backward_weight_tiles(snn_sparse *sparse, const snn_recurrence *recurrence,
+                                                   snn_tiles dsums, float *ddata, float *dbias)
     ctypedef struct snn_channels:
         int64_t outer, channels, inner, samples, batch
         int threads
@@ -360,6 +384,13 @@ cdef class Sparse:
     cdef snn_sparse *handle
     cdef object lock
     cdef readonly int64_t rows, cols, nnz
+
+
+cdef class Recurrence:
+    cdef snn_recurrence value
+    cdef Sparse weight
+    cdef bytes op
+    cdef object integers, held
 
 
 cdef class Convolution:

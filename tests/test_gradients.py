@@ -120,7 +120,7 @@ def test_a_sparse_gradient_is_the_masked_dense_one(rng, sizes, sparsity, batch):
 
 @pytest.mark.parametrize("small", [0, 2**16])
 def test_a_dense_layer_beside_a_sparse_one_through_blas_and_through_the_kernels(rng, monkeypatch, small):
-    monkeypatch.setattr("sparsenn.training.backprop._SMALL", small)
+    monkeypatch.setattr("sparsenn.training.maker._SMALL", small)
     network, masks = make_network(rng, ("tanh", "tanh", "none"), sparsity=0.4)
     masks[0][:], masks[2][:] = True, True
     model = to_model(network, masks)

@@ -104,6 +104,12 @@ class Recurrent(Matrix):
             **{"clip": self.clip, "activations": self.activations},
         }
 
+    @property
+    def slopes_need_sums(self) -> bool:
+        """Whether what activations are given says more of their slopes than what they give."""
+        chosen = [ACTIVATIONS[name] for name in self.activations]
+        return self.clip > 0 or any(layer is not None and layer.reads_input for layer in chosen)
+
     def with_weight(self, weight, bias) -> Recurrent:
         return type(self)(weight, bias, **self.options)
 

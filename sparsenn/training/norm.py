@@ -46,9 +46,9 @@ class NormStep:
         self.index, self.layer, self.source, self.result = index, layer, source, result
         self._layout, self._pass, self._arrays = layout, current, layer.arrays
         dims = source.dims
-        images = len(dims) == 3
-        inner = 1 if images else math.prod(dims[1:])
-        self._shape = math.prod(dims[1:]) if images else 1, layer.channels, inner
+        places = math.prod(dims[1:])
+        outer, inner = (places, 1) if source.channels_last else (1, places)
+        self._shape = outer, layer.channels, inner
         self.parameters = [
             Parameter(f"{index}.scale", layer.scale, False),
             Parameter(f"{index}.shift", layer.shift, False),

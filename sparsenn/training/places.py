@@ -14,8 +14,9 @@ from .tiles import Buffer, Layout
 class Place:
     """One value: its tiles of the present batch, and the gradient of the loss with respect to it.
 
-    dims      of a sample; features is their product, the rows of a tile. Three of them are an image, which
-              lies position after position: (channels, height, width) as (height, width, channels)
+    dims      of a sample; features is their product, the rows of a tile
+    channels_last   whether the first of the dims lies last: an image, which has three of them, lies position
+              after position, (channels, height, width) as (height, width, channels), and so may others
     wanted    whether a parameter lies behind it, so that its gradient is needed
     readers   how many nodes read it, and outputs that it is
     value, slope   arrays of tiles (tiles, features + scratch, samples); slope None: nothing has come back yet
@@ -27,11 +28,15 @@ class Place:
     """
 
     __slots__ = (
-        *("dims", "features", "wanted", "readers", "value", "slope"),
+        *("dims", "channels_last", "features", "wanted", "readers", "value", "slope"),
         *("fused", "z", "sloped", "_lent", "_layout", "_values", "_slopes", "_others"),
     )
 
-    def __init__(self, dims: tuple[int, ...], readers: int, layout: Layout):
+    def __init__(
+        self, dims: tuple[int, ...], readers: int, layout: Layout, *, channels_last: bool | None = None
+    ):
+        """channels_last None: of an image."""
+        self.channels_last = len(dims) == 3 if channels_last is None else channels_last
         self.dims, self.features, self.readers, self.wanted = dims, math.prod(dims), readers, False
         self.value = self.slope = self.fused = self.z = None
         self.sloped = self._lent = False
@@ -52,10 +57,10 @@ class Place:
     def sample(self, tiles: np.ndarray, tile: int) -> np.ndarray:
         """One tile of an array of this place as layers take it: a view (dims of a sample ..., samples)."""
         rows = tiles[tile, : self.features]
-        if len(self.dims) != 3:
+        if not self.channels_last:
             return rows.reshape(*self.dims, rows.shape[1])
-        channels, height, width = self.dims
-        return rows.reshape(height, width, channels, rows.shape[1]).transpose(2, 0, 1, 3)
+        channels, *places = self.dims
+        return np.moveaxis(rows.reshape(*places, channels, rows.shape[1]), len(places), 0)
 
     def load(self, given: np.ndarray, layout: Layout) -> None:
         """Fills the value from given (batch, dims of a sample ...)."""

@@ -10,7 +10,7 @@ import scipy.sparse
 
 from ..checks import check_integer, check_real
 from .samples import Samples
-from .steps import KernelStep
+from .steps import OperatorStep
 
 _BLOCK = 2**20  # elements of a dense gradient that exist at a time
 
@@ -65,7 +65,7 @@ def regrow_prepared(trainer, samples: Samples, fraction: float) -> int:
     states = {p.name: p.state for p in trainer.network.parameters}
     replaced = 0
     for step in trainer.network.linear_steps:
-        if not (isinstance(step, KernelStep) and step.layer.sparse):
+        if not (isinstance(step, OperatorStep) and step.layer.sparse):
             continue
         weight, name = step.layer.weight, step.weight_parameter.name
         rows, columns = weight.shape
@@ -97,7 +97,7 @@ def _keys(weight) -> np.ndarray:
     return rows * weight.shape[1] + weight.indices
 
 
-def _steepest(step: KernelStep, stored: np.ndarray, count: int) -> np.ndarray:
+def _steepest(step: OperatorStep, stored: np.ndarray, count: int) -> np.ndarray:
     """The keys of the count missing weights with the largest |gradient|, ties to the lower key."""
     rows, columns = step.layer.shape
     best_keys, best_sizes = np.empty(0, np.int64), np.empty(0, np.float32)

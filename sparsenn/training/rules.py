@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from ..checks import check_real
+from ..checks import check_integer, check_real
 from ..errors import ArgumentError
 from ..limits import check_range
 
@@ -25,6 +25,9 @@ class Rules:
     clip_value           each element of a gradient is cut to [-clip_value, clip_value]
     clip_update          (limit, threshold): where |gradient| > threshold, a weight moves by limit at most
     weight_range         (low, high): weights and biases are put back into it after each step
+    truncate             of recurrent layers: the steps of a sequence are cut into windows of so many, and
+                         gradients go back to the beginning of their window alone, while states go on
+                         (Williams and Peng 1990); None: through all steps
     """
 
     weight_drop: float = 0.0
@@ -33,6 +36,7 @@ class Rules:
     clip_value: float | None = None
     clip_update: Sequence[float] | None = None
     weight_range: Sequence[float] | None = None
+    truncate: int | None = None
 
     def __post_init__(self):
         check_real("weight_drop", self.weight_drop, below=1.0)
@@ -45,6 +49,15 @@ class Rules:
             check_real("clip_update limit", self.clip_update[0], open_minimum=True)
             check_real("clip_update threshold", self.clip_update[1])
         check_range("weight_range", self.weight_range)
+        if self.truncate is not None:
+            check_integer("truncate", self.truncate, minimum=1)
+
+    def to_dict(self) -> dict:
+        """As plain data; truncate, which came later, where it is set."""
+        plain = asdict(self)
+        if self.truncate is None:
+            del plain["truncate"]
+        return plain
 
     def options(self) -> dict:
         """The keyword arguments of a _core.Update."""

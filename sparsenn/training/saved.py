@@ -55,7 +55,7 @@ def read_options(parts: Parts) -> dict:
         constants = dict(saved["optimizer"])
         optimizer = make_optimizer(constants.pop("name"), **constants)
         loss = from_plain(saved["loss"], saved["loss_options"])
-        penalties, rules = asdict(Penalties(**saved["penalties"])), asdict(Rules(**saved["rules"]))
+        penalties, rules = asdict(Penalties(**saved["penalties"])), Rules(**saved["rules"]).to_dict()
         rate = check_real("learning_rate", saved["learning_rate"], open_minimum=True)
         same = {
             **{"optimizer": optimizer.to_dict(), "loss_options": options_of(loss)},

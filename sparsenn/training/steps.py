@@ -83,7 +83,23 @@ class BlasStep(LinearStep):
             self.source.add(dx)
 
 
-class KernelStep(LinearStep):
+class OperatorStep(LinearStep):
+    """What layers share whose weight the kernels hold a copy of."""
+
+    def use(self, values: np.ndarray | None) -> None:
+        """Other weights (size,) for the time being; None: the layer's own."""
+        self.weight_parameter.refresh(values)
+
+    @property
+    def bias_gradient(self) -> np.ndarray | None:
+        return None if self.bias_parameter is None else self.bias_parameter.gradient
+
+    def dense_gradient(self, first: int, last: int) -> np.ndarray:
+        """That of rows [first, last) of the weight at every column, stored or not; after backward."""
+        raise NotImplementedError
+
+
+class KernelStep(OperatorStep):
     """a = f(W x + b) through the kernels: sparse layers, convolutions, small dense layers beside them."""
 
     def __init__(
@@ -106,10 +122,6 @@ class KernelStep(LinearStep):
         if follower is not None:
             result.fused = self.fused
 
-    def use(self, values: np.ndarray | None) -> None:
-        """Other weights (size,) for the time being; None: the layer's own."""
-        self.weight_parameter.refresh(values)
-
     def forward(self) -> None:
         x, result = self.source.value, self.result
         y = result.new_value(len(x), x.shape[2])
@@ -122,9 +134,8 @@ class KernelStep(LinearStep):
         if self.activation is not None and not result.sloped:
             result.slope_back(self.activation)
         dy = result.slope
-        bias_gradient = None if self.bias_parameter is None else self.bias_parameter.gradient
         self.operator.backward_weight_tiles(
-            dy, source.value, self.weight_parameter.flat_gradient, bias_gradient
+            dy, source.value, self.weight_parameter.flat_gradient, self.bias_gradient
         )
         if not source.wanted:
             return
@@ -135,7 +146,6 @@ class KernelStep(LinearStep):
         source.add(dx)
 
     def dense_gradient(self, first: int, last: int) -> np.ndarray:
-        """That of rows [first, last) of the weight at every column, stored or not; after backward."""
         return dense_gradient(self.layer, self.source, self.result, first, last, self._layout)
 
 
@@ -197,6 +207,20 @@ class AddStep(_PlainStep):
         for place in self.operands:
             if place.wanted:
                 place.add(result.slope, lent=True)
+
+
+class ViewStep(_PlainStep):
+    """The same numbers under other dims, where they lie."""
+
+    def __init__(self, source: Place, result: Place):
+        self.source, self.result = source, result
+
+    def forward(self) -> None:
+        self.result.value = self.source.value
+
+    def backward(self) -> None:
+        if self.source.wanted:
+            self.source.add(self.result.slope, lent=True)
 
 
 class PoolStep(_PlainStep):

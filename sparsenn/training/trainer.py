@@ -65,7 +65,7 @@ class Trainer:
         threads        of the sparse kernels, None for the default; dense layers follow BLAS's own setting
         options        those of penalties.Penalties (l2, l1, l1_proximal, mcp, mcp_concavity, group_lasso)
                        and rules.Rules (weight_drop, clip_norm, clip_parameter_norm, clip_value, clip_update,
-                       weight_range)
+                       weight_range, truncate)
         """
         self.optimizer = make_optimizer(optimizer)
         self.learning_rate = learning_rate
@@ -219,7 +219,7 @@ class Trainer:
         """
         for layer in (*getattr(self.model, "linear_layers", ()), *getattr(self.model, "norm_layers", ())):
             layer.make_writable()
-        self.network = Network(self.model, threads=self._threads, isa=self._isa)
+        self.network = Network(self.model, threads=self._threads, isa=self._isa, truncate=self.rules.truncate)
         for parameter in self.network.parameters:
             fresh = states is None
             parameter.state = self.optimizer.new_state(parameter.values) if fresh else states[parameter.name]
@@ -260,7 +260,7 @@ class Trainer:
             "loss": loss,
             "loss_options": loss_options,
             "penalties": asdict(self.penalties),
-            "rules": asdict(self.rules),
+            "rules": self.rules.to_dict(),
             "step_count": self.step_count,
             "generator": self.generator.bit_generator.state,
         }

@@ -123,6 +123,42 @@ SNN_API snn_status snn_conv_backward_input_tiles(snn_conv *conv, snn_tiles dy, s
 SNN_API snn_status snn_conv_backward_weight_tiles(snn_conv *conv, snn_tiles dy, snn_tiles x, float *ddata,
                                                   float *dbias);
 
+/* ---- recurrent cells --------------------------------------------------------------------------- */
+
+/* A recurrent op of the model file (FORMAT.md) while it is trained. Its weight (gates * hidden, hidden) is a
+ * snn_sparse; values are tiles, step after step: (steps, features) floats for each sample. */
+typedef struct snn_recurrence {
+    const char *op;          /* "lstm", "gru", "rnn" */
+    const int64_t *integers; /* (integer_count) its whole numbers, as a node has them */
+    size_t integer_count;
+    float clip;
+    int64_t steps;
+    int64_t window;    /* gradients go back through so many steps at most, from the last of each window on;
+                          0: through all */
+    const float *bias; /* (gates * hidden) or NULL */
+    const float *peepholes; /* (3 * hidden) where the whole numbers say so */
+    snn_tiles x;            /* (steps, gates * hidden) the operand */
+    snn_tiles initial[2];   /* (hidden) each, where the whole numbers say so */
+    snn_tiles lengths;      /* (1) likewise */
+    snn_tiles y; /* (steps, hidden), and behind them the last states where the whole numbers say so */
+    /* Filled forward, read on the way back: */
+    snn_tiles h, c; /* (steps + 1, hidden) the states; c of an LSTM alone */
+    snn_tiles kept; /* (steps, 5 * hidden) of an LSTM, (steps, 4 * hidden) of a GRU */
+    snn_tiles z;    /* (steps, gates * hidden) where there is a clip or an activation whose slope needs it */
+} snn_recurrence;
+
+/* Of x and what else it has: y, h, c, kept and z. */
+SNN_API snn_status snn_recurrent_forward_tiles(snn_sparse *sparse, const snn_recurrence *recurrence);
+/* Of dy, as y: dx, as x; dinitial (hidden) of the first states, those without values are left out. dsums, as
+ * x, is that of W h + b, needed where the reset gate of a GRU comes after W; elsewhere it is dx. */
+SNN_API snn_status snn_recurrent_backward_tiles(snn_sparse *sparse, const snn_recurrence *recurrence,
+                                                snn_tiles dy, snn_tiles dx, snn_tiles dsums,
+                                                const snn_tiles dinitial[2]);
+/* ddata (nnz) and dbias (gates * hidden, or NULL), of dsums as they were found, or of dx where there are
+ * none. */
+SNN_API snn_status snn_recurrent_backward_weight_tiles(snn_sparse *sparse, const snn_recurrence *recurrence,
+                                                       snn_tiles dsums, float *ddata, float *dbias);
+
 /* ---- pools ------------------------------------------------------------------------------------- */
 
 /* The largest value of each channel in a window, or the mean: of all places, padding being zeros, or of those

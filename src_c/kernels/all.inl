@@ -51,6 +51,7 @@ static inline void SNN_NAME(store_lanes)(float *p, vf v, int lanes) {
 #include "stencil.inl"
 #include "stencil_three.inl"
 #include "recurrent.inl"
+#include "recurrent_back.inl"
 #include "sampled.inl"
 #include "dense_sum.inl"
 #include "pool.inl"

@@ -179,18 +179,57 @@ typedef struct snn_pool_line {
 /* ---- recurrent cells ----
  * Some units of a cell at one step, when W h + b is there. Each gate has hidden numbers in sums and in x,
  * which is the step's own part; what a gate's activation is given is their sum, within [-clip, clip]. An
- * LSTM's cell is not clipped, as ONNX Runtime has it. */
+ * LSTM's cell is not clipped, as ONNX Runtime has it. A tile of samples in training is as many units as
+ * it has numbers for a gate. */
 typedef struct snn_units {
-    int64_t hidden, first, count; /* units in all, and those that are meant */
-    const float *sums, *x;        /* (gates, hidden) */
-    const float *peepholes;       /* (3, hidden) of the input, output and forget gate; NULL: none */
-    float *h, *c;                 /* (hidden) the state, which is replaced */
-    float *update, *reset;        /* (hidden) the gates of a GRU, from one of its calls to the next */
-    float *y;                     /* (hidden) a copy of the new h */
+    int64_t hidden, first, count;     /* units in all, and those that are meant */
+    const float *sums, *x;            /* (gates, hidden) */
+    const float *peepholes;           /* (3, hidden) of the input, output and forget gate; NULL: none */
+    const float *h_before, *c_before; /* (hidden) the state; may be h and c */
+    float *h, *c;                     /* (hidden) the next one */
+    float *update, *reset;            /* (hidden) the gates of a GRU, from one of its calls to the next */
+    float *y;                         /* (hidden) a copy of the new h */
+    float
+        *kept; /* (SNN_KEPT_ numbers, hidden) what the way back reads: SNN_KEPT_I and so on; NULL: nothing */
+    float *z;  /* (gates, hidden) what activations are given, before the clip; NULL: not kept */
     float clip;
     int resets_after; /* reset is the gate itself, not the gate times h */
     snn_epilogue f, g, o;
 } snn_units;
+
+/* What is kept of a unit at a step: of an LSTM the gates and the activation of the cell; of a GRU the gates,
+ * and of what the new gate sees its part of W h + b, or where the reset gate comes before, that gate times h.
+ */
+enum { SNN_KEPT_I, SNN_KEPT_O, SNN_KEPT_F, SNN_KEPT_C, SNN_KEPT_TOP, SNN_KEPT_LSTM };
+enum { SNN_KEPT_UPDATE, SNN_KEPT_RESET, SNN_KEPT_NEW, SNN_KEPT_INNER, SNN_KEPT_GRU };
+
+/* The way back through such a step: from the gradients of the next state to those of what the activations
+ * were given. What goes back through W is added to dh afterwards. */
+typedef struct snn_units_back {
+    int64_t hidden, first, count;
+    const float *kept, *z; /* as snn_units has them; z where a slope needs it or there is a clip */
+    const float *h_before, *c_before, *h, *c;
+    const float *peepholes;
+    const float *dh, *dy; /* (hidden) their sum, with direct's, is the gradient of h; dy NULL: none */
+    float *direct; /* (hidden) of a GRU: that of the state before, but for what goes through W; replaced */
+    float *dc;     /* (hidden) of an LSTM: the gradient of c, which becomes that of c_before */
+    float *dz;     /* (gates, hidden) of the sums that activations are given */
+    float *dsums;  /* (gates, hidden) of a GRU: of W h + b, as far as it is not dz; NULL: it is */
+    const float *inner; /* (hidden) of gru_reset_back: the gradient of the reset gate times h */
+    float clip;
+    int resets_after;
+    snn_epilogue f, g, o;
+} snn_units_back;
+
+/* An activation of a cell, with the numbers that ONNX gives it where none are said. */
+static inline snn_epilogue snn_cell_epilogue(int op)
+{
+    switch (op) {
+    case SNN_OP_HARD_SIGMOID: return (snn_epilogue){.activation = op, .low = 0.2f, .high = 0.5f};
+    case SNN_OP_LEAKY_RELU: return (snn_epilogue){.activation = op, .low = 0.01f};
+    default: return (snn_epilogue){.activation = op, .low = 1.0f};
+    }
+}
 
 /* ---- dense, in training ----
  * W in panels of SNN_TRAIN_ROWS rows, [panel][k][row], the last one filled up with zeros. */
@@ -292,6 +331,12 @@ typedef struct snn_isa {
     void (*rnn)(const snn_units *units);
     void (*gru_gates)(const snn_units *units);
     void (*gru_state)(const snn_units *units);
+    /* The way back. Of a GRU whose reset gate comes before W: gru_back gives dz of the update and the new
+     * gate; when W has taken that of the new one back to inner, gru_reset_back gives dz of the reset gate. */
+    void (*lstm_back)(const snn_units_back *units);
+    void (*rnn_back)(const snn_units_back *units);
+    void (*gru_back)(const snn_units_back *units);
+    void (*gru_reset_back)(const snn_units_back *units);
     /* Training, on tiles of 4 * lanes samples. dy and x are one tile each.
      * gradient[e] (first ? = : +=) the sum over samples of dy[row][s] * x[column][s] for every packed weight
      * e of a share of sampled_rows a panel; lanes spare floats follow gradient. dbias[row] the same for dy

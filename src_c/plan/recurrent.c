@@ -46,16 +46,6 @@ int64_t snn_recurrent_products(const snn_step *step) { return steps_of(step) * (
 
 /* ---- beginning and end ---- */
 
-/* With the numbers that ONNX gives it where none are said. */
-static snn_epilogue activation_of(int op)
-{
-    switch (op) {
-    case SNN_OP_HARD_SIGMOID: return (snn_epilogue){.activation = op, .low = 0.2f, .high = 0.5f};
-    case SNN_OP_LEAKY_RELU: return (snn_epilogue){.activation = op, .low = 0.01f};
-    default: return (snn_epilogue){.activation = op, .low = 1.0f};
-    }
-}
-
 /* The i-th operand behind the first. */
 static const float *operand(const run *r, const snn_frame *frame, int i)
 {
@@ -91,9 +81,11 @@ static void begin(run *r, const snn_frame *frame, float *state)
                            .reset = state + RESET * stride,
                            .clip = clip > 0.0f ? clip : INFINITY,
                            .resets_after = cell->resets_after,
-                           .f = activation_of(cell->activations[0]),
-                           .g = activation_of(cell->activations[1]),
-                           .o = activation_of(cell->activations[2])};
+                           .f = snn_cell_epilogue(cell->activations[0]),
+                           .g = snn_cell_epilogue(cell->activations[1]),
+                           .o = snn_cell_epilogue(cell->activations[2])};
+    r->units.h_before = r->units.h;
+    r->units.c_before = r->units.c;
     float *const states[] = {r->units.h, r->units.c};
     for (int i = 0; i < cell->states; i++)
         if (cell->has_initial)

@@ -1,4 +1,5 @@
-/* The three products of a training step on matrices: cut into tiles, multiplied (tiles.c), put back. */
+/* The three products of a training step on matrices: cut into tiles, multiplied (tiles.c, gradient.c), put
+ * back. */
 #include "base/memory.h"
 #include "base/status.h"
 #include "base/threads.h"
@@ -13,6 +14,19 @@ static snn_tiles tiles_for(const snn_sparse *s, int64_t batch, int64_t features)
     return (snn_tiles){NULL, (batch + width - 1) / width, features + s->threads};
 }
 
+float *snn_sparse_scratch(snn_sparse *s, size_t floats)
+{
+    if (floats > s->scratch_floats) {
+        float *larger = snn_alloc(floats, sizeof *larger);
+        if (!larger)
+            return NULL;
+        snn_free(s->scratch);
+        s->scratch = larger;
+        s->scratch_floats = floats;
+    }
+    return s->scratch;
+}
+
 /* Tiles of rows and of cols features, as one block of scratch memory. Returns 0 when memory is out. */
 static int reserve(snn_sparse *s, int64_t batch, snn_tiles *of_rows, snn_tiles *of_cols)
 {
@@ -21,16 +35,11 @@ static int reserve(snn_sparse *s, int64_t batch, snn_tiles *of_rows, snn_tiles *
     *of_cols = tiles_for(s, batch, s->cols);
     const size_t row_floats = (size_t)of_rows->stride * width * (size_t)of_rows->count;
     const size_t floats = row_floats + (size_t)of_cols->stride * width * (size_t)of_cols->count;
-    if (floats > s->scratch_floats) {
-        float *larger = snn_alloc(floats, sizeof *larger);
-        if (!larger)
-            return 0;
-        snn_free(s->scratch);
-        s->scratch = larger;
-        s->scratch_floats = floats;
-    }
-    of_rows->values = s->scratch;
-    of_cols->values = s->scratch + row_floats;
+    float *scratch = snn_sparse_scratch(s, floats);
+    if (!scratch)
+        return 0;
+    of_rows->values = scratch;
+    of_cols->values = scratch + row_floats;
     return 1;
 }
 

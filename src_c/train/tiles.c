@@ -1,15 +1,12 @@
-/* The three products of a training step on tiles of samples.
+/* Products of a training step on tiles of samples: forward and input gradient.
  *
- * Forward and input gradient: work is a tile by a share of rows, a contiguous run of it a thread, so that a
- * thread keeps whole tiles where there are enough. Weight gradient: a thread owns shares of rows and adds up
- * tile after tile. Either way a value is computed by one thread, in an order that depends on nothing else. */
+ * Work is a tile by a share of rows, a contiguous run of it a thread, so that a thread keeps whole tiles
+ * where there are enough. A value is computed by one thread, in an order that depends on nothing else. */
 #include "base/memory.h"
 #include "base/status.h"
 #include "base/threads.h"
 #include "graph/op.h"
 #include "train/train.h"
-
-#include <string.h>
 
 int64_t snn_tile_samples_for(const char *isa_name)
 {
@@ -208,60 +205,5 @@ snn_status snn_sparse_backward_input_tiles(snn_sparse *sparse, snn_tiles dy, snn
     product p = {.sparse = sparse, .direction = d, .from = dy, .to = dx, .activation = *a, .made = &x};
     p.epilogue = (snn_epilogue){.bias = d->bias, .activation = SNN_OP_LINEAR};
     snn_parallel(sparse->threads, multiply, &p);
-    return SNN_OK;
-}
-
-/* ---- weight gradient ---- */
-
-typedef struct gradient {
-    const snn_sparse *sparse;
-    snn_tiles dy, x;
-    float *ddata;
-} gradient;
-
-static void accumulate(void *argument, int thread, int threads)
-{
-    const gradient *g = argument;
-    const snn_sparse *s = g->sparse;
-    const snn_direction *d = &s->forward;
-    const int64_t width = d->kernel->samples;
-    for (int share = thread; share < d->packing->share_count; share += threads) {
-        const snn_csr_tile *packed = snn_share(d->packing, share);
-        if (!packed->block_count)
-            continue;
-        const ptrdiff_t before = packed->blocks[0].weights - d->weights;
-        float *spare = s->gradient + (size_t)share * (size_t)s->isa->lanes; // as many behind each share
-        for (int64_t t = 0; t < g->dy.count; t++) {
-            SNN_PAUSE();
-            s->isa->sampled(packed, snn_tile_of(g->x, t, width), snn_tile_of(g->dy, t, width), spare + before,
-                            s->dbias, t == 0);
-        }
-        for (int64_t p = s->indptr[d->bounds[share]]; p < s->indptr[d->bounds[share + 1]]; p++)
-            g->ddata[p] = spare[d->position[p]];
-    }
-}
-
-snn_status snn_sparse_backward_weight_tiles(snn_sparse *sparse, snn_tiles dy, snn_tiles x, float *ddata,
-                                            float *dbias)
-{
-    if (!sparse)
-        return snn_fail(SNN_ERROR_ARGUMENT, "sparse must not be NULL");
-    if (!ddata && sparse->nnz)
-        return snn_fail(SNN_ERROR_ARGUMENT, "ddata must not be NULL");
-    snn_status status = snn_check_tiles("dy", dy, dy.count, sparse->rows, sparse->threads);
-    if (!status)
-        status = snn_check_tiles("x", x, dy.count, sparse->cols, 0);
-    if (status)
-        return status;
-    gradient g = {sparse, dy, x, ddata};
-    if (dy.count) {
-        snn_parallel(sparse->threads, accumulate, &g);
-    } else {
-        memset(sparse->dbias, 0, (size_t)sparse->rows * sizeof *dbias);
-        if (sparse->nnz)
-            memset(ddata, 0, (size_t)sparse->nnz * sizeof *ddata);
-    }
-    if (dbias)
-        memcpy(dbias, sparse->dbias, (size_t)sparse->rows * sizeof *dbias);
     return SNN_OK;
 }

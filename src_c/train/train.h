@@ -2,6 +2,7 @@
 #ifndef SNN_TRAIN_H
 #define SNN_TRAIN_H
 
+#include "base/minmax.h"
 #include "kernels/kernel.h"
 #include "pack/pack.h"
 
@@ -62,6 +63,27 @@ void snn_run_share(const snn_isa *isa, const snn_kernel *kernel, const void *pac
 /* What follows the kernel on count values of y: the activation of z, or with made, its output, its slope. */
 void snn_follow(const snn_isa *isa, const snn_activation *a, const float *made, const float *z, float *y,
                 int64_t count);
+
+/* ---- gradient.c ---- */
+
+/* What a product read or gave, step after step in tile after tile: floats from one to the next. */
+typedef struct snn_series {
+    const float *values;
+    int64_t tile, step;
+} snn_series;
+static inline const float *snn_series_at(snn_series series, int64_t tile, int64_t step)
+{
+    return series.values + tile * series.tile + step * series.step;
+}
+/* dW of rows [first_row, end_row), summed over all steps of all tiles -> ddata (nnz), of those rows alone;
+ * the same of dy -> sparse->dbias. */
+void snn_sparse_gradient(snn_sparse *sparse, int64_t tiles, int64_t steps, snn_series dy, snn_series x,
+                         int64_t first_row, int64_t end_row, float *ddata);
+
+/* ---- sparse.c ---- */
+
+/* At least so many floats of scratch; NULL when memory is out. */
+float *snn_sparse_scratch(snn_sparse *sparse, size_t floats);
 
 /* ---- update.c ---- */
 

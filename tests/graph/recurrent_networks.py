@@ -146,3 +146,22 @@ def _step(layer, x, states, weight, bias, peepholes) -> list[np.ndarray]:
     made = f * c + i * act(1, own[3] + sums[3])
     o = act(0, own[1] + sums[1] + peepholes[1] * made)
     return [o * np.array([FUNCTIONS[layer.activations[2]](float(v)) for v in made]), made]
+
+
+def sequence_model(kind, steps=None, hidden=12, *, outputs=2, scale=1.0, **options):
+    """x (batch, steps, 3) -> two layers -> y (batch, outputs) of the last step; scale: of what is random."""
+    rng = np.random.default_rng(1)
+    rows = kind.gates * hidden
+    x = snn.Input((steps, 3), name="x")
+    h = x
+    for columns in (3, hidden):
+        z = snn.StepwiseLinear(
+            scale * rng.standard_normal((rows, columns)) / 2, scale * rng.standard_normal(rows)
+        )(h)
+        h = kind(
+            scale * rng.standard_normal((rows, hidden)) / 4, scale * rng.standard_normal(rows), **options
+        )(z)
+    last = snn.Reshape((hidden,))(snn.Slice(axis=1, start=-1, end=None)(h))
+    return snn.Model(
+        inputs=x, outputs={"y": snn.Linear(scale * rng.standard_normal((outputs, hidden)))(last)}
+    )

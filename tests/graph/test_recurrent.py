@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 from graphs import only
-from recurrent_networks import KINDS, random_case
+from recurrent_networks import KINDS, random_case, sequence_model
 
 import sparsenn as snn
 from sparsenn.reference import reference_with_bound
@@ -107,19 +107,6 @@ def test_files_and_pickles_keep_all(seed, tmp_path):
     np.testing.assert_array_equal(
         pickle.loads(pickle.dumps(plan)).run(only(case.given)), plan.run(only(case.given))
     )
-
-
-def sequence_model(kind, steps=None, hidden=12, **options):
-    """x (batch, steps, 3) -> two layers -> y (batch, 2) of the last step."""
-    rng = np.random.default_rng(1)
-    rows = kind.gates * hidden
-    x = snn.Input((steps, 3), name="x")
-    h = x
-    for columns in (3, hidden):
-        z = snn.StepwiseLinear(rng.standard_normal((rows, columns)) / 2, rng.standard_normal(rows))(h)
-        h = kind(rng.standard_normal((rows, hidden)) / 4, rng.standard_normal(rows), **options)(z)
-    last = snn.Reshape((hidden,))(snn.Slice(axis=1, start=-1, end=None)(h))
-    return snn.Model(inputs=x, outputs={"y": snn.Linear(rng.standard_normal((2, hidden)))(last)})
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -235,11 +222,8 @@ def test_the_core_refuses_what_does_not_fit():
             )
 
 
-def test_training_and_exports_say_that_they_take_none(tmp_path):
+def test_exports_say_that_they_take_none():
     model = sequence_model(snn.GRU, 4)
-    x, y = np.zeros((6, 4, 3), np.float32), np.zeros(6, np.int64)
-    with pytest.raises(snn.UnsupportedError, match=r"training takes Linear and Conv2d layers only, got GRU"):
-        snn.train(model, x, y, epochs=1)
     pytest.importorskip("onnx", reason="onnx is not installed: pip install 'sparsenn-cpu[onnx]'")
     with pytest.raises(snn.UnsupportedError, match=r"to_onnx takes models without recurrent layers, got GRU"):
         snn.to_onnx(model)
