@@ -67,6 +67,7 @@ from .search.display import SparsityDisplay
 from .search.select import select_sparsity
 from .search.selection import SparsitySelection
 from .search.sensitivity import Sensitivity, sensitivity
+from .sequences import gru, lstm, rnn
 from .training import losses, optim
 from .training.history import History
 from .training.rates import Constant, Cosine, StepDecay
@@ -115,8 +116,10 @@ __all__ = [
     "from_torch",
     "get_include",
     "get_library_dir",
+    "gru",
     "load",
     "losses",
+    "lstm",
     "mlp",
     "ops",
     "optim",
@@ -125,6 +128,7 @@ __all__ = [
     "prune_neurons",
     "reference",
     "regrow",
+    "rnn",
     "save",
     "schedules",
     "select_sparsity",

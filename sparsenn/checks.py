@@ -105,14 +105,18 @@ def as_samples(X, dims: tuple[int, ...], name: str) -> np.ndarray:
     return features
 
 
-def check_sample_weight(sample_weight, samples: int, name: str = "sample_weight") -> np.ndarray:
-    """sample_weight as (samples,) float64, finite, none negative and not all 0."""
+def check_sample_weight(
+    sample_weight, samples: int, name: str = "sample_weight", *, steps: int | None = None
+) -> np.ndarray:
+    """sample_weight as (samples,), or (samples, steps), float64, finite, none negative and not all 0."""
     weights = as_numbers(sample_weight, name).astype(np.float64)
-    if weights.shape != (samples,):
-        raise ArgumentError(f"{name} must have shape ({samples},), got {weights.shape}")
+    if weights.shape not in ((samples,), (samples, steps)):
+        wanted = f"({samples},)" if steps is None else f"({samples},) or ({samples}, {steps})"
+        raise ArgumentError(f"{name} must have shape {wanted}, got {weights.shape}")
     check_finite(weights, name)
     if (weights < 0).any():
-        raise ArgumentError(f"{name} must not be negative, got {weights.min():g} at [{weights.argmin()}]")
+        at = ", ".join(str(int(i)) for i in np.unravel_index(int(weights.argmin()), weights.shape))
+        raise ArgumentError(f"{name} must not be negative, got {weights.min():g} at [{at}]")
     if not weights.any():
         raise ArgumentError(f"{name} must be positive for some sample, got 0 for every one")
     return weights

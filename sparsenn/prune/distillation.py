@@ -6,8 +6,10 @@ import numpy as np
 from scipy.special import expit
 
 from ..checks import check_real
+from ..errors import UnsupportedError
 from ..model import Model
 from ..training.losses import CrossEntropy, Loss, shares_of
+from ..training.stepwise import Stepwise
 from .forward import forward, without_softmax
 
 
@@ -77,6 +79,8 @@ def distilled(
     """
     weight = check_real("distill_weight", weight, below=np.nextafter(1.0, 2.0))  # 1 is allowed
     temperature = check_real("distill_temperature", temperature, open_minimum=True)
+    if isinstance(loss, Stepwise):
+        raise UnsupportedError("distill takes models with an output of (batch, features), got one with steps")
     if not isinstance(loss, CrossEntropy):
         given = forward(teacher, X)
         if loss.name == "binary_cross_entropy":

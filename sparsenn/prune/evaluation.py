@@ -13,7 +13,7 @@ def evaluate(model: Model, X, y, *, loss: str = "auto") -> tuple[float, float | 
     features, targets, loss_function = check_data(model, (X, y, loss), "evaluation")
     if loss_function.takes_logits:
         model = without_softmax(model)
-    outputs = forward(model, features).T
+    outputs = np.moveaxis(forward(model, features), 0, -1)
     value, _ = loss_function(outputs.copy(), targets)
     accurate = loss_function.correct(outputs, targets) / len(features) if loss_function.has_accuracy else None
     return value, accurate

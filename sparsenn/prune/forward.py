@@ -19,7 +19,7 @@ from ..graph.value import Dims, Value
 from ..graph.walk import walk
 from ..layers import Matrix, Softmax
 from ..model import Model
-from ..training.losses import choose_loss
+from ..training.stepwise import settle_loss
 
 _SAMPLES = 1024  # at a time, at most
 _NUMBERS = 2**26  # that all values and what their windows hold may be in, at a time
@@ -50,29 +50,37 @@ def check_data(model: Model, data, wanted_by: str):
         raise ArgumentError(f"data must be (X, y) or (X, y, loss) for {wanted_by}, got {got}")
     X, y = data[:2]
     features = as_model_features(model, X)
-    loss = choose_loss(
-        data[2] if len(data) == 3 else "auto",
-        y,
-        outputs=model.outputs,
-        ends_in_softmax=isinstance(model.last_layer, Softmax),
-    )
-    targets = loss.targets(y, outputs=model.outputs)
+    output = the_output(model)
+    loss = settle_loss(data[2] if len(data) == 3 else "auto", output, y)
+    targets = loss.targets(y, outputs=output.dims[-1])
     check_same_length(features, targets, ("X", "y"))
     return features, targets, loss
 
 
+def the_output(model: Model) -> Value:
+    """The one output, (batch, features) or (batch, steps, features). ArgumentError for any other."""
+    values = model.output_values
+    if len(values) != 1 or len(values[0].dims) not in (2, 3) or values[0].dims[-1] is None:
+        held = ", ".join(f"{value.name!r} {value.dims}" for value in values)
+        raise ArgumentError(
+            f"model must have one output of (batch, features) or (batch, steps, features), got {held}"
+        )
+    return values[0]
+
+
 def without_softmax(model: Model) -> Model:
     """The model up to a Softmax at its end, which gives logits; the model itself where there is none."""
-    if not isinstance(model.last_layer, Softmax):
+    output = the_output(model)
+    if not isinstance(output.producer.layer, Softmax):
         return model
-    return Model(inputs=model.input_values, outputs=model.output_values[0].producer.inputs[0])
+    return Model(inputs=model.input_values, outputs=output.producer.inputs[0])
 
 
 def forward(model: Model, features: np.ndarray) -> np.ndarray:
-    """features (n, ...) float32 -> (n, outputs) float32, in parts that bound the memory."""
+    """features (n, ...) float32 -> (n, outputs) or (n, steps, outputs) float32, in parts that fit memory."""
     output = model.output_values[0]
-    parts = [run_batch(model, features[part], run_node)[output].T for part in batches(model, features)]
-    return np.concatenate(parts)
+    parts = [run_batch(model, features[part], run_node)[output] for part in batches(model, features)]
+    return np.concatenate([np.moveaxis(part, -1, 0) for part in parts])
 
 
 def batches(model: Model, features: np.ndarray) -> Iterator[slice]:
@@ -98,7 +106,7 @@ def dims_of_values(model: Model, dims: tuple[int, ...]) -> dict[Value, Dims]:
     return walk(
         model,
         start,
-        lambda node, operands: node.layer.infer(*operands),
+        lambda node, operands: node.layer.resolve(*operands).infer(*operands),
         constant=lambda constant: constant.dims,
         keep=True,
     )

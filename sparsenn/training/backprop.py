@@ -44,7 +44,7 @@ class Network:
         maker = Maker(model, self.layout, self._pass, beside_sparse=beside_sparse, truncate=truncate)
         self.steps = maker.steps
         self.inputs = tuple(value.dims[1:] for value in model.input_values)
-        self.outputs = tuple(value.dims[1] for value in model.output_values)
+        self.outputs = tuple(value.dims[-1] for value in model.output_values)
         self.softmax = tuple(isinstance(v.producer.layer, Softmax) for v in model.output_values)
         self.parameters = [parameter for step in self.steps for parameter in step.parameters]
         self.linear_steps = [step for step in self.steps if isinstance(step, LinearStep)]
@@ -80,7 +80,7 @@ class Network:
             place.load(given, self.layout)
         for step in steps:
             step.forward()
-        return [self.layout.take_out(place.value, place.features, batch) for place in results]
+        return [place.columns(batch) for place in results]
 
     def backward(self, slopes: Sequence[np.ndarray], logits: tuple[bool, ...]) -> None:
         """Fills every parameter's gradient from the outputs', (outputs, batch) each, after forward."""
@@ -89,7 +89,7 @@ class Network:
             place.forget()
         for place, slope in zip(results, slopes, strict=True):
             if place.wanted:
-                place.add(self.layout.put(slope, place.begin()))
+                place.hand_back(slope)
         for step in reversed(steps):
             if step.result.wanted:
                 step.backward()
@@ -119,7 +119,9 @@ def _check_model(model) -> None:
     if not isinstance(model, Model):
         raise TypeError(f"model must be a Model, got {type(model).__name__}")
     if not model.linear_layers:
-        raise ArgumentError("model must hold at least one Linear, Conv2d or recurrent layer to train, got none")
+        raise ArgumentError(
+            "model must hold at least one Linear, Conv2d or recurrent layer to train, got none"
+        )
     counts = Counter(id(node.layer) for node in model.nodes)
     for layer in (*model.linear_layers, *model.norm_layers):
         if counts[id(layer)] > 1:
@@ -128,9 +130,13 @@ def _check_model(model) -> None:
             )
     for value in (*model.input_values, *(node.output for node in model.nodes)):
         if None in value.dims[1:]:
-            raise UnsupportedError(f"training takes values of fixed dims behind the batch, got {value!r}")
-    for value in model.output_values:
-        if len(value.dims) != 2:
             raise UnsupportedError(
-                f"training takes outputs of (batch, features), got {value!r}: put a Flatten behind it"
+                f"training takes values of fixed dims behind the batch, got {value!r}: snn.train takes the "
+                "sizes of X, model.with_dims any"
+            )
+    for value in model.output_values:
+        if len(value.dims) > 3:
+            raise UnsupportedError(
+                f"training takes outputs of (batch, features) or (batch, steps, features), got {value!r}: "
+                "put a Flatten behind it"
             )

@@ -10,8 +10,9 @@ from ..checks import check_same_length
 from ..errors import ArgumentError
 from ..graph.value import Value
 from ..layers import Sigmoid, Softmax
-from .losses import LOSSES, Loss, check_loss, choose_loss
+from .losses import LOSSES, Loss, check_loss
 from .samples import by_name
+from .stepwise import Stepwise, settle_loss
 
 
 class Objective:
@@ -35,8 +36,13 @@ class Objective:
         for one in given:
             check_loss(one)
         self._losses: tuple[str | Loss, ...] = tuple(given)
-        self._kinds = [(value.dims[1], type(value.producer.layer)) for value in self._outputs]
         self.logits: tuple[bool, ...] = ()
+
+    @property
+    def steps(self) -> int | None:
+        """Of an output where there is one alone, that has steps."""
+        dims = self._outputs[0].dims if len(self._outputs) == 1 else ()
+        return dims[1] if len(dims) == 3 else None
 
     def read(
         self, y, name: str, *, beside: tuple[str, np.ndarray]
@@ -54,14 +60,17 @@ class Objective:
         return losses, targets
 
     def _read_one(self, number: int, y, name: str, beside: tuple[str, np.ndarray]) -> tuple[Loss, np.ndarray]:
-        loss, (width, last) = self._losses[number], self._kinds[number]
-        if isinstance(loss, str):
-            loss = choose_loss(loss, y, outputs=width, ends_in_softmax=last is Softmax, name=name)
+        loss, output = self._losses[number], self._outputs[number]
+        if isinstance(loss, str) or (len(output.dims) == 3 and not isinstance(loss, Stepwise)):
+            loss = settle_loss(loss, output, y, name)
+        last = type(output.producer.layer)
         if loss.name == "binary_cross_entropy" and last in (Sigmoid, Softmax):
             raise ArgumentError(
                 f"loss binary_cross_entropy takes logits: the model must not end in {last.__name__}"
             )
-        targets = loss.targets(y, outputs=width, name=name)
+        targets = loss.targets(y, outputs=output.dims[-1], name=name)
+        if targets.shape[1:2] != output.dims[1:2] and isinstance(loss, Stepwise):
+            raise ArgumentError(f"{name} must hold {output.dims[1]} steps, got shape {np.shape(y)}")
         check_same_length(beside[1], targets, (beside[0], name))
         return loss, targets
 

@@ -59,8 +59,7 @@ class Place:
         rows = tiles[tile, : self.features]
         if not self.channels_last:
             return rows.reshape(*self.dims, rows.shape[1])
-        channels, *places = self.dims
-        return np.moveaxis(rows.reshape(*places, channels, rows.shape[1]), len(places), 0)
+        return np.moveaxis(rows.reshape(*self._stored, rows.shape[1]), -2, 0)
 
     def load(self, given: np.ndarray, layout: Layout) -> None:
         """Fills the value from given (batch, dims of a sample ...)."""
@@ -68,6 +67,24 @@ class Place:
         given = given.transpose(0, 2, 3, 1) if len(self.dims) == 3 else given
         rows = np.ascontiguousarray(given.reshape(batch, -1))
         layout.load(rows, self.new_value(*layout.shape(batch)))
+
+    def columns(self, batch: int) -> np.ndarray:
+        """The value (features, batch), in the order of the dims."""
+        columns = self._layout.take_out(self.value, self.features, batch)
+        if not self.channels_last:
+            return columns
+        return np.moveaxis(columns.reshape(*self._stored, batch), -2, 0).reshape(self.features, batch)
+
+    def hand_back(self, slope: np.ndarray) -> None:
+        """Takes the gradient (features, batch), as columns has it."""
+        if self.channels_last:
+            slope = np.moveaxis(slope.reshape(*self.dims, -1), 0, -2).reshape(self.features, -1)
+        self.add(self._layout.put(slope, self.begin()))
+
+    @property
+    def _stored(self) -> tuple[int, ...]:
+        """The dims as they lie, where the first of them lies last."""
+        return (*self.dims[1:], self.dims[0])
 
     def forget(self) -> None:
         """Before a batch goes back: nothing has come yet."""

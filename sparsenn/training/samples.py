@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..checks import as_samples, check_same_length
+from ..checks import as_numbers, as_samples, check_same_length
 from ..errors import ArgumentError
 from ..graph.value import Value
+from ..model import Model
 
 
 @dataclass(slots=True)
@@ -48,6 +49,27 @@ def by_name(values: Sequence[Value], given, name: str, what: str) -> list[tuple[
         got = f"{sorted(map(str, given))}" if isinstance(given, Mapping) else type(given).__name__
         raise ArgumentError(f"{name} must be a dict with one for each of the {what} {names}, got {got}")
     return [(f"{name}[{key!r}]", given[key]) for key in names]
+
+
+def at_sizes(model: Model, X) -> Model:
+    """The model, of dims that are open with the sizes that X has there; layers are shared.
+
+    Where X does not fit it is as it was, and whoever reads X says so.
+    """
+    values = model.input_values
+    if all(None not in value.dims[1:] for value in values):
+        return model
+    dims = []
+    for value, (name, given) in zip(values, by_name(values, X, "X", "inputs"), strict=True):
+        shape = as_numbers(given, name).shape
+        if len(shape) != len(value.dims):
+            wanted = ", ".join("any" if dim is None else str(dim) for dim in value.dims[1:])
+            raise ArgumentError(f"{name} must have shape (n, {wanted}), got {shape}")
+        sizes = (got if want is None else want for want, got in zip(value.dims[1:], shape[1:], strict=True))
+        dims.append((None, *sizes))
+    if any(0 in own[1:] for own in dims):
+        raise ArgumentError(f"X must hold values, got sizes {[own[1:] for own in dims]}")
+    return model.with_dims(dims)
 
 
 def read_features(values: Sequence[Value], X, name: str) -> tuple[str, tuple[np.ndarray, ...]]:

@@ -252,6 +252,7 @@ class LayerStep(_PlainStep):
         """operands: a Place, or a constant (..., 1) float32."""
         self.layer, self.operands, self.result = layer, operands, result
         self._sources = [operand for operand in operands if isinstance(operand, Place)]
+        self.source = self._sources[0]
 
     def forward(self) -> None:
         like = self._sources[0].value

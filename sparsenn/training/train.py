@@ -13,6 +13,7 @@ import numpy as np
 from ..checks import check_flag, check_integer, check_real
 from ..errors import ArgumentError, DivergedError
 from ..file_replace import check_replaceable
+from ..model import Model
 from ..paths import as_path
 from .history import History
 from .losses import Loss
@@ -20,7 +21,7 @@ from .optim import Optimizer
 from .rates import Schedule
 from .regrow import Regrow
 from .run import Run
-from .samples import Samples
+from .samples import Samples, at_sizes
 from .snapshot import Snapshot
 from .trainer import Trainer
 
@@ -53,9 +54,11 @@ def train(
 ) -> History:
     """Trains model in place and returns what was recorded. Dense and sparse (CSR) layers alike.
 
-    X                 (n, inputs) numbers, taken as float32; (n, ...) as the model's input has dims
+    X                 (n, inputs) numbers, taken as float32; (n, ...) as the model's input has dims, of open
+                      ones any size
     y                 classes: (n,) integer labels or (n, outputs) one-hot; others: (n, outputs), or (n,)
-                      where the output has one feature
+                      where the output has one feature; of an output with steps (n, steps) and
+                      (n, steps, outputs)
                       X of several inputs, y of several outputs: a dict of name to array
     optimizer, loss, threads   as Trainer takes them
     learning_rate     a number, or a Constant, StepDecay or Cosine, asked before each step
@@ -102,6 +105,8 @@ def train(
         raise TypeError(f"regrow must be a Regrow, got {type(regrow).__name__}")
 
     schedule = learning_rate if isinstance(learning_rate, Schedule) else None
+    if isinstance(model, Model):
+        model = at_sizes(model, X)
     trainer = Trainer(
         model,
         optimizer=optimizer,

@@ -127,7 +127,9 @@ class Trainer:
         """What is given as step takes it, checked; n >= 1. Settles an "auto" loss."""
         first, features = read_features(self.model.input_values, X, names[0])
         losses, targets = self._objective.read(y, names[1], beside=(first, features[0]))
-        weights = None if sample_weight is None else check_sample_weight(sample_weight, len(features[0]))
+        weights = None
+        if sample_weight is not None:
+            weights = check_sample_weight(sample_weight, len(features[0]), steps=self._objective.steps)
         self._objective.settle(losses)
         return Samples(features, targets, weights)
 

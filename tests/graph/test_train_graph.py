@@ -319,7 +319,7 @@ def test_auto_losses_are_found_by_output(rng):
 
 def test_what_cannot_be_trained_is_refused(rng):
     x = snn.Input((4,), name="x")
-    free, square = snn.Input((None,), name="free"), snn.Input((2, 2))
+    free, square = snn.Input((None,), name="free"), snn.Input((2, 2, 2))
     layer = linear(3, 4, 1)
     refused = [
         (shared().model, snn.ArgumentError, "must not hold one Linear object twice"),
