@@ -30,32 +30,41 @@ def draw(rows: list[Row], settings: dict, path: Path) -> None:
     )
     left.set(title="Accuracy", ylabel="test accuracy, %")
     right.set(title="Cost", ylabel="% of dense", ylim=(0, None))
-    # The logarithm of what is left: 80, 90 and 95 % lie as far apart as they are in size.
-    most = max(1 - row.weights for row in rows)
-    ticks = [gone for gone in GONE if gone / 100 <= most + 0.02]
     for axes in (left, right):
-        axes.set_xscale("log")
-        axes.invert_xaxis()
-        axes.set_xticks([1 - gone / 100 for gone in ticks], [f"{gone} %" for gone in ticks])
-        axes.minorticks_off()
-        axes.set_xlabel("weights that are gone")
-        axes.grid(alpha=0.3)
-        axes.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2)
+        lay_out(axes, max(1 - row.weights for row in rows))
     save_figure(figure, path, pil_kwargs={"optimize": True})
+
+
+def lay_out(axes, most: float) -> None:
+    """The logarithm of what is left: 80, 90 and 95 % lie as far apart as they are in size.
+
+    most  of the weights that are gone
+    """
+    ticks = [gone for gone in GONE if gone / 100 <= most + 0.02]
+    axes.set_xscale("log")
+    axes.invert_xaxis()
+    axes.set_xticks([1 - gone / 100 for gone in ticks], [f"{gone} %" for gone in ticks])
+    axes.minorticks_off()
+    axes.set_xlabel("weights that are gone")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2)
 
 
 def places(rows: list[Row]) -> list[float]:
     return [row.weights for row in rows]
 
 
-def draw_accuracy(axes, rows: list[Row]) -> None:
-    """Each seed a thin line, the means a thick one; dense is a band of one standard deviation."""
+def draw_accuracy(axes, rows: list[Row], limits: tuple[float, ...] = LIMITS) -> None:
+    """Each seed a thin line, the means a thick one; dense is a band of one standard deviation.
+
+    limits  points below dense that have a line
+    """
     dense = rows[0].accuracy
     mean, deviation = dense.mean(), dense.std(ddof=1) if len(dense) > 1 else 0.0
     label = f"dense: {spread(dense, '.2f')}"
     axes.axhspan(mean - deviation, mean + deviation, color="black", alpha=0.12, lw=0)
     axes.axhline(mean, color="black", lw=1.2, label=label)
-    for limit in LIMITS:
+    for limit in limits:
         axes.axhline(mean - limit, color="black", lw=1, linestyle="--")
         axes.annotate(
             f"dense less {limit} points", (0.02, mean - limit), xycoords=axes.get_yaxis_transform(),
@@ -84,6 +93,8 @@ def draw_accuracy(axes, rows: list[Row]) -> None:
             bbox={"color": "white", "alpha": 0.7, "pad": 1},
         )  # fmt: skip
     means = [row.accuracy.mean() for row in channels]
+    if not channels:
+        return
     axes.plot(places(channels), means, "D", color=CHANNELS, ms=8, label="channels: mean, each seed")
 
 

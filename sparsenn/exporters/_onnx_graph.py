@@ -14,16 +14,28 @@ class Graph:
         self.onnx, self.opset = onnx, opset
         self.nodes: list = []
         self.constants: list = []
+        self._names: set[str] = set()  # of nodes
         self.layer = 0  # the index of the one that is being written
         self.dims: list[tuple] = []  # of its operands, as they stand in the file
 
     def node(self, op: str, *inputs: str, **attributes) -> str:
         """Appends a node of one output -> that output's name."""
         name = f"{self.layer}.{op}"
-        if any(node.name == name for node in self.nodes[-16:]):
+        if name in self._names:
             name += f".{len(self.nodes)}"
+        self._names.add(name)
         self.nodes.append(self.onnx.helper.make_node(op, inputs, [name], name=name, **attributes))
         return name
+
+    def several(self, op: str, inputs, count: int, **attributes) -> list[str]:
+        """Appends a node of several outputs -> their names; trailing inputs that are none are left out."""
+        inputs = list(inputs)
+        while inputs and not inputs[-1]:
+            inputs.pop()
+        first = self.node(op, *inputs, **attributes)
+        names = [first, *(f"{first}.{i}" for i in range(1, count))]
+        self.nodes[-1].output.extend(names[1:])
+        return names
 
     def over_axes(self, op: str, x: str, axes) -> str:
         """A node that takes its axes as an input from opset 18 on, as an attribute before."""
@@ -81,7 +93,11 @@ class Graph:
         return name
 
     def _store(self, label: str, array: np.ndarray) -> str:
-        self.constants.append(self.onnx.numpy_helper.from_array(array, label))
+        """Once, where a layer asks for the same again."""
+        made = self.onnx.numpy_helper.from_array(array, label)
+        if any(tensor == made for tensor in self.constants if tensor.name == label):
+            return label
+        self.constants.append(made)
         return label
 
     def value_info(self, value):

@@ -9,11 +9,13 @@ from ..file_replace import replace_file
 from ..graph.node import Node
 from ..graph.value import Constant, Value
 from ..graph.walk import walk
-from ..layers import Conv2d, Linear
+from ..layers import Conv2d, Linear, Recurrent
 from ..model import Model
 from ..require import require
-from ._check import check_model, check_no_recurrent, dense_weight
+from ._check import check_model, dense_weight
 from ._onnx_graph import Graph
+from ._onnx_recurrent import write_recurrent
+from ._recurrent import wholes
 
 OPSET = 13  # the oldest operator set that has what every export uses
 IR_VERSIONS = {13: 8, 14: 8, 17: 8, 19: 9, 20: 9}  # the file version that goes with an operator set
@@ -26,17 +28,20 @@ def to_onnx(model: Model, path: str | os.PathLike | None = None, *, sparse: bool
     any batch. Opset 13, or what a layer needs: 20 for a GELU.
 
     sparse  False: every weight a dense initialiser. True: CSR weights as Constant nodes with a sparse_value,
-            for a smaller file; runtimes expand them when they load it, so they run no faster.
+            for a smaller file; runtimes expand them when they load it, so they run no faster. Those of
+            recurrent layers, which have three dimensions in ONNX, stay initialisers.
     """
     onnx = require("onnx", extra="onnx", caller="to_onnx")
     nodes = {node: index for index, node in enumerate(check_model(model).nodes)}
-    check_no_recurrent(model, "to_onnx")
+    whole, absorbed = wholes(model)
     opset = max(OPSET, *(layer.onnx_opset for layer in model.layers))
     graph = Graph(onnx, opset)
     parameters: dict[int, list[str]] = {}  # by the id of a Linear, which may stand at several nodes
 
     def step(node: Node, names: list[str]) -> str:
         graph.layer = nodes[node]
+        if node in absorbed:
+            return ""
         graph.dims = [_file_dims(operand) for operand in node.inputs]
         layer, key = node.layer.sized(*(operand.dims for operand in node.inputs)), id(node.layer)
         if isinstance(layer, Linear):
@@ -57,6 +62,8 @@ def to_onnx(model: Model, path: str | os.PathLike | None = None, *, sparse: bool
                 group=layer.groups,
                 **window.onnx_pads(),
             )
+        elif isinstance(layer, Recurrent):
+            write_recurrent(graph, whole[node], whole[node].x.name, names[1:])
         else:
             layer.to_onnx(graph, *names)
         return graph.rename_last(node.output.name)

@@ -222,11 +222,8 @@ def test_the_core_refuses_what_does_not_fit():
             )
 
 
-def test_exports_say_that_they_take_none():
+def test_the_export_to_torch_says_that_it_takes_none():
     model = sequence_model(snn.GRU, 4)
-    pytest.importorskip("onnx", reason="onnx is not installed: pip install 'sparsenn-cpu[onnx]'")
-    with pytest.raises(snn.UnsupportedError, match=r"to_onnx takes models without recurrent layers, got GRU"):
-        snn.to_onnx(model)
     pytest.importorskip("torch", reason="torch is not installed: pip install 'sparsenn-cpu[torch]'")
     with pytest.raises(
         snn.UnsupportedError, match=r"to_torch takes models without recurrent layers, got GRU"
