@@ -9,11 +9,11 @@ Needs onnx and onnxruntime.
 from __future__ import annotations
 
 import argparse
-import time
 
 import numpy as np
 import onnx
 import onnxruntime
+from in_turn import in_turn
 from onnx import TensorProto, helper, numpy_helper
 
 import sparsenn as snn
@@ -44,18 +44,6 @@ def network(kind: str, layers: int, inputs: int, hidden: int) -> onnx.ModelProto
         [numpy_helper.from_array(array, name) for name, array in arrays.items()],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
-
-
-def in_turn(first, second, rounds: int) -> tuple[np.ndarray, np.ndarray]:
-    """Seconds of each of so many calls of both, one after the other."""
-    times = np.empty((rounds, 2))
-    first(), second()
-    for row in times:
-        for index, call in enumerate((first, second)):
-            start = time.perf_counter()
-            call()
-            row[index] = time.perf_counter() - start
-    return times[:, 0], times[:, 1]
 
 
 def main() -> None:
