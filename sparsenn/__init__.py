@@ -21,7 +21,7 @@ Data goes one way: prune and compile return something new, train alone updates t
     importers/        from_sklearn, from_torch, from_keras, from_onnx, from_safetensors; one format a file
     exporters/        to_onnx, to_torch, to_sklearn, to_scipy
     sklearn/          SparseMLPClassifier, SparseMLPRegressor (imported on its own)
-    torch/            SparseLinear, SparseConv2d, sparsify (imported on its own)
+    torch/            SparseLinear, SparseConv2d, SparseLSTM, SparseGRU, sparsify (imported on its own)
     cli/              the sparsenn command; one sub-command a file
     _core.pyx         the binding of the C core in src_c/
 

@@ -14,7 +14,6 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from ..torch_modules.hooks import copy_call_hooks
-from .layer import SparseLayer
 
 STATE_HOOKS = (  # they know the names of the parameters, which change
     *("_state_dict_hooks", "_state_dict_pre_hooks"),
@@ -22,10 +21,13 @@ STATE_HOOKS = (  # they know the names of the parameters, which change
 )
 PRUNED = {f"{name}_{part}" for name in ("weight", "bias") for part in ("orig", "mask")}
 
-NEEDED = {"data", "indices", "indptr", "threads", "_packing", "_shape", "_window", "_pads", "_pad_mode"}
+NEEDED = {
+    *("data", "indices", "indptr", "threads", "_packing", "_shape", "_window", "_pads", "_pad_mode"),
+    *("inputs", "cells"),
+}
 
 
-def obstacle(dense: nn.Module, kind: type[SparseLayer], owners: dict[int, int]) -> str | None:
+def obstacle(dense: nn.Module, kind: type, owners: dict[int, int]) -> str | None:
     """Why no other layer can take the place of dense, or None.
 
     kind    of the layer that would
@@ -39,21 +41,25 @@ def obstacle(dense: nn.Module, kind: type[SparseLayer], owners: dict[int, int]) 
     if any(getattr(dense, name) for name in STATE_HOOKS):
         return "it has state_dict hooks"
     tensors = (*dense._parameters, *dense._buffers, *dense._modules)
-    if 0 in dense.weight.shape:
-        return f"its weight has shape {tuple(dense.weight.shape)}"
-    if parts := sorted({*tensors} - PRUNED - {"weight", "bias"}):
+    weights, biases = kind.names(dense)
+    for name in weights:
+        if 0 in (weight := getattr(dense, name)).shape:
+            return f"its {name} has shape {tuple(weight.shape)}"
+    if getattr(dense, "proj_size", 0):
+        return f"it has a projection of {dense.proj_size}"
+    if parts := sorted({*tensors} - PRUNED - {*weights, *biases}):
         return f"it has parts of its own: {', '.join(parts)}"
     if any(owners[id(parameter)] > 1 for parameter in dense.parameters()):
         return "it shares a parameter with another module"
-    if dense.weight.dtype != torch.float32 or dense.weight.device.type != "cpu":
-        return f"it is {dense.weight.dtype} on {dense.weight.device}, not float32 on the CPU"
+    if weight.dtype != torch.float32 or weight.device.type != "cpu":
+        return f"it is {weight.dtype} on {weight.device}, not float32 on the CPU"
     own = _own_attributes(dense, kind)
     if taken := [n for n in own if n in NEEDED or hasattr(kind, n) or hasattr(kind.dense_type, n)]:
         return f"it has attributes of its own that a {kind.__name__} needs: {', '.join(taken)}"
     return None
 
 
-def move(dense: nn.Module, layer: SparseLayer) -> SparseLayer:
+def move(dense: nn.Module, layer: nn.Module) -> nn.Module:
     """layer with the hooks and attributes of dense; those of prune end with the masks."""
     copy_call_hooks(dense, layer)
     layer._forward_pre_hooks = _pre_hooks(dense, prune=False)
@@ -77,7 +83,7 @@ def _pre_hooks(dense: nn.Module, *, prune: bool) -> OrderedDict:
     return OrderedDict((key, hook) for key, hook in hooks if isinstance(hook, BasePruningMethod) == prune)
 
 
-def _own_attributes(dense: nn.Module, kind: type[SparseLayer]) -> dict:
+def _own_attributes(dense: nn.Module, kind: type) -> dict:
     sizes = (1,) * (3 if kind.dense_type is nn.Conv2d else 2)
     usual = {*kind.dense_type(*sizes, device="meta").__dict__, *PRUNED, "weight", "bias"}
     return {name: value for name, value in dense.__dict__.items() if name not in usual}

@@ -29,6 +29,11 @@ class SparseLayer(nn.Module):
 
     dense_type: type[nn.Module]
 
+    @staticmethod
+    def names(dense: nn.Module) -> tuple[list[str], list[str]]:
+        """Of the weights and of the biases of dense."""
+        return ["weight"], ["bias"]
+
     def __init__(self, weight, bias, threads: int | None):
         super().__init__()
         if not scipy.sparse.issparse(weight):

@@ -13,12 +13,12 @@ from ..torch_modules.hooks import current_parameter
 from ..torch_modules.tensor import to_array
 
 
-def read_weight(dense: nn.Module, sparsity: float | None) -> scipy.sparse.csr_array:
-    """The weight as the next call would use it, without its zeros, or its largest values alone.
+def read_weight(dense: nn.Module, sparsity: float | None, name: str = "weight") -> scipy.sparse.csr_array:
+    """The weight of that name as the next call would use it, without its zeros, or its largest values alone.
 
     (out, in), or (out, in * kernel height * kernel width) of a convolution
     """
-    weight = to_array(current_parameter(dense, "weight"), "weight")
+    weight = to_array(current_parameter(dense, name), name)
     weight = weight.toarray() if scipy.sparse.issparse(weight) else weight
     weight = weight.reshape(len(weight), -1)
     if sparsity is not None:
@@ -26,10 +26,10 @@ def read_weight(dense: nn.Module, sparsity: float | None) -> scipy.sparse.csr_ar
     return scipy.sparse.csr_array(weight)
 
 
-def read_bias(dense: nn.Module) -> np.ndarray | None:
-    """The bias (out,) as the next call would use it."""
-    bias = current_parameter(dense, "bias")
-    return None if bias is None else to_array(bias, "bias")
+def read_bias(dense: nn.Module, name: str = "bias") -> np.ndarray | None:
+    """The bias (out,) of that name as the next call would use it."""
+    bias = current_parameter(dense, name)
+    return None if bias is None else to_array(bias, name)
 
 
 def is_trained(dense: nn.Module, name: str) -> bool:

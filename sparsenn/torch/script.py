@@ -38,3 +38,29 @@ class ScriptConv2d(Scriptable):
         weight = plain.dense_weight(self.data, self.indices, self.indptr, self.shape).view(self.dense_shape)
         x = functional.pad(input, self.pads, self.pad_mode)
         return functional.conv2d(x, weight, self.bias, self.stride, 0, self.dilation, self.groups)
+
+
+class ScriptLSTM(nn.Module):
+    """The layers of torch with the same weights, as they are when it is made."""
+
+    def __init__(self, dense: nn.LSTM):
+        super().__init__()
+        self.dense = dense
+
+    def forward(
+        self, input: torch.Tensor, hx: tuple[torch.Tensor, torch.Tensor] | None = None
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
+        return self.dense(input, hx)
+
+
+class ScriptGRU(nn.Module):
+    """Likewise."""
+
+    def __init__(self, dense: nn.GRU):
+        super().__init__()
+        self.dense = dense
+
+    def forward(
+        self, input: torch.Tensor, hx: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.dense(input, hx)

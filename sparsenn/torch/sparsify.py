@@ -16,11 +16,11 @@ from ..ops import check_threads
 from . import timing
 from .conv import SparseConv2d
 from .keeping import move, obstacle, prune_hooks_alone
-from .layer import SparseLayer
 from .linear import SparseLinear
+from .recurrent import SparseGRU, SparseLSTM, SparseRecurrent
 from .sizes import read_sizes
 
-KINDS: tuple[type[SparseLayer], ...] = (SparseLinear, SparseConv2d)
+KINDS: tuple[type[nn.Module], ...] = (SparseLinear, SparseConv2d, SparseLSTM, SparseGRU)
 
 
 def sparsify(
@@ -32,14 +32,14 @@ def sparsify(
     backward: bool = False,
     example: torch.Tensor | Sequence[torch.Tensor] | None = None,
 ) -> nn.Module:
-    """A copy of module in which each nn.Linear and nn.Conv2d that gets faster by it is a sparse one.
+    """A copy of module in which each nn.Linear, nn.Conv2d, nn.LSTM and nn.GRU that gets faster is sparse.
 
     sparsity    as SparseLinear.from_dense takes it, layer by layer
-    batch_size  rows of x, or images, that both are timed with: the forward pass, or with backward a training
-                step's forward and gradients
+    batch_size  rows of x, images or sequences that both are timed with: the forward pass, or with backward a
+                training step's forward and gradients
     example     an input of module, or a sequence of its inputs: a copy of module is run on it, in evaluation
-                mode, to see the size of the images that each nn.Conv2d is timed with. Without it they stay
-                dense, with a warning
+                mode, to see the size of the images, and the steps of the sequences, that each nn.Conv2d,
+                nn.LSTM and nn.GRU is timed with. Without it they stay dense, with a warning
 
     A layer is replaced where the measured sparse time is lower; any other is copied as it is, not pruned.
     Mode, frozen parameters, forward and backward hooks and attributes go over. A layer with what cannot
@@ -62,15 +62,18 @@ def sparsify(
         if (kind := _kind(part)) is None:
             continue
         reason = obstacle(part, kind, owners)
-        if reason is None and kind is SparseConv2d and name not in sizes:
-            reason = "the size of its images is not known: give an example of the input"
+        if reason is None and kind is not SparseLinear and name not in sizes:
+            what = "the size of its images is" if kind is SparseConv2d else "the length of its sequences is"
+            reason = f"{what} not known: give an example of the input"
         if reason:
             label = f"{name or 'module'} ({kind.dense_type.__name__})"
             warnings.warn(f"{label} stays dense: {reason}", stacklevel=2)
             continue
         with prune_hooks_alone(part):
             sparse = kind.from_dense(part, sparsity=sparsity, threads=threads)
-        size = (batch_size, *(sizes[name] if kind is SparseConv2d else (part.in_features,)))
+        size = (batch_size, *((part.in_features,) if kind is SparseLinear else sizes[name]))
+        if issubclass(kind, SparseRecurrent) and not part.batch_first:
+            size = (size[1], batch_size, size[2])
         if timing.is_faster(sparse, sparse.to_dense(), size=size, backward=backward):
             made[id(part)] = move(part, sparse)
     for parent in list(module.modules()):
@@ -80,7 +83,7 @@ def sparsify(
     return made.get(id(module), module)
 
 
-def _kind(part: nn.Module) -> type[SparseLayer] | None:
+def _kind(part: nn.Module) -> type[nn.Module] | None:
     """Which sparse layer could take the place of part; parametrizations make classes of their own."""
     for kind in KINDS:
         dense = kind.dense_type

@@ -41,5 +41,6 @@ def seconds(layer: nn.Module, x: torch.Tensor, backward: bool) -> float:
         x = x.clone().requires_grad_()
         start = time.perf_counter()
         wanted = [x, *(p for p in layer.parameters() if p.requires_grad)]
-        torch.autograd.grad(layer.forward(x).sum(), wanted)
+        y = layer.forward(x)
+        torch.autograd.grad((y[0] if isinstance(y, tuple) else y).sum(), wanted)
         return time.perf_counter() - start

@@ -16,8 +16,8 @@ static snn_tiles tiles_for(const snn_sparse *s, int64_t batch, int64_t features)
 
 float *snn_sparse_scratch(snn_sparse *s, size_t floats)
 {
-    if (floats > s->scratch_floats) {
-        float *larger = snn_alloc(floats, sizeof *larger);
+    if (!s->scratch || floats > s->scratch_floats) {
+        float *larger = snn_alloc(floats ? floats : 1, sizeof *larger);
         if (!larger)
             return NULL;
         snn_free(s->scratch);
