@@ -113,7 +113,8 @@ def draw(found: dict, path: Path) -> None:
     panels = figure.subplots(1, len(found), squeeze=False)[0]
     for axes, (name, (rows, text)) in zip(panels, found.items(), strict=True):
         draw_accuracy(axes, rows, limits=(1.0,))
-        axes.set(title=f"{name}: {text}", ylabel="test accuracy, %")
+        axes.set_title(f"{name}\n{text}", fontsize=11)
+        axes.set_ylabel("test accuracy, %")
         lay_out(axes, max(1 - row.weights for row in rows))
     save_figure(figure, path, pil_kwargs={"optimize": True})
 
