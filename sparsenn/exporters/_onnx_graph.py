@@ -16,7 +16,8 @@ class Graph:
         self.constants: list = []
         self._names: set[str] = set()  # of nodes
         self.layer = 0  # the index of the one that is being written
-        self.dims: list[tuple] = []  # of its operands, as they stand in the file
+        self.names: list[str] = []  # of its operands
+        self.dims: list[tuple] = []  # theirs, as they stand in the file
 
     def node(self, op: str, *inputs: str, **attributes) -> str:
         """Appends a node of one output -> that output's name."""
@@ -84,6 +85,22 @@ class Graph:
     def sizes_behind(self, x: str, axis: int) -> str:
         """The sizes of a value from an axis on, known when it runs."""
         ends = self.integers("start", [axis]), self.integers("end", [2**31 - 1])
+        return self.node("Slice", self.node("Shape", x), *ends)
+
+    def repeated(self, x: str, index: int) -> str:
+        """An operand as it is; a constant, which stands in the file without a batch, once for each sample."""
+        value = next(i for i, dims in enumerate(self.dims) if dims and dims[0] is None)
+        if index == value or self.dims[index][:1] == (None,):
+            return x
+        mark = f"of{len(self.constants)}"
+        one = self.node("Unsqueeze", x, self.integers(f"front_{mark}", [0]))
+        rest = self.integers(f"rest_{mark}", [1] * len(self.dims[index]))
+        return self.node("Expand", one, self.joined(self.size_at(self.names[value], 0), rest))
+
+    def size_at(self, x: str, axis: int) -> str:
+        """The size of a value along an axis, a list of one."""
+        mark = f"of{len(self.constants)}"
+        ends = self.integers(f"from_{mark}", [axis]), self.integers(f"to_{mark}", [axis + 1])
         return self.node("Slice", self.node("Shape", x), *ends)
 
     def shared_constant(self, name: str, value: np.ndarray) -> str:

@@ -42,6 +42,7 @@ def to_onnx(model: Model, path: str | os.PathLike | None = None, *, sparse: bool
         graph.layer = nodes[node]
         if node in absorbed:
             return ""
+        graph.names = names
         graph.dims = [_file_dims(operand) for operand in node.inputs]
         layer, key = node.layer.sized(*(operand.dims for operand in node.inputs)), id(node.layer)
         if isinstance(layer, Linear):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..graph.node import Node
+from ..graph.value import Value
 from ..graph.walk import walk
 from ..layers import LAYER_TYPES, BatchNorm, Conv2d, Layer, Linear, Matrix
 from ..model import Model
@@ -51,6 +52,12 @@ def _graph_module(torch, model: Model, sparse: bool):
             operands = [torch.nn.functional.pad(proxies[0], layer.window.torch_pads(proxies[0])).node]
         if isinstance(layer, (*LAYER_TYPES, Matrix, BatchNorm)):
             return graph.call_module(module_name(node, layer), tuple(operands))
+        if layer.torch_takes_batch:
+            value = next(p for p, own in zip(proxies, node.inputs, strict=True) if isinstance(own, Value))
+            proxies = [
+                p if isinstance(own, Value) else p.expand(value.shape[0], *own.array.shape)
+                for p, own in zip(proxies, node.inputs, strict=True)
+            ]
         options = {"rank": len(node.output.dims)} if layer.torch_takes_rank else {}
         own = [Proxy(array(getattr(layer, name)), tracer) for name in layer.constants]
         return layer.torch_value(torch, *proxies, *own, **options).node

@@ -131,6 +131,9 @@ def per_sample(values: np.ndarray, data: Data, at: At, *, sizes: Sizes | None = 
             learn(data, own)
         if own != 1 and size is not None and own != size:
             raise at.fail(f"keep the sizes {data.sizes}, got a constant of shape {values.shape}")
+    for axis, own in enumerate(sample.shape):
+        if own > 1 and (sample == sample.take([0], axis)).all():
+            sample = sample.take([0], axis)
     while sample.ndim > 1 and sample.shape[0] == 1:
         sample = sample[0]
     return sample

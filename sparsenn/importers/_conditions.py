@@ -2,38 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from ..errors import ArgumentError
-from ..graph.value import Value
-from ..layers import Equal, Layer, Less, LessEqual, Max, Min, Mul, Where
+from ..layers import Equal, Expand, Less, LessEqual, Max, Min, Mul, Reshape, Slice, Transpose, Where
 from ._arithmetic import combined, per_sample, plus, raised
 from ._data import At, Data, check_size
-from ._steps import Against, Scale
+from ._steps import Against, Beside, Scale
 from ._wires import Wire
 
 _COMPARES = (Equal, Less, LessEqual)
 _JOINS = (Mul, Min, Max)
-
-
-@dataclass(frozen=True)
-class Beside:
-    """A layer of several values of which some are constants; None stands for a value that is not."""
-
-    layer: Layer
-    constants: tuple[np.ndarray | None, ...]
-    name: str
-
-    def __call__(self, *values: Value) -> Value:
-        left = iter(values)
-        operands = []
-        for constant in self.constants:
-            if constant is not None and np.isnan(constant).any():
-                raise ArgumentError(f"{self.name}: its constants must not be NaN")
-            operands.append(next(left) if constant is None else np.asarray(constant, np.float32))
-        return self.layer(*operands)
 
 
 def numbers(values):
@@ -55,21 +33,23 @@ def negated(data: Data, at: At) -> Data:
 
 def truth(data: Data, at: At) -> Data:
     """1 where data is not 0."""
-    if _is_truth(data.wire):
+    if is_truth(data.wire):
         return data
     return negated(compared("Equal", data, np.zeros(1, np.float32), at), at)
 
 
-def _is_truth(wire: Wire) -> bool:
-    """Whether it is made of comparisons alone."""
+def is_truth(wire: Wire) -> bool:
+    """Whether it is made of comparisons alone, moved or not."""
     step = wire.step.layer if isinstance(wire.step, Against) else wire.step
+    if isinstance(step, (Expand, Reshape, Slice, Transpose)):
+        return is_truth(wire.operands[0])
     if isinstance(step, _COMPARES):
         return True
     if isinstance(step, _JOINS) and step is wire.step:
-        return all(map(_is_truth, wire.operands))
+        return all(map(is_truth, wire.operands))
     if not isinstance(step, Scale) or not (step.scale == -1).all() or not (step.shift == 1).all():
         return False
-    return _is_truth(wire.operands[0])
+    return is_truth(wire.operands[0])
 
 
 def where(condition, x, y, at: At) -> Data:

@@ -13,7 +13,7 @@ import scipy.sparse
 from .. import layers
 from ..errors import ArgumentError
 from ..graph.value import Value
-from ..layers import AvgPool2d, Conv2d, MaxPool2d
+from ..layers import AvgPool2d, Conv2d, MaxPool2d, Reshape
 from ..layers.window import Window
 from ._data import At, Data, check_size
 from ._moves import padded as padded_axis
@@ -255,7 +255,7 @@ def folded(wires: list[Wire]) -> list[Wire]:
     for wire in order:
         operands = tuple(new[operand] for operand in wire.operands)
         alone = len(operands) == 1 and readers[wire.operands[0]] == 1
-        made = _merged(wire, operands[0]) if alone else None
+        made = _merged(wire, operands[0]) or _merged_below(wire, operands[0], readers) if alone else None
         same = all(a is b for a, b in zip(operands, wire.operands, strict=True))
         new[wire] = made or (wire if same else Wire(wire.step, operands, wire.sizes))
     return [new[wire] for wire in wires]
@@ -272,6 +272,25 @@ def _merged(wire: Wire, before: Wire) -> Wire | None:
     else:
         return None
     return None if step is None else Wire(step, before.operands, wire.sizes)
+
+
+def _merged_below(wire: Wire, view: Wire, readers: Counter) -> Wire | None:
+    """A scale behind a view of the positions of a convolution, taken into that."""
+    if not isinstance(wire.step, Scale) or not isinstance(view.step, Reshape):
+        return None
+    (before,) = view.operands
+    if not isinstance(before.step, Convolution) or readers[before] > 1 or view.sizes[0] != before.sizes[0]:
+        return None
+    ones = (1,) * (len(view.sizes) - 1)
+    if any(
+        part.size != 1 and part.shape != (view.sizes[0], *ones) for part in (wire.step.scale, wire.step.shift)
+    ):
+        return None
+    scale, shift = (
+        part.reshape(-1, 1, 1) if part.size > 1 else part for part in (wire.step.scale, wire.step.shift)
+    )
+    step = _scaled(before.step, Scale(scale, shift, wire.step.name))
+    return None if step is None else Wire(view.step, (Wire(step, before.operands, before.sizes),), wire.sizes)
 
 
 def _channels(scale: Scale, count: int) -> tuple[np.ndarray, np.ndarray] | None:

@@ -60,11 +60,14 @@ class Data:
     """A tensor whose samples are wire.
 
     batch  how many samples there are, a number that stands for any;  axis  of the batch
+    lead   dimensions of a sample, the first ones, that are one with the batch, as heads may be; then that is
+           in front, and few functions take such data
     """
 
     wire: Wire
     batch: int
     axis: int = 0
+    lead: int = 0
 
     @property
     def sizes(self) -> Sizes:
@@ -77,21 +80,26 @@ class Data:
 
     @property
     def rank(self) -> int:
-        return len(self.sizes) + 1
+        return len(self.sizes) + 1 - self.lead
 
     @property
     def shape(self) -> Sizes:
         """Of the tensor, the batch included."""
+        if self.lead:
+            return (self.batch * math.prod(self.sizes[: self.lead]), *self.sizes[self.lead :])
         return (*self.sizes[: self.axis], self.batch, *self.sizes[self.axis :])
 
     def __str__(self) -> str:
         shown = ["?" if size is None else str(size) for size in self.sizes]
+        if self.lead:
+            shown = [" x ".join(["batch", *shown[: self.lead]]), *shown[self.lead :]]
+            return f"({', '.join(shown)})"
         return f"({', '.join((*shown[: self.axis], 'batch', *shown[self.axis :]))})"
 
     def then(self, step: object, *, sizes: Sizes | None = None) -> Data:
         """What a step makes of this alone."""
         wire = Wire(step, (self.wire,), self.sizes if sizes is None else tuple(sizes))
-        return Data(wire, self.batch, self.axis)
+        return Data(wire, self.batch, self.axis, self.lead)
 
     def place(self, axis: int, at: At) -> int:
         """The index into sizes of an axis of the tensor, which may count from the end; never the batch."""
@@ -100,7 +108,7 @@ class Data:
             raise at.bad(f"have an axis in [{-self.rank}, {self.rank}), got {axis}")
         if plain == self.axis:
             raise at.fail_batch(f"leave the batch alone, got axis {axis} of {self}")
-        return plain - (plain > self.axis)
+        return plain - (plain > self.axis) + self.lead
 
     def size(self, place: int, at: At) -> int:
         """The size at an index into sizes, which must be known."""

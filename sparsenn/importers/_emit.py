@@ -11,12 +11,14 @@ from ..errors import UnsupportedError
 from ..graph.value import Input, Value
 from ..layers import Activation, Add, Mul, Reshape, Sub
 from ..model import Model
+from ._attention import attended
+from ._axis_norms import normals
 from ._convolutions import Convolution, folded
 from ._patterns import recognised
 from ._recurrent import trimmed
 from ._steps import Affine, Normalisation, Scale, as_constant, as_identity, build_model, linear, merge_scales
 from ._transposes import cancelled
-from ._wires import Erf, Wire, in_order, rewrite
+from ._wires import Erf, IsNaN, Wire, in_order, rewrite
 
 # Features of an output that is an input as it came, and values that a constant is spread over.
 WIDEST_IDENTITY, MOST_SPREAD = 1 << 17, 1 << 22
@@ -36,10 +38,12 @@ def emit(inputs: Named, outputs: Named, *, hint: str = "", keep_batch_norm: bool
         if not wire.sizes:
             raise UnsupportedError(f"the output {name!r:.80} must keep a dimension beside the batch")
     wires = [wire for _, wire in outputs]
-    wires = cancelled(rewrite(wires, _kept) if keep_batch_norm else wires)
+    wires = attended(normals(rewrite(wires, _kept) if keep_batch_norm else wires))
+    wires = cancelled(wires)
     wires = trimmed(folded(recognised(wires)))
-    if any(isinstance(wire.step, Erf) for wire in in_order(wires)):
-        raise UnsupportedError("op 'Erf' is supported in the formula of GELU alone")
+    for kind, place in ((Erf, "the formula of GELU"), (IsNaN, "the softmax of attention")):
+        if any(isinstance(wire.step, kind) for wire in in_order(wires)):
+            raise UnsupportedError(f"op {kind.__name__!r} is supported in {place} alone")
     if len(outputs) == 1:
         chain = _chain(wires[0])
         if chain is not None:

@@ -31,6 +31,10 @@ def gated(wire: Wire, x: Wire, gate: Wire) -> Wire | None:
     """
     if isinstance(gate.step, Sigmoid) and gate.operands[0] is x:
         return Wire(SiLU(), (x,), wire.sizes)
+    if isinstance(gate.step, Sigmoid):
+        start, slope, shift = line(gate.operands[0])
+        if start is x and slope > 0 and not shift:  # x sigmoid(c x) is SiLU(c x) / c
+            return _times(1 / slope, Wire(SiLU(), (gate.operands[0],), wire.sizes), "SiLU")
     if isinstance(gate.step, Tanh) and isinstance(gate.operands[0].step, Softplus):
         return Wire(Mish(), (x,), wire.sizes) if gate.operands[0].operands[0] is x else None
     if isinstance(gate.step, HardSigmoid) and gate.operands[0] is x:

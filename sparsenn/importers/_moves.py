@@ -5,11 +5,16 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
 
 from ..errors import ArgumentError
-from ..layers import Concat, Expand, Pad, Reshape, Slice, Transpose
+from ..graph.value import Value
+from ..layers import Concat, Embedding, Expand, Pad, Reshape, Slice, Transpose
 from ..layers.blocks import Blocks
 from ._data import At, Data, check_size, learn
+from ._steps import Beside, as_constant
 from ._wires import Sizes, Wire
 
 MOST_RUNS = 256  # of neighbouring indices that are taken one by one
@@ -45,6 +50,30 @@ def reshaped(data: Data, shape: Sequence[int | None], at: At) -> Data:
     elif known != data.features:
         raise at.fail(f"keep the {data.features} features of each sample, got shape {tuple(shape)}")
     return _under(data, tuple(rest), axis=0, at=at)
+
+
+def merged(data: Data, shape: Sequence[int | None], at: At) -> Data:
+    """reshaped, also to and from shapes in which the first dimensions of a sample are one with the batch."""
+    full = _resolved(data, shape)
+    if full is None or (not data.lead and full[0] == data.batch):
+        return reshaped(data, shape, at)
+    heads, rest = divmod(full[0], data.batch)
+    counts = [math.prod(data.sizes[:count]) for count in range(len(data.sizes) + 1)]
+    if rest or heads not in counts or full[0] * math.prod(full[1:]) != data.batch * counts[-1]:
+        raise at.fail(f"keep the batch in dimension 0, got shape {tuple(shape)} for {data}")
+    lead = 0 if heads == 1 else counts.index(heads)
+    made = _under(Data(data.wire, data.batch), (*data.sizes[:lead], *full[1:]), axis=0, at=at)
+    return Data(made.wire, data.batch, 0, lead)
+
+
+def _resolved(data: Data, shape: Sequence[int | None]) -> list[int] | None:
+    """The shape with a number for -1; None where that is not known, or data has its batch elsewhere."""
+    if None in shape or None in data.sizes or data.axis != 0 or not shape or shape.count(-1) > 1:
+        return None
+    others, whole = math.prod(size for size in shape if size != -1), data.batch * math.prod(data.sizes)
+    if others < 1 or whole % others:
+        return None
+    return [whole // others if size == -1 else size for size in shape]
 
 
 def _reshaped_behind(data: Data, shape: Sequence[int], at: At) -> Data:
@@ -106,11 +135,13 @@ def permuted(data: Data, order: Sequence[int], at: At) -> Data:
     plain = [axis + data.rank if axis < 0 else axis for axis in order]
     if sorted(plain) != list(range(data.rank)):
         raise at.bad(f"have a permutation of {data.rank} dimensions, got {tuple(order)[:8]}")
-    places = [data.place(axis, at) for axis in plain if axis != data.axis]
+    if data.lead and plain[0] != 0:
+        raise at.fail_batch(f"leave the batch in front, got dimensions {tuple(order)} of {data}")
+    places = [*range(data.lead), *(data.place(axis, at) for axis in plain if axis != data.axis)]
     moved = data if places == sorted(places) else data.then(
         Transpose(tuple(place + 1 for place in places)), sizes=tuple(data.sizes[place] for place in places)
     )  # fmt: skip
-    return Data(moved.wire, data.batch, plain.index(data.axis))
+    return Data(moved.wire, data.batch, plain.index(data.axis), data.lead)
 
 
 def in_blocks(data: Data, layer: Blocks, at: At) -> Data:
@@ -174,29 +205,50 @@ def taken(data: Data, indices: Sequence[int], axis: int, at: At) -> Data:
     return joined(parts, axis, at)
 
 
-def joined(parts: Sequence[Data], axis: int, at: At) -> Data:
-    """The tensors side by side along axis."""
-    first = parts[0]
+def joined(parts: Sequence[Data | np.ndarray], axis: int, at: At) -> Data:
+    """The tensors side by side along axis; constants are the same for every sample."""
+    first = next(part for part in parts if isinstance(part, Data))
     if len(parts) == 1:
         return first
     place = first.place(axis, at)
-    for part in parts[1:]:
+    data = [part for part in parts if isinstance(part, Data)]
+    constants = tuple(None if isinstance(part, Data) else _of_a_sample(part, first, at) for part in parts)
+    for part in data[1:]:
         if part.rank != first.rank or part.axis != first.axis:
             raise at.fail(f"join tensors of one layout, got {first} and {part}")
-    for other in range(len(first.sizes)):
-        sizes = {part.sizes[other] for part in parts}
-        if other != place and len(sizes) > 1:
-            for part in parts:
-                if part.sizes == (None,):
-                    learn(part, max(size for size in sizes if size is not None))
-            if None in sizes:
-                raise at.unknown(next(part for part in parts if None in part.sizes))
-            raise at.bad(f"join tensors of the same other sizes, got {', '.join(map(str, parts[:8]))}")
-    widths = [part.sizes[place] for part in parts]
+    shapes = [part.sizes if own is None else own.shape for part, own in zip(parts, constants, strict=True)]
+    _check_others(data, shapes, place, at)
+    widths = [sizes[place] for sizes in shapes]
     width = None if None in widths else sum(widths)
     sizes = (*first.sizes[:place], width, *first.sizes[place + 1 :])
     check_size(sizes, at)
-    return Data(Wire(Concat(place + 1), tuple(part.wire for part in parts), sizes), first.batch, first.axis)
+    step = Concat(place + 1)
+    step = step if len(data) == len(parts) else Beside(step, constants, at.name)
+    return Data(Wire(step, tuple(part.wire for part in data), sizes), first.batch, first.axis)
+
+
+def _of_a_sample(values: np.ndarray, data: Data, at: At) -> np.ndarray:
+    """A constant beside data of as many dimensions, without the batch."""
+    if values.ndim != data.rank or values.dtype.kind != "f":
+        raise at.fail(f"join floats of {data.rank} dimensions, got {values.dtype} {values.shape}")
+    own = values.take([0], data.axis)
+    if values.shape[data.axis] not in (1, data.batch) or (values != own).any():
+        raise at.fail_batch(f"do the same to every sample, got a constant of shape {values.shape}")
+    return own.squeeze(data.axis)
+
+
+def _check_others(data: Sequence[Data], shapes: Sequence[Sizes], place: int, at: At) -> None:
+    """Whether all have the same sizes beside one place."""
+    for other in range(len(shapes[0])):
+        sizes = {shape[other] for shape in shapes}
+        if other == place or len(sizes) == 1:
+            continue
+        for part in data:
+            if part.sizes == (None,):
+                learn(part, max(size for size in sizes if size is not None))
+        if None in sizes:
+            raise at.unknown(next(part for part in data if None in part.sizes))
+        raise at.bad(f"join tensors of the same other sizes, got {', '.join(map(str, shapes[:8]))}")
 
 
 def expanded(data: Data, shape: Sequence[int], at: At) -> Data:
@@ -221,6 +273,24 @@ def expanded(data: Data, shape: Sequence[int], at: At) -> Data:
         return data
     dims = tuple(-1 if own == made else made for own, made in zip(data.sizes, sizes, strict=True))
     return data.then(Expand(dims), sizes=sizes)
+
+
+def looked_up(data: Data, table: np.ndarray, at: At) -> Data:
+    """The rows of a table (rows, features) that data holds the numbers of, as a last dimension."""
+    sizes = (*data.sizes, table.shape[1])
+    check_size(sizes, at)
+    return data.then(Rows(table, at.name), sizes=sizes)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """An Embedding, with its array as the source has it."""
+
+    table: np.ndarray
+    name: str
+
+    def __call__(self, value: Value) -> Value:
+        return Embedding(as_constant(self.table, self.name))(value)
 
 
 def padded(data: Data, axis: int, before: int, behind: int, mode: str, fill: float, at: At) -> Data:

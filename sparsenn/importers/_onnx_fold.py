@@ -44,6 +44,8 @@ class Folder:
         if any(attribute.HasField("g") or attribute.graphs for attribute in proto.attribute):
             raise node.fail("have no graphs inside")
         self._spend(node)
+        if node.op in ("Squeeze", "Unsqueeze") and node.opset < 13:  # which the evaluator does not take
+            return [_with_axes(node)]
         plain = onnx.NodeProto()
         plain.CopyFrom(proto)
         plain.name, plain.domain = "", ""
@@ -75,6 +77,17 @@ class Folder:
             raise UnsupportedError(
                 f"{node.label} must not make more values than are in proportion to the file"
             )
+
+
+def _with_axes(node: Node) -> np.ndarray:
+    """Dimensions of 1 more or fewer, at axes that are an attribute."""
+    (value,), axes = node.inputs, tuple(node.attributes.get("axes", ()))
+    try:
+        if node.op == "Unsqueeze":
+            return np.expand_dims(value, axes)
+        return np.squeeze(value, axes or None)
+    except (ValueError, TypeError) as error:
+        raise node.bad(f"have axes that fit: {error!s:.200}") from None
 
 
 def _most_values(node: Node) -> int:

@@ -23,6 +23,7 @@ from ._wires import Wire, same
 OLDEST_OPSET = 9
 DOMAINS = {"": "", "ai.onnx": "", "ai.onnx.ml": "ai.onnx.ml"}
 RECURRENT = frozenset({"LSTM", "GRU", "RNN"})  # take and give the batch in dimension 1
+MERGED = frozenset({"MatMul", "Reshape", "Shape", "Softmax", "Transpose"})  # take heads that are one with it
 READS_BATCH = frozenset({"Shape", "Size", "Reshape", "Expand"})  # what may depend on the number of samples
 
 Named = list[tuple[str, Wire]]
@@ -198,6 +199,8 @@ def _made(node: Node, proto: onnx.NodeProto, folder: Folder) -> list:
         raise node.fail("have constant inputs alone")
     if key not in ALWAYS:
         node.data(next((i for i, value in enumerate(node.inputs) if isinstance(value, Data)), 0))
+    if any(isinstance(value, Data) and value.lead for value in node.inputs) and proto.op_type not in MERGED:
+        raise node.fail("have the batch in a dimension of its own")
     result = OPS[key](node)
     return result if isinstance(result, list) else [result]
 

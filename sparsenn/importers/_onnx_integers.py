@@ -1,4 +1,4 @@
-"""Whole numbers that an ONNX graph reads: moved, made floats, or compared with constants, and nothing else.
+"""Whole numbers that an ONNX graph reads: moved, made floats, compared with constants, or of rows of a table.
 
 Data is computed in float32, where whole numbers divide and wrap in another way than integers do. So an op
 that computes with them is refused, and only what is the same in both is left.
@@ -23,6 +23,7 @@ MOVES = frozenset(
     {"Expand", "Flatten", "Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"}
 )  # by input 0
 ENDS = frozenset({"Cast", "Shape", "Size"})
+JOINS = frozenset({"And", "Not", "Or", "Where"})  # of what comparisons give
 EXACT = 1 << 24  # float32 holds every whole number below
 
 
@@ -36,7 +37,9 @@ def whole_values(inputs: Iterable[onnx.ValueInfoProto], nodes: Iterable[onnx.Nod
     for node in nodes:
         for index, name in enumerate(node.input):
             source = sources.get(name) or compared.get(name)
-            if source is None or node.op_type in ENDS:
+            if source is None or node.op_type in ENDS or (node.op_type == "Gather" and index == 1):
+                continue
+            if name in compared and node.op_type in JOINS:
                 continue
             if node.op_type in MOVES and index == 0:
                 kept = sources if name in sources else compared
@@ -55,7 +58,7 @@ def _refused(source: onnx.ValueInfoProto) -> UnsupportedError:
     kind = source.type.tensor_type.elem_type
     return UnsupportedError(
         f"the input {cut(source.name)} must hold floats, got type {kind}: integers are only moved, cast to "
-        f"floats or compared with Equal"
+        f"floats, compared with Equal or the rows that Gather takes"
     )
 
 

@@ -9,9 +9,11 @@ import numpy as np
 from ..layers import ReduceMax, ReduceMean, ReduceMin, ReduceSum
 from . import _functions
 from ._arithmetic import added, per_sample, product, scaled
+from ._axis_norms import normalised_along
 from ._conditions import truth
 from ._data import Data
 from ._moves import flattened, reshaped
+from ._onnx_attention import attention
 from ._onnx_conditions import CONDITION_OPS
 from ._onnx_pointwise import POINTWISE_OPS
 from ._onnx_recurrent import RECURRENT_OPS
@@ -20,6 +22,7 @@ from ._onnx_shapes import SHAPE_OPS
 from ._onnx_values import Node
 from ._onnx_windows import WINDOW_OPS
 from ._positions import at_positions
+from ._products import matrices
 from ._steps import Scale
 
 
@@ -53,11 +56,34 @@ def _is_vector(value, size: int) -> bool:
 
 
 def matmul(node: Node) -> Data:
-    """data (batch, ..., in) @ weight (in, out), or weight (out, in) @ data (in, batch)."""
-    if isinstance(node.input(0), Data):
+    """data (batch, ..., in) @ weight (in, out), weight (out, in) @ data (in, batch), or matrices a sample."""
+    left, right = node.input(0), node.input(1)
+    data = left if isinstance(left, Data) else right
+    other = right if data is left else left
+    is_weight = not isinstance(other, Data) and len(getattr(other, "shape", ())) < 3
+    if isinstance(data, Data) and data.rank > 2 and not (is_weight and data is left):
+        constants = (node.constant(i) for i, own in enumerate(node.inputs) if not isinstance(own, Data))
+        return matrices(*(own if isinstance(own, Data) else next(constants) for own in node.inputs), node)
+    if data is left:
         multiply = product if node.data(0).rank < 3 else at_positions
         return multiply(node.data(0), node.weight(1).T, None, node)
     return product(node.data(1), node.weight(0), None, node, axis=1, result_axis=1)
+
+
+def layer_normalization(node: Node) -> Data:
+    """LayerNormalization and RMSNormalization, of the last dimension."""
+    data, axis = node.data(), node.attributes.get("axis", -1)
+    if any(node.used[1:]):
+        raise node.fail("give its first output alone")
+    return normalised_along(
+        data,
+        -axis if axis < 0 else data.rank - axis,
+        node.constant(1),
+        node.constant(2, optional=True),
+        node.attributes.get("epsilon", 1e-5),
+        node,
+        centred=node.op == "LayerNormalization",
+    )
 
 
 def softmax(node: Node) -> Data:
@@ -132,7 +158,7 @@ def identity(node: Node):
 def cast(node: Node):
     """Floats to floats: everything is computed in float32."""
     target, value = node.attributes.get("to", 0), identity(node)
-    if isinstance(value, Data) and target == 9 and not node.whole:  # BOOL
+    if isinstance(value, Data) and target == 9:  # BOOL
         return truth(value, node)
     if isinstance(value, Data) and target not in (1, 10, 11, 16):  # FLOAT, FLOAT16, DOUBLE, BFLOAT16
         raise node.fail(f"keep data floating-point, got type {target}")
@@ -152,6 +178,8 @@ OPS: dict[tuple[str, str], Callable] = {
     ("", "LogSoftmax"): softmax,
     **{("", f"Reduce{name}"): reduced for name in ("Sum", "Mean", "Max", "Min")},
     ("", "BatchNormalization"): batch_normalization,
+    **dict.fromkeys((("", "LayerNormalization"), ("", "RMSNormalization")), layer_normalization),
+    ("", "Attention"): attention,
     ("", "Constant"): constant,
     ("", "Dropout"): dropout,
     ("", "Identity"): identity,

@@ -13,7 +13,7 @@ from ._arithmetic import combined, scaled
 from ._data import Data
 from ._functions import LARGEST
 from ._onnx_values import Node
-from ._wires import Erf
+from ._wires import Erf, IsNaN
 
 
 def arithmetic(node: Node) -> Data:
@@ -136,6 +136,7 @@ POINTWISE_OPS: dict[str, Callable] = {
     "Mish": activation(Mish()),
     "Swish": swish,
     "Erf": activation(Erf()),
+    "IsNaN": activation(IsNaN()),
     "LeakyRelu": leaky_relu,
     "PRelu": prelu,
     "Gelu": gelu,

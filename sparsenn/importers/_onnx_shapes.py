@@ -32,7 +32,7 @@ def reshape(node: Node) -> Data:
     if not node.attributes.get("allowzero", 0):
         old = data.shape
         shape = [old[i] if size == 0 and i < len(old) else size for i, size in enumerate(shape)]
-    return _moves.reshaped(data, shape, node)
+    return _moves.merged(data, shape, node)
 
 
 def transpose(node: Node) -> Data:
@@ -56,12 +56,22 @@ def size_of(node: Node) -> np.ndarray:
 
 
 def gather(node: Node) -> Data:
-    """Places of one dimension; a single one without that dimension."""
+    """Places of one dimension, a single one without that dimension; or rows of a table that data names."""
+    if isinstance(node.input(1), Data):
+        return embedded(node)
     data, indices, axis = node.data(0), node.constant(1), node.attributes.get("axis", 0)
     if indices.dtype.kind not in "iu" or indices.ndim > 1:
         raise node.fail(f"have a list of indices or one of them, got {indices.dtype} {indices.shape}")
     part = _moves.taken(data, [int(index) for index in indices.reshape(-1)], axis, node)
     return part if indices.ndim else _moves.squeezed(part, [axis], node)
+
+
+def embedded(node: Node) -> Data:
+    """Rows of a constant, which whole numbers of the input name."""
+    rows, table = node.data(1), node.constant(0)
+    if node.attributes.get("axis", 0) != 0 or table.ndim != 2 or table.dtype.kind != "f" or rows.axis != 0:
+        raise node.fail(f"have rows of a matrix of floats, got {table.dtype} {table.shape} and {rows}")
+    return _moves.looked_up(rows, table, node)
 
 
 def slice_of(node: Node) -> Data:
@@ -108,7 +118,7 @@ def split(node: Node) -> list[Data]:
 
 
 def concat(node: Node) -> Data:
-    parts = [node.data(index) for index in range(len(node.inputs))]
+    parts = [own if isinstance(own, Data) else node.constant(index) for index, own in enumerate(node.inputs)]
     if "axis" not in node.attributes:
         raise node.bad("have an axis")
     return _moves.joined(parts, node.attributes.get("axis", 0), node)

@@ -15,32 +15,58 @@ from ..errors import ArgumentError, SparsennError, UnsupportedError
 from ..graph.value import Dims, Value
 from ..layers import Layer, Matrix
 from ..model import Model
+from ._tables import Tables, longest
 
 # Sizes are multiples of one of these, and then odd ones: so networks that halve them often, or cut them into
-# three, five or seven, are read too.
-STEPS = (32, 256, 2048, 240, 2520)
+# three, five or seven, are read too. The last is for short tables of positions.
+STEPS = (32, 256, 2048, 240, 2520, 8)
 Place = tuple[str, int]  # an input, and an axis of it
 Sizes = dict[str, Dims]
 
 
 def with_open_sizes(
-    build: Callable[[Sizes], Model], dims: Mapping[str, Dims], labels: Mapping[Place, object] | None = None
+    build: Callable[[Sizes], Model],
+    dims: Mapping[str, Dims],
+    labels: Mapping[Place, object] | None = None,
+    *,
+    probe: Callable[[Sizes], object] | None = None,
 ) -> tuple[Model, Sizes]:
     """The Model of inputs whose sizes of None stay open, and dims, all known, that it was made for.
 
     build   makes the Model of inputs of known sizes, or raises a SparsennError
+    probe   raises what build does, in less time
     dims    of each input, the batch first
     labels  of its open sizes; those of one label are always the same. None: each is one of its own
     UnsupportedError where what is computed depends on the sizes in a way that no model can follow.
     """
-    open_sizes = ((name, axis) for name, sizes in dims.items() for axis in range(1, len(sizes)))
-    open_sizes = [(name, axis) for name, axis in open_sizes if dims[name][axis] is None]
-    labels = {place: (labels or {}).get(place, place) for place in open_sizes}
+    places = ((name, axis) for name, sizes in dims.items() for axis in range(1, len(sizes)))
+    places = [place for place in places if dims[place[0]][place[1]] is None]
+    each = {place: (labels or {}).get(place, place) for place in places}
+    try:
+        return _fitted(build, dims, each, probe or build)
+    except UnsupportedError:
+        together = {place: place[1] for place in places}  # sizes of one axis are the same, as tokens are
+        if labels is not None or len(set(together.values())) == len(places):
+            raise
+        try:
+            return _fitted(build, dims, together, probe or build)
+        except UnsupportedError:
+            pass
+        raise
+
+
+def _fitted(
+    build: Callable[[Sizes], Model],
+    dims: Mapping[str, Dims],
+    labels: Mapping[Place, object],
+    probe: Callable[[Sizes], object],
+) -> tuple[Model, Sizes]:
     failed = ""
     for step in STEPS:
         first, *others = _choices(step, dims, labels)
         try:
-            return _Common(build(first), first).fitted(build, others[:1], others[1:]), first
+            common = _Common(build(first), first, labels, probe)
+            return common.fitted(build, others[:1], others[1:]), first
         except _DependsError as error:
             failed = str(error)
             break
@@ -85,8 +111,9 @@ def _choices(step: int, dims: Mapping[str, Dims], labels: Mapping[Place, object]
 class _Common:
     """A model made for some sizes, with the forms of its layers that fit those that were compared so far."""
 
-    def __init__(self, model: Model, sizes: Sizes):
-        self.model, self.sizes = model, sizes
+    def __init__(self, model: Model, sizes: Sizes, labels: Mapping[Place, object], probe: Callable):
+        self.model, self.sizes, self.labels, self.probe = model, sizes, labels, probe
+        self.tables = Tables(model)
         self.forms = [_forms(node) for node in model.nodes]
         self.inputs = [value.dims for value in model.input_values]
 
@@ -94,6 +121,8 @@ class _Common:
         """The model that is right for all of those sizes; of may those that the network can take at all."""
         for sizes in must:
             self._compare(build(sizes), sizes)
+        if self.tables.cut:
+            self._complete(build)
         made = self._made()
         for sizes in may:
             try:
@@ -105,9 +134,24 @@ class _Common:
                 self._compare(other, sizes)
         return self._made()
 
+    def _complete(self, build: Callable[[Sizes], Model]) -> None:
+        """Takes the whole tables that constants are cut from: those of the largest size that there is."""
+        sizes = {table.array.shape[table.axis - 1] for table in self.tables.cut}
+        found = {
+            self.labels[name, axis]
+            for name, dims in self.sizes.items()
+            for axis, size in enumerate(dims)
+            if size in sizes and (name, axis) in self.labels
+        }
+        if len(found) == len(sizes) == 1:
+            largest = longest(self.probe, self.sizes, self.labels, found.pop())
+            if self.tables.take(build(largest)):
+                return
+        raise _DependsError(f"constants depend on the sizes that are open, as {_shown(self.sizes)}")
+
     def _compare(self, other: Model, sizes: Sizes) -> None:
         here, there = _edges(self.model), _edges(other)
-        if here != there or not _same_constants(self.model, other):
+        if here != there or not self.tables.fit(other):
             raise _DependsError(
                 f"what is computed depends on the sizes that are open: {_shown(self.sizes)} and "
                 f"{_shown(sizes)} give other layers or constants"
@@ -127,7 +171,10 @@ class _Common:
 
     def _made(self) -> Model:
         """The model on open inputs, of the first form of each layer."""
-        chosen = {node: forms[0] for node, forms in zip(self.model.nodes, self.forms, strict=True)}
+        chosen = {
+            node: self.tables.with_prefixes(index, forms[0])
+            for index, (node, forms) in enumerate(zip(self.model.nodes, self.forms, strict=True))
+        }
         try:
             return self.model.with_dims(self.inputs, lambda node: chosen[node])
         except ArgumentError as error:
@@ -156,16 +203,6 @@ def _edges(model: Model) -> list:
         for node in model.nodes
     ]
     return [*nodes, [numbers[value] for value in model.output_values]]
-
-
-def _same_constants(model: Model, other: Model) -> bool:
-    pairs = (
-        (a, b)
-        for node, twin in zip(model.nodes, other.nodes, strict=True)
-        for a, b in zip(node.inputs, twin.inputs, strict=True)
-        if not isinstance(a, Value)
-    )
-    return all(np.array_equal(a.array, b.array) for a, b in pairs)
 
 
 def _same(layer: Layer, other: Layer) -> bool:

@@ -15,7 +15,7 @@ import scipy.sparse
 
 from ..errors import ArgumentError, UnsupportedError
 from ..graph.value import Value
-from ..layers import BatchNorm, Linear, Pair
+from ..layers import BatchNorm, Layer, Linear, Pair
 from ..model import Model
 
 # Share of zeros from which a weight is stored as CSR: about where the sparse kernels overtake the dense one.
@@ -74,6 +74,24 @@ class Against:
     def __call__(self, value: Value) -> Value:
         constant = as_constant(self.constant, self.name)
         return self.layer(*((constant, value) if self.first else (value, constant)))
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A layer of several values of which some are constants; None stands for a value that is not."""
+
+    layer: Layer
+    constants: tuple[np.ndarray | None, ...]
+    name: str
+
+    def __call__(self, *values: Value) -> Value:
+        left = iter(values)
+        operands = []
+        for constant in self.constants:
+            if constant is not None and np.isnan(constant).any():
+                raise ArgumentError(f"{self.name}: its constants must not be NaN")
+            operands.append(next(left) if constant is None else np.asarray(constant, np.float32))
+        return self.layer(*operands)
 
 
 def as_constant(values: np.ndarray, name: str) -> np.ndarray:

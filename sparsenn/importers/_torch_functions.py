@@ -156,7 +156,7 @@ def unsqueeze(at: Place, input, dim) -> Data:
 def cat(at: Place, tensors, dim=0) -> Data:
     if not isinstance(tensors, (list, tuple)) or not tensors:
         raise at.fail("have a list of tensors")
-    return _moves.joined([at.data(tensor) for tensor in tensors], at.integer(dim, "dim"), at)
+    return _moves.joined([at.operand(tensor) for tensor in tensors], at.integer(dim, "dim"), at)
 
 
 def stack(at: Place, tensors, dim=0) -> Data:

@@ -44,7 +44,7 @@ def read_module(
         axes: list[int] = []
 
         def build(dims: Mapping[str, Dims]) -> Model:
-            graph = Graph(tracer, recorded, {name: given[1:] for name, given in dims.items()})
+            graph = Graph(tracer, recorded, _samples_of(dims))
             model, used[:] = _emitted(graph, keep_batch_norm=keep_batch_norm)
             sizes.update(graph.sizes)
             axes[:] = graph.axes
@@ -55,11 +55,17 @@ def read_module(
         if shapes is None or not any(None in given for given in sizes.values()):
             model = build(dims)
         else:
-            model, made_for = with_open_sizes(build, dims)
+            model, made_for = with_open_sizes(
+                build, dims, probe=lambda given: Graph(tracer, recorded, _samples_of(given)).wires()
+            )
             sizes.update((name, given[1:]) for name, given in made_for.items())
         if not _agrees(module, model, inputs, sizes=sizes, used=used, axes=axes):
             raise disagreement(f"{ROOT} ({kind_of(module)})")
     return model
+
+
+def _samples_of(dims: Mapping[str, Dims]) -> dict[str, Sizes]:
+    return {name: given[1:] for name, given in dims.items()}
 
 
 def _emitted(graph: Graph, *, keep_batch_norm: bool) -> tuple[Model, list[str]]:

@@ -17,6 +17,7 @@ from ..layers import (
     BatchNorm,
     Concat,
     Expand,
+    MatMul,
     Pad,
     Pair,
     Reshape,
@@ -27,9 +28,9 @@ from ..layers import (
 )
 from ..layers.layer import Pointwise
 from ..layers.reduce import Reduce
-from ._conditions import Beside
+from ._axis_norms import AxisNormal
 from ._convolutions import Convolution, with_padding
-from ._steps import Against, Scale
+from ._steps import Against, Beside, Scale
 from ._wires import Erf, Sizes, Wire, in_order
 
 Order = tuple[int, ...]
@@ -64,6 +65,7 @@ class _Moved:
         self.early = early
         self.turned: dict[Wire, Turned] = {}
         self.made: dict[Turned, Wire] = {}
+        self.moved: dict[tuple[Wire, Sizes, Order], Wire] = {}
 
     def wires(self, wires: list[Wire]) -> list[Wire]:
         for wire in in_order(wires):
@@ -77,6 +79,8 @@ class _Moved:
             return start, tuple(order[axis - 1] for axis in wire.step.axes)
         if isinstance(wire.step, Reshape):
             return self._reshaped(wire, *operands[0])
+        if isinstance(wire.step, MatMul):
+            return self._multiplied(wire, operands)
         order = self._common(operands) if operands else ()
         step = _through(wire.step, order) if order != tuple(range(len(order))) else None
         if step is None or any(len(own) != len(wire.sizes) for _, own in operands):
@@ -84,6 +88,19 @@ class _Moved:
             return self._same_or(wire, plain), tuple(range(len(wire.sizes)))
         aligned = tuple(self._in_order(*operand, order) for operand in operands)
         return Wire(step, aligned, _ordered(wire.sizes, _inverse(order))), order
+
+    def _multiplied(self, wire: Wire, operands: list[Turned]) -> Turned:
+        """Of an operand whose last two dimensions alone are swapped, the product takes the source."""
+        plain, turns = [], [wire.step.turn_a, wire.step.turn_b]
+        for index, (start, order) in enumerate(operands):
+            rank = len(order)
+            swapped = order == (*range(rank - 2), rank - 1, rank - 2)
+            turns[index] ^= swapped
+            plain.append(start if swapped else self._plain(start, order))
+        made = self._same_or(wire, tuple(plain)) if turns == [wire.step.turn_a, wire.step.turn_b] else Wire(
+            MatMul(*turns), tuple(plain), wire.sizes
+        )  # fmt: skip
+        return made, tuple(range(len(wire.sizes)))
 
     def _same_or(self, wire: Wire, operands: tuple[Wire, ...]) -> Wire:
         """The wire, or one of the same step; a convolution takes padding over that is there by now."""
@@ -125,11 +142,25 @@ class _Moved:
         key = start, order
         if key not in self.made:
             sizes = _ordered(start.sizes, order)
-            if _moves_ones(start.sizes, order):
-                self.made[key] = _view(start, sizes)
-            else:
-                self.made[key] = Wire(Transpose(tuple(place + 1 for place in order)), (start,), sizes)
+            moved = start if _moves_ones(start.sizes, order) else self._transposed(start, order)
+            self.made[key] = _view(moved, sizes)
         return self.made[key]
+
+    def _transposed(self, start: Wire, order: Order) -> Wire:
+        """A transpose of the dimensions that are not 1: one for all views that differ in those."""
+        base = start
+        while isinstance(base.step, Reshape):
+            base = base.operands[0]
+        kept = [place for place, size in enumerate(start.sizes) if size != 1]
+        own, sizes = (
+            tuple(kept.index(place) for place in order if place in kept),
+            _ordered(start.sizes, tuple(kept)),
+        )
+        key = base, sizes, own
+        if key not in self.moved:
+            axes = tuple(place + 1 for place in own)
+            self.moved[key] = Wire(Transpose(axes), (_view(start, sizes),), _ordered(sizes, own))
+        return self.moved[key]
 
     def _reshaped(self, wire: Wire, start: Wire, order: Order) -> Turned:
         """A view that changes dimensions of 1 alone is one in any order; any other is in the plain one."""
@@ -141,13 +172,60 @@ class _Moved:
         if _moves_ones(start.sizes, order):
             return _view(start, wire.sizes), plain
         if [start.sizes[order[place]] for place in old] != [wire.sizes[place] for place in new]:
-            return self._same_or(wire, (self._plain(start, order),)), plain
+            view = _split_or_joined(start, order, wire.sizes)
+            return view or (self._same_or(wire, (self._plain(start, order),)), plain)
         kept = [order[place] for place in old]  # dimensions of start that are not 1, as the result has them
         ones = len(wire.sizes) - len(new)
         rank = {place: ones + index for index, place in enumerate(sorted(kept))}
         left, moved = iter(range(ones)), iter(kept)
         made = tuple(next(left) if size == 1 else rank[next(moved)] for size in wire.sizes)
         return _view(start, _ordered(wire.sizes, _inverse(made))), made
+
+
+def _split_or_joined(start: Wire, order: Order, sizes: Sizes) -> Turned | None:
+    """A view of start with dimensions cut in parts, or joined that stand side by side there as well."""
+    groups = _groups(_ordered(start.sizes, order), sizes)
+    if groups is None:
+        return None
+    places = []  # of start, for each group
+    for old, _ in groups:
+        own = order[old.start : old.stop]
+        if list(own) != list(range(own[0], own[0] + len(own))):
+            return None
+        places.append(own[0])
+    made: list[int] = [0] * len(sizes)
+    at, view = 0, []
+    for index in np.argsort(places):
+        for place in groups[index][1]:
+            made[place] = at
+            view.append(sizes[place])
+            at += 1
+    return _view(start, tuple(view)), tuple(made)
+
+
+def _groups(old: Sizes, new: Sizes) -> list[tuple[range, range]] | None:
+    """The fewest neighbours of old that hold as much as neighbours of new, one group after the other."""
+    if None in old or None in new or not old or not new:
+        return None
+    groups, i, k = [], 0, 0
+    while i < len(old) and k < len(new):
+        first, start, left, right = i, k, old[i], new[k]
+        i, k = i + 1, k + 1
+        while left != right:
+            if left < right and i < len(old):
+                left, i = left * old[i], i + 1
+            elif left > right and k < len(new):
+                right, k = right * new[k], k + 1
+            else:
+                return None
+        groups.append((range(first, i), range(start, k)))
+    while k < len(new) and new[k] == 1:
+        groups[-1] = groups[-1][0], range(groups[-1][1].start, k + 1)
+        k += 1
+    while i < len(old) and old[i] == 1:
+        groups[-1] = range(groups[-1][0].start, i + 1), groups[-1][1]
+        i += 1
+    return groups if i == len(old) and k == len(new) else None
 
 
 def _view(start: Wire, sizes: Sizes) -> Wire:
@@ -186,9 +264,11 @@ def _through(step: object, order: Order) -> object | None:
         return Scale(scale, shift, step.name)
     if isinstance(step, Against):
         return replace(step, constant=_constant(step.constant, order))
-    if isinstance(step, Beside):
+    if isinstance(step, AxisNormal):
+        return replace(step, axis=order[step.axis - 1] + 1)
+    if isinstance(step, Beside) and isinstance(step.layer, (Where, Concat)):
         constants = (None if part is None else _constant(part, order) for part in step.constants)
-        return replace(step, constants=tuple(constants))
+        return replace(step, layer=_through(step.layer, order), constants=tuple(constants))
     if isinstance(step, Reduce):
         axes = sorted(order[axis - 1] + 1 for axis in step.axes)
         return type(step)(tuple(axes)) if axes[-1] - axes[0] + 1 == len(axes) else None

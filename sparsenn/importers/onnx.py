@@ -28,11 +28,13 @@ def from_onnx(
 
     Supported: Conv, ConvTranspose, MaxPool, AveragePool, GlobalAveragePool, GlobalMaxPool, Pad, Resize,
     Upsample, LSTM, GRU, RNN, Where, comparisons, Gemm, MatMul with a constant (also over the last of
-    several dimensions), Add, Sub, Mul, Sum, Neg, Div by a constant, Concat, Split, Slice, Gather with
-    constant indices, Reshape, Flatten, Squeeze, Unsqueeze and Transpose, Relu, LeakyRelu, Clip, Tanh,
-    Sigmoid, Elu, Gelu (the op and its formula with Erf), SiLU (x Sigmoid(x)), Softmax, ReduceSum,
+    several dimensions) or of two tensors of data, LayerNormalization, RMSNormalization, Attention (also
+    written as products around a Softmax), Add, Sub, Mul, Sum, Neg, Div by a constant, Concat, Split, Slice,
+    Gather with constant indices, Reshape, Flatten, Squeeze, Unsqueeze and Transpose, Relu, LeakyRelu, Clip,
+    Tanh, Sigmoid, Elu, Gelu (the op and its formula with Erf), SiLU (x Sigmoid(x)), Softmax, ReduceSum,
     ReduceMean, ReduceMax, ReduceMin, BatchNormalization (folded), Identity, Dropout, Cast,
-    Constant. Inputs of integers are moved, cast or compared by Equal with constants. What depends on
+    Constant. Inputs of integers are moved, cast, compared by Equal with constants, or
+    the rows that Gather takes of a table. What depends on
     constants and shapes alone is computed by the onnx package's reference evaluator.
 
     A chain of layers takes (batch, features), the features of an input of more dimensions row by row; any
@@ -71,4 +73,9 @@ def from_onnx(
         dims, problem = graph.dims, error
     if not any(None in sizes[1:] for sizes in dims.values()):
         raise problem
-    return with_open_sizes(build, dims, graph.size_names())[0]
+
+    def probe(dims: dict) -> None:
+        graph.dims = dict(dims)
+        graph.wires()
+
+    return with_open_sizes(build, dims, graph.size_names(), probe=probe)[0]

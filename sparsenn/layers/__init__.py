@@ -48,6 +48,7 @@ from .mish import Mish
 from .mul import Mul
 from .pad import Pad
 from .pair import Pair as Pair
+from .prefix import Prefix
 from .prelu import PReLU
 from .recurrent import Recurrent as Recurrent
 from .reduce_max import ReduceMax
@@ -80,7 +81,7 @@ _KINDS = (
 
 ACTIVATIONS = {kind.word: kind for kind in _KINDS}  # by the word that mlp(activation=...) takes
 LAYER_TYPES = (Linear, *_KINDS)  # of a chain
-_MOVES = (Concat, Slice, Reshape, Transpose, Expand, Pad, DepthToSpace, SpaceToDepth)
+_MOVES = (Concat, Slice, Prefix, Reshape, Transpose, Expand, Pad, DepthToSpace, SpaceToDepth)
 _WINDOWS = (Conv2d, MaxPool2d, AvgPool2d)
 _OVER_AXES = (ReduceSum, ReduceMean, ReduceMax, ReduceMin, AxisSoftmax, LogSoftmax, Resize)
 _NORMS = (BatchNorm, LayerNorm, RMSNorm)

@@ -26,29 +26,32 @@ class Attention(Layer):
 
     scale   None: 1 / sqrt(depth)
     causal  no query sees keys behind its own place, not even what is not finite there
+    zeros   a query for which the mask hides all keys, with -inf, gives zeros; else NaN
 
     Source: Vaswani et al. 2017, arXiv:1706.03762; grouped heads: Ainslie et al. 2023, arXiv:2305.13245
     """
 
     scale: float | None = None
     causal: bool = False
+    zeros: bool = False
 
-    op, integers, attributes = "attention", ("causal",), ("scale",)
+    op, integers, attributes = "attention", ("causal", "zeros"), ("scale",)
     operands, takes_constants, onnx_opset = (3, 4), True, 14
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "causal", check_flag("causal", self.causal))
+        for name in self.integers:
+            object.__setattr__(self, name, check_flag(name, getattr(self, name)))
         if self.scale is not None:
             scale = float(np.float32(check_real("scale", self.scale, minimum=-math.inf)))
             object.__setattr__(self, "scale", scale)
 
     @property
     def integer_values(self) -> dict[str, int]:
-        return {"causal": int(self.causal)}
+        return {name: int(getattr(self, name)) for name in self.integers}
 
     @classmethod
-    def of_integers(cls, causal: int, scale: float) -> Attention:
-        return cls(scale, bool(causal))
+    def of_integers(cls, causal: int, zeros: int, scale: float) -> Attention:
+        return cls(scale, bool(causal), bool(zeros))
 
     def resolve(self, *dims: Dims) -> Attention:
         if self.scale is not None:
@@ -100,10 +103,11 @@ class Attention(Layer):
         scores = scores if mask is None else scores + _turned(mask)
         return np.where(self._hidden(q.shape[-1], k.shape[-1]), np.asarray(-np.inf, q.dtype), scores)
 
-    @staticmethod
-    def _weights(scores: np.ndarray) -> np.ndarray:
-        powers = np.exp(scores - scores.max(axis=2, keepdims=True))
-        return powers / powers.sum(axis=2, keepdims=True)
+    def _weights(self, scores: np.ndarray) -> np.ndarray:
+        most = scores.max(axis=2, keepdims=True)
+        powers = np.exp(scores - most)
+        weights = powers / powers.sum(axis=2, keepdims=True)
+        return np.where(most == -np.inf, np.zeros_like(weights), weights) if self.zeros else weights
 
     def value(self, q, k, v, mask=None) -> np.ndarray:
         q, k, v = self._split(q, k, v)
@@ -200,6 +204,9 @@ class Attention(Layer):
         if self.causal:
             scores = graph.later_hidden(scores)
         weights = graph.node("Softmax", scores, axis=-1)
+        if self.zeros:
+            empty = graph.node("IsNaN", weights)
+            weights = graph.node("Where", empty, graph.constant("zero", [0.0]), weights)
         return graph.node("MatMul", v, graph.last_two_turned(weights, 4))
 
 

@@ -29,6 +29,7 @@ class Layer(ABC):
     operands: ClassVar[tuple[int, float]] = (1, 1)  # how many it takes, at least and at most
     takes_constants: ClassVar[bool] = False  # an operand may be one
     onnx_opset: ClassVar[int] = 13  # the oldest that has what to_onnx writes
+    torch_takes_batch: ClassVar[bool] = False  # constants that torch_value is given have one, as values have
     torch_takes_rank: ClassVar[bool] = False  # torch_value has a keyword of that name
 
     def __call__(self, *operands: Value | Constant | np.ndarray) -> Value:

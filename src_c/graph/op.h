@@ -92,6 +92,7 @@ typedef struct snn_product {
 typedef struct snn_attention {
     int64_t heads, own_heads, depth, width, queries, keys;
     int causal; /* no query sees a key behind its own place */
+    int zeros;  /* a query that sees no key at all gives 0, else NaN */
     float scale;
     int has_mask;                            /* the fourth operand */
     int64_t mask_head, mask_query, mask_key; /* floats to the next; 0 where it is repeated */

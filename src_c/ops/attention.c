@@ -10,6 +10,7 @@
 
 enum { Q, K, V, MASK };
 enum { HEADS = 1, ROWS, PLACES };
+enum { CAUSAL, ZEROS };
 
 static snn_status check(const float *attributes)
 {
@@ -47,9 +48,10 @@ static snn_status infer(snn_node *node, const snn_value *const *operands, snn_va
                             : i == K ? "depth, keys"
                                      : "depth, queries",
                             snn_dims_show(operands[i]).text);
-    if (node->integers[0] < 0 || node->integers[0] > 1)
-        return snn_fail(SNN_ERROR_ARGUMENT, "attention: causal must be 0 or 1, got %" PRId64,
-                        node->integers[0]);
+    for (int i = CAUSAL; i <= ZEROS; i++)
+        if (node->integers[i] < 0 || node->integers[i] > 1)
+            return snn_fail(SNN_ERROR_ARGUMENT, "attention: %s must be 0 or 1, got %" PRId64,
+                            i == CAUSAL ? "causal" : "zeros", node->integers[i]);
     const int64_t heads = q->dims[HEADS], own = k->dims[HEADS];
     if (q->dims[ROWS] != k->dims[ROWS] || own != v->dims[HEADS] || k->dims[PLACES] != v->dims[PLACES] ||
         (heads != own && (heads == SNN_DYNAMIC || own == SNN_DYNAMIC || heads % own)))
@@ -75,7 +77,8 @@ static void attention(const snn_node *node, const snn_value *const *operands, sn
                          .width = operands[V]->dims[ROWS],
                          .queries = q->dims[PLACES],
                          .keys = k->dims[PLACES],
-                         .causal = node->integers[0] != 0,
+                         .causal = node->integers[CAUSAL] != 0,
+                         .zeros = node->integers[ZEROS] != 0,
                          .scale = node->attributes[0],
                          .has_mask = node->operand_count > MASK};
     if (a->has_mask) {
@@ -93,8 +96,8 @@ const snn_op snn_op_attention = {
     .is_graph = 1,
     .least_operands = 3,
     .most_operands = 4,
-    .integer_count = 1,
-    .integers = {"causal"},
+    .integer_count = 2,
+    .integers = {"causal", "zeros"},
     .attribute_count = 1,
     .attributes = {"scale"},
     .check = check,

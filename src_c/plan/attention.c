@@ -125,6 +125,8 @@ static void run_task(const task *t, float *y)
     }
     for (int64_t from = 0; from < end; from += KEYS)
         run_block(t, from, snn_min(KEYS, end - from));
+    for (int64_t i = 0; a->zeros && i < t->width; i++)
+        t->total[i] = t->total[i] == 0.0f ? 1.0f : t->total[i]; // no key: the sums are 0
     t->isa->pair(SNN_OP_DIV, (snn_side){t->sums, t->width, 0}, (snn_side){t->total, 0, 0}, t->sums, a->width,
                  t->width);
     t->isa->copy(t->sums, t->width, y + t->first, a->queries, a->width, t->count);

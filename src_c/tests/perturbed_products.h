@@ -41,7 +41,7 @@ static void try_attention(random_model *m)
     if (x < 0)
         return;
     int64_t operands[4] = {x, x, x, 0};
-    const int64_t causal = chance(2), queries = m->model->values[x].dims[3];
+    const int64_t flags[2] = {chance(2), chance(2)}, queries = m->model->values[x].dims[3];
     const float scale = 0.25f * (float)(1 + chance(4));
     const int masked = queries <= WIDEST && chance(2);
     if (masked) {
@@ -55,8 +55,8 @@ static void try_attention(random_model *m)
     try_node(m, &(snn_node_spec){.op = "attention",
                                  .operands = operands,
                                  .operand_count = masked ? 4 : 3,
-                                 .integers = &causal,
-                                 .integer_count = 1,
+                                 .integers = flags,
+                                 .integer_count = 2,
                                  .attributes = &scale,
                                  .attribute_count = 1});
 }

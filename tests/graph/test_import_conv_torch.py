@@ -172,7 +172,7 @@ FUNCTIONS = {
     "channels before": (
         lambda m, x: F.conv2d((x - torch.tensor([0.4, 0.5, 0.6]).view(3, 1, 1)) / 3, m.conv.weight), "Conv2d"
     ),
-    "a plane": (lambda m, x: m.conv(x) + torch.ones(9, 8), "Conv2d Add"),
+    "a plane": (lambda m, x: m.conv(x) + torch.linspace(0, 1, 72).view(9, 8), "Conv2d Add"),
     "twice the same": (lambda m, x: F.relu(m.conv(x)) + m.conv(x), "Conv2d Conv2d ReLU Add"),
 }  # fmt: skip
 

@@ -96,8 +96,8 @@ REFUSED = {
     ),
     "integers that come out": (of_integers(node("Identity", "x", "y")), "the input 'x' must hold floats"),
     "comparisons that are added up": (
-        of_integers(*ONE_HOT[:2], node("Or", "e e", "o"), node("Cast", "o", "y", to=1), **PLACES),
-        "op 'Or' of node .* must have constant inputs alone|the input 'x' must hold floats",
+        of_integers(*ONE_HOT[:2], node("Add", "e e", "o"), node("Cast", "o", "y", to=1), **PLACES),
+        "the input 'x' must hold floats",
     ),
     "comparisons that come out": (
         of_integers(*ONE_HOT[:2], node("Identity", "e", "y"), **PLACES), "the input 'x' must hold floats",

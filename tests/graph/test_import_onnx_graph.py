@@ -254,7 +254,7 @@ REFUSED = {
     ),
     "a weight a sample": (
         make([node("MatMul", "x s", "y")], inputs={"x": ("n", 4, 6)}, s=np.ones((4, 6, 2), np.float32)),
-        "have a matrix as input 1",
+        "do the same to every sample",
     ),
     "more than the file holds": (
         make([node("ConstantOfShape", "s", "c"), node("ReduceSum", "c", "m", keepdims=0),

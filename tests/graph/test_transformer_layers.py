@@ -95,16 +95,17 @@ def test_what_is_not_finite_is_kept_where_it_is_read(layer, dims, usable_isas):
         np.testing.assert_allclose(got, exact, rtol=1e-3, atol=1e-3)
 
 
-def test_all_keys_hidden_is_nan_and_a_few_are_no_key(usable_isas):
+@pytest.mark.parametrize("zeros", [False, True])
+def test_all_keys_hidden_is_nan_and_a_few_are_no_key(zeros, usable_isas):
     """A first block of keys without one that is seen, as padding in front is."""
     q, k, v, mask = (np.zeros((2, 1, 1, n), np.float32) for n in (3, 600, 600, 600))
     mask[0], mask[1, ..., :590] = -np.inf, -np.inf
     v[..., 590:] = np.arange(10)
-    model = model_of(snn.Attention(1.0), [(1, 1, 3), (1, 1, 600), (1, 1, 600), (1, 1, 600)])
+    model = model_of(snn.Attention(1.0, zeros=zeros), [(1, 1, 3), (1, 1, 600), (1, 1, 600), (1, 1, 600)])
     for isa in usable_isas:
         plan = snn.compile(model, isa=isa, tune="off", cache=False)
         got = plan.run({"x0": q, "x1": k, "x2": v, "x3": mask})
-        assert np.isnan(got[0]).all()
+        np.testing.assert_array_equal(got[0], 0 if zeros else np.nan)
         np.testing.assert_allclose(got[1], 4.5, rtol=1e-6)
 
 
@@ -165,6 +166,23 @@ def test_constants_are_operands():
     np.testing.assert_allclose(snn.reference(hidden, given["x0"]), snn.reference(model, given["x0"])["y"])
 
 
+def test_a_constant_in_front_of_values():
+    x, token = snn.Input((4, 3), name="x0"), np.arange(3, dtype=np.float32).reshape(1, 3)
+    table = np.arange(40, dtype=np.float32).reshape(8, 5)[:, :3]
+    both = snn.Concat(axis=1)(token, snn.ReLU()(x), x)
+    y = snn.Add()(both, np.float32(0.5))
+    model = snn.Model(inputs=x, outputs={"y": y, "z": snn.Add()(snn.Prefix()(table, x), x)})
+    given = {"x0": RNG.standard_normal((3, 4, 3)).astype(np.float32)}
+    got = snn.compile(model, tune="off", cache=False).run(given["x0"])
+    np.testing.assert_array_equal(got["y"][:, 0], np.broadcast_to(token + np.float32(0.5), (3, 3)))
+    np.testing.assert_array_equal(got["z"], given["x0"] + table[:4])
+    assert_near(model, given, got)
+    pytest.importorskip("onnx", reason="onnx is not installed: pip install 'sparsenn-cpu[onnx]'")
+    assert_near(model, given, run_onnx(snn.to_onnx(model), given))
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'sparsenn-cpu[torch]'")
+    assert_near(model, given, run_torch(torch, snn.to_torch(model), model, given))
+
+
 def test_what_is_refused():
     x, q = snn.Input((3, 4)), snn.Input((2, 8, 5))
     for make, words in (
@@ -181,6 +199,8 @@ def test_what_is_refused():
         (lambda: snn.RMSNorm(np.ones((3, 1))), r"scale must have shape \(places,\)"),
         (lambda: snn.RMSNorm(np.ones(4), epsilon=-1), "epsilon must be"),
         (lambda: snn.LayerNorm(np.ones(4), axis=0)(x), "axis of LayerNorm must be behind the batch"),
+        (lambda: snn.Prefix()(np.ones((2, 4)), x), "the constant of Prefix must have 3 places along axis 1"),
+        (lambda: snn.Prefix()(x, x), "operands of Prefix must be a constant and a value"),
         (lambda: snn.Embedding(np.ones(4)), r"table must have shape \(rows, features\)"),
     ):
         with pytest.raises(ValueError, match=words):

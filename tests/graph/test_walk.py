@@ -113,6 +113,7 @@ LAYERS = [
     (snn.Attention(0.7), [(2, 3, 4), (1, 3, 5), (1, 2, 5), (2, 1, 5)]),
     (snn.Attention(-0.7, causal=True), [(2, 3, 4), (2, 3, 4), (2, 2, 4), (1, 4, 4)]),
     (snn.Embedding(np.arange(24.0).reshape(8, 3)), [(2, 4)]),
+    (snn.Prefix(axis=2, of=1), [(4, 5, 2), (3, 4)]),
     (snn.Linear(np.arange(12.0).reshape(3, 4) - 5), [(4,)]),
     (snn.LSTM(PATTERN[:12]), [(4, 12)]),
     (

@@ -1,0 +1,128 @@
+"""Small encoders of random weights in plain torch, as BERT, DistilBERT and ViT are written. Needs torch."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+GELU = {
+    "erf": F.gelu,
+    "tanh": lambda x: F.gelu(x, approximate="tanh"),
+    "formula": lambda x: x * 0.5 * (1.0 + torch.erf(x / math.sqrt(2.0))),
+    "formula of tanh": lambda x: (
+        0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * torch.pow(x, 3))))
+    ),
+    "quick": lambda x: x * torch.sigmoid(1.702 * x),
+}
+
+
+class PlainNorm(nn.Module):
+    """Layer normalisation as a formula."""
+
+    def __init__(self, size: int, eps: float = 1e-12):
+        super().__init__()
+        self.weight = nn.Parameter(1 + 0.1 * torch.randn(size))
+        self.bias = nn.Parameter(0.1 * torch.randn(size))
+        self.eps = eps
+
+    def forward(self, x):
+        off = x - x.mean(-1, keepdim=True)
+        return self.weight * (off / torch.sqrt(off.pow(2).mean(-1, keepdim=True) + self.eps)) + self.bias
+
+
+class SelfAttention(nn.Module):
+    """form: "added" masks, "filled" ones, or "sdpa" with booleans."""
+
+    def __init__(self, hidden: int, heads: int, form: str):
+        super().__init__()
+        self.q, self.k, self.v, self.out = (nn.Linear(hidden, hidden) for _ in range(4))
+        self.heads, self.form = heads, form
+
+    def forward(self, x, mask):
+        batch, tokens, hidden = x.shape
+        size = hidden // self.heads
+        q, k, v = (
+            part(x).view(batch, tokens, self.heads, size).transpose(1, 2) for part in (self.q, self.k, self.v)
+        )
+        if self.form == "sdpa":
+            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        elif self.form == "filled":
+            scores = torch.matmul(q / math.sqrt(size), k.transpose(2, 3))
+            hidden_keys = (mask == 0).view(batch, 1, 1, tokens).expand_as(scores)
+            scores = scores.masked_fill(hidden_keys, torch.tensor(torch.finfo(scores.dtype).min))
+            mixed = torch.matmul(F.softmax(scores, dim=-1), v)
+        else:
+            scores = torch.matmul(q, k.transpose(-1, -2)) / math.sqrt(size) + mask
+            mixed = torch.matmul(F.softmax(scores, dim=-1), v)
+        return self.out(mixed.transpose(1, 2).reshape(batch, tokens, hidden))
+
+
+class Block(nn.Module):
+    """pre: normalised in front of both halves, else behind them."""
+
+    def __init__(self, hidden: int, heads: int, inner: int, form: str, gelu: str, norm, pre: bool):
+        super().__init__()
+        self.attention = SelfAttention(hidden, heads, form)
+        self.up, self.down = nn.Linear(hidden, inner), nn.Linear(inner, hidden)
+        self.first, self.second, self.gelu, self.pre = norm(hidden), norm(hidden), GELU[gelu], pre
+
+    def forward(self, x, mask):
+        if self.pre:
+            x = x + self.attention(self.first(x), mask)
+            return x + self.down(self.gelu(self.up(self.second(x))))
+        x = self.first(x + self.attention(x, mask))
+        return self.second(x + self.down(self.gelu(self.up(x))))
+
+
+class Bert(nn.Module):
+    """Token ids and a mask of padding -> what each token has become, and a pooled first one."""
+
+    def __init__(self, *, form="added", gelu="erf", norm=nn.LayerNorm, types=True, layers=2):
+        super().__init__()
+        hidden, heads = 48, 4
+        self.words, self.places = nn.Embedding(101, hidden), nn.Embedding(64, hidden)
+        self.types = nn.Embedding(2, hidden) if types else None
+        self.register_buffer("ids", torch.arange(64)[None])
+        self.norm, self.form = norm(hidden), form
+        self.blocks = nn.ModuleList(
+            Block(hidden, heads, 2 * hidden, form, gelu, norm, pre=False) for _ in range(layers)
+        )
+        self.pool = nn.Linear(hidden, hidden)
+
+    def forward(self, input_ids, attention_mask):
+        batch, tokens = input_ids.size()
+        x = self.words(input_ids) + self.places(self.ids[:, :tokens])
+        if self.types is not None:
+            x = x + self.types(torch.zeros_like(input_ids))
+        x, mask = self.norm(x), attention_mask
+        if self.form == "sdpa":
+            mask = attention_mask[:, None, None, :].bool().expand(batch, 1, tokens, tokens)
+        elif self.form == "added":
+            mask = (1.0 - attention_mask[:, None, None, :].to(x.dtype)) * torch.finfo(x.dtype).min
+        for block in self.blocks:
+            x = block(x, mask)
+        return x, torch.tanh(self.pool(x[:, 0]))
+
+
+class ViT(nn.Module):
+    """Images -> scores, of patches and a token in front of them."""
+
+    def __init__(self, hidden=48, heads=3, size=32, patch=8, layers=2):
+        super().__init__()
+        self.patches = nn.Conv2d(3, hidden, patch, patch)
+        self.token = nn.Parameter(torch.randn(1, 1, hidden))
+        self.places = nn.Parameter(torch.randn(1, (size // patch) ** 2 + 1, hidden) * 0.1)
+        self.blocks = nn.ModuleList(
+            Block(hidden, heads, 2 * hidden, "sdpa", "erf", nn.LayerNorm, pre=True) for _ in range(layers)
+        )
+        self.norm, self.out = nn.LayerNorm(hidden), nn.Linear(hidden, 10)
+
+    def forward(self, x):
+        x = self.patches(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.token.expand(x.shape[0], -1, -1), x], 1) + self.places
+        for block in self.blocks:
+            x = block(x, None)
+        return self.out(self.norm(x)[:, 0])
