@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse
 
-from ..errors import UnsupportedError
-from ..layers import Matrix, Recurrent
+from ..layers import Matrix
 from ..model import Model
 from ..sparse_input import checked
 
@@ -19,13 +18,6 @@ def check_model(model: object) -> Model:
         if isinstance(layer, Matrix) and layer.sparse:
             checked(layer.weight, f"model.layers[{index}].weight")
     return model
-
-
-def check_no_recurrent(model: Model, caller: str) -> None:
-    """UnsupportedError where model has a layer that is written to no other framework yet."""
-    for layer in model.layers:
-        if isinstance(layer, Recurrent):
-            raise UnsupportedError(f"{caller} takes models without recurrent layers, got {layer!r}")
 
 
 def dense_weight(layer) -> np.ndarray:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from ..graph.node import Node
 from ..graph.value import Value
 from ..graph.walk import walk
-from ..layers import LAYER_TYPES, BatchNorm, Conv2d, Layer, Linear, Matrix
+from ..layers import LAYER_TYPES, BatchNorm, Conv2d, Layer, Linear, Matrix, Recurrent
 from ..model import Model
 from ..require import require
-from ._check import check_model, check_no_recurrent, dense_weight
+from ._check import check_model, dense_weight
+from ._recurrent import wholes
+from ._torch_recurrent import call, module_of, parts, value_of
 
 
 def to_torch(model: Model, *, sparse: bool = False):
@@ -17,13 +19,15 @@ def to_torch(model: Model, *, sparse: bool = False):
     A graph becomes a torch.fx.GraphModule. It takes a tensor for each input, in their order, and gives a
     tensor, or where the model has several outputs a dict of name to tensor.
 
-    sparse  False: every layer an nn.Linear or nn.Conv2d, zeros filled in; True: a CSR layer is a
-            sparsenn.torch.SparseLinear or SparseConv2d, which run and train on this library's kernels
+    sparse  False: every layer an nn.Linear, nn.Conv2d, nn.LSTM and so on, zeros filled in; True: a CSR layer
+            is a sparsenn.torch.SparseLinear, SparseConv2d, SparseLSTM or SparseGRU, which run and train on
+            this library's kernels
+
+    A recurrent layer is one module with the product of its input, two directions of the same are one as well.
     """
     torch = require("torch", extra="torch", caller="to_torch")
     if check_model(model).is_chain:
         return torch.nn.Sequential(*(_module(torch, layer, sparse) for layer in model.layers)).eval()
-    check_no_recurrent(model, "to_torch")
     return _graph_module(torch, model, sparse).eval()
 
 
@@ -35,6 +39,8 @@ def _graph_module(torch, model: Model, sparse: bool):
     root, graph = torch.nn.Module(), Graph()
     tracer = GraphAppendingTracer(graph)
     names: dict[tuple, str] = {}
+    whole, absorbed = wholes(model)
+    modules, called, values = parts(whole), {}, {}
 
     def module_name(node: Node, layer: Layer) -> str:
         key = id(node.layer), layer.window if isinstance(layer, Conv2d) else None
@@ -45,7 +51,35 @@ def _graph_module(torch, model: Model, sparse: bool):
             root.add_module(names[key], made)
         return names[key]
 
+    def recurrent(node: Node, states: list):
+        """Each module is called once, for both of its directions."""
+        part = modules[node]
+        if part.ways not in called:
+            name = f"layer{len(names)}"
+            names[id(node.layer), None] = name
+            root.add_module(name, module_of(torch, [whole[own] for own in part.ways], sparse=sparse))
+            back = part.ways[0].layer.reverse  # alone
+            x = Proxy(values[whole[node].x], tracer)
+            x = x.flip(1) if back else x
+
+            def run(*arguments):
+                plain = torch.fx.node.map_aggregate(arguments, lambda own: getattr(own, "node", own))
+                return Proxy(graph.call_module(name, plain), tracer)
+
+            y, last = call(torch, run, whole[node], x, [Proxy(state, tracer) for state in states])
+            called[part.ways] = y.flip(1) if back else y, last
+        return value_of(torch, part, node, called[part.ways]).node
+
     def step(node: Node, operands: list):
+        if node in absorbed:
+            return None
+        if isinstance(node.layer, Recurrent):
+            values[node.output] = recurrent(node, operands[1:])
+        else:
+            values[node.output] = plain_step(node, operands)
+        return values[node.output]
+
+    def plain_step(node: Node, operands: list):
         layer = node.layer.sized(*(operand.dims for operand in node.inputs))
         proxies = [Proxy(operand, tracer) for operand in operands]
         if isinstance(layer, Conv2d) and layer.window.rule:  # of sizes that are known when it runs
@@ -78,6 +112,7 @@ def _graph_module(torch, model: Model, sparse: bool):
         value: graph.placeholder(value.name if value.name.isidentifier() else f"input{index}")
         for index, value in enumerate(model.input_values)
     }
+    values.update(start)
     made = walk(model, start, step, constant=constant)
     given = {value.name: made[value] for value in model.output_values}
     graph.output(given if len(given) > 1 else made[model.output_values[0]])

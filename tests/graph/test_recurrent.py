@@ -222,15 +222,6 @@ def test_the_core_refuses_what_does_not_fit():
             )
 
 
-def test_the_export_to_torch_says_that_it_takes_none():
-    model = sequence_model(snn.GRU, 4)
-    pytest.importorskip("torch", reason="torch is not installed: pip install 'sparsenn-cpu[torch]'")
-    with pytest.raises(
-        snn.UnsupportedError, match=r"to_torch takes models without recurrent layers, got GRU"
-    ):
-        snn.to_torch(model)
-
-
 def test_reports_name_the_steps():
     plan = snn.compile(sequence_model(snn.GRU, 6), threads=1, tune="off", cache=False)
     found = [layer for layer in plan.report()["layers"] if layer["type"] == "gru"]
