@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .bench.peak import share_of_peak
-from .explain_network import LEGEND, explain_layers
+from .explain_network import LEGEND, band_lines, explain_layers
 
 HEADINGS = (
     *("layer", "shape (out x in)", "sparsity", "stored", "batch", "kernel"),
@@ -21,7 +21,8 @@ def has_windows(report: dict) -> bool:
 
 def explain_network(report: dict, step_us: Sequence[float]) -> str:
     """What plan.explain() says of a plan with convolutions: see explain_layers."""
-    return "\n".join([_head(report), *LEGEND, explain_layers(report, step_us), *_bucket_lines(report)])
+    table = explain_layers(report, step_us)
+    return "\n".join([_head(report), *LEGEND, table, *band_lines(report), *_bucket_lines(report)])
 
 
 def explain_report(report: dict) -> str:

@@ -31,6 +31,17 @@ def explain_layers(report: dict, step_us: Sequence[float]) -> str:
     return lines(rows, [str.ljust if heading in LEFT else str.rjust for heading in HEADINGS])
 
 
+def band_lines(report: dict) -> list[str]:
+    """A line for every run of layers of which some rows at a time go through all."""
+    layers = report["layers"]
+    return [
+        f"layers {first['node']} to {layers[index + first['together'] - 1]['node']} run "
+        f"{first['band_rows']} rows of the last at a time: what lies between is never whole in memory"
+        for index, first in enumerate(layers)
+        if "together" in first
+    ]
+
+
 def multiply_adds(layer: dict) -> int:
     """Of one sample on stored weights; 0 where there are none."""
     return layer.get("nnz", 0) * layer.get("positions", 1)

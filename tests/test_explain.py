@@ -131,3 +131,12 @@ def test_counts_are_short():
 
     numbers = (0, 999, 1000, 36_864, 999_949, 2_359_296, 12_345_678_901)
     assert [_short(n) for n in numbers] == ["0", "999", "1k", "36.9k", "1000k", "2.36M", "12346M"]
+
+
+def test_layers_that_run_in_bands_say_so(plan):
+    report = copy.deepcopy(plan.report())
+    assert not any("rows of the last" in line for line in plan.explain().splitlines())
+    report["layers"][0] |= {"together": 2, "band_rows": 4}
+    names = [layer["node"] for layer in report["layers"]]
+    said = [line for line in explain_network(report, [1.0] * 4).splitlines() if "rows of the last" in line]
+    assert len(said) == 1 and said[0].startswith(f"layers {names[0]} to {names[1]} run 4 rows")

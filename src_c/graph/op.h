@@ -56,6 +56,7 @@ typedef struct snn_window {
     int64_t channels, height, width, out_height, out_width;
     int64_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
     int64_t pad_top, pad_left, pad_bottom, pad_right;
+    int64_t x_plane, y_plane; /* floats from a channel of the operand to the next, and of the result */
 } snn_window;
 
 /* Axes next to each other, as the middle of three: an operand is (outer, count, inner). */

@@ -104,4 +104,6 @@ void snn_window_of(const snn_node *node, const snn_value *operand, snn_window *w
                                 n[SNN_PAD_TOP] + n[SNN_PAD_BOTTOM], window->dilation_h);
     window->out_width = places(window->width, window->kernel_w, window->stride_w,
                                n[SNN_PAD_LEFT] + n[SNN_PAD_RIGHT], window->dilation_w);
+    window->x_plane = window->height * window->width;
+    window->y_plane = window->out_height * window->out_width;
 }

@@ -21,21 +21,36 @@ static void find_lives(const snn_plan *plan, slot *slots)
         const snn_place *place = &plan->ports_in[i].place;
         slots[place->row] = (slot){.rows = snn_place_rows(plan, place), .first = -1, .last = -1};
     }
-    for (int64_t i = 0; i < plan->step_count; i++) {
-        const snn_step *step = &plan->steps[i];
-        for (int64_t k = 0; k < step->operand_count; k++) {
-            const snn_place *place = &step->operands[k];
-            if (place->constant)
-                continue;
-            slot *read = &slots[place->row];
-            read->last = i;
-            if (snn_place_rows(plan, place) > read->rows)
-                read->rows = snn_place_rows(plan, place);
+    for (int64_t begin = 0, end; begin < plan->step_count; begin = end) {
+        end = begin + snn_together(&plan->steps[begin]);
+        for (int64_t i = begin; i < end; i++) {
+            const snn_step *step = &plan->steps[i];
+            for (int64_t k = 0; k < step->operand_count; k++) {
+                const snn_place *place = &step->operands[k];
+                if (place->constant)
+                    continue;
+                slot *read = &slots[place->row];
+                read->last = end - 1;
+                read->rows = snn_max(read->rows, snn_place_rows(plan, place));
+            }
+            // what steps run together with is there until the last of them is done
+            slots[step->result.row] =
+                (slot){.rows = snn_place_rows(plan, &step->result), .first = begin, .last = end - 1};
         }
-        slots[step->result.row] = (slot){.rows = snn_place_rows(plan, &step->result), .first = i, .last = i};
     }
     for (int64_t i = 0; i < plan->out_count; i++)
         slots[plan->ports_out[i].place.row].last = plan->step_count;
+}
+
+/* Whether another of the steps [begin, i), which run together with step i, reads what it adds. */
+static int is_read_before(const snn_plan *plan, int64_t begin, int64_t i)
+{
+    for (int64_t s = begin; s < i; s++)
+        for (int64_t k = 0; k < plan->steps[s].operand_count; k++)
+            if (!plan->steps[s].operands[k].constant &&
+                plan->steps[s].operands[k].row == plan->steps[i].operands[1].row)
+                return 1;
+    return 0;
 }
 
 /* A sum that a convolution ends with can lie where one of its parts did, if nothing else reads that later:
@@ -44,12 +59,16 @@ static void take_over(const snn_plan *plan, slot *slots, int64_t count)
 {
     for (int64_t i = 0; i < count; i++)
         slots[i].within = slots[i].number = i;
-    for (int64_t i = 0; i < plan->step_count; i++) {
+    for (int64_t i = 0, begin = 0; i < plan->step_count; i++) {
         const snn_step *step = &plan->steps[i];
-        if (step->type != SNN_STEP_CONVOLUTION || step->operand_count < 2 || step->operands[1].constant)
+        if (i == begin + snn_together(&plan->steps[begin]))
+            begin = i;
+        if (step->type != SNN_STEP_CONVOLUTION || step->operand_count < 2 || step->operands[1].constant ||
+            step->result.banded || is_read_before(plan, begin, i))
             continue;
         slot *part = &slots[slots[step->operands[1].row].within], *sum = &slots[step->result.row];
-        if (part->first < 0 || part->last != i || slots[step->operands[0].row].within == part->number)
+        if (part->first < 0 || part->last != begin + snn_together(&plan->steps[begin]) - 1 ||
+            slots[step->operands[0].row].within == part->number)
             continue;
         sum->within = part->number;
         part->last = sum->last;
@@ -107,17 +126,17 @@ static void set_rows(snn_plan *plan, const int64_t *rows)
 
 static int overlap(const snn_plan *plan, const snn_place *a, const snn_place *b)
 {
-    if (a->constant || b->constant)
+    if (a->constant || b->constant || a->banded || b->banded)
         return 0;
     return a->row < b->row + snn_place_rows(plan, b) && b->row < a->row + snn_place_rows(plan, a);
 }
 
-/* Whether step i reads what one of the steps [from, i) writes, or writes what one of them reads or writes:
+/* Whether step i reads what one of the steps [from, end) writes, or writes what one of them reads or writes:
  * each thread has a part of its own of every step. */
-static int conflicts(const snn_plan *plan, int64_t from, int64_t i)
+static int conflicts(const snn_plan *plan, int64_t from, int64_t end, int64_t i)
 {
     const snn_step *step = &plan->steps[i];
-    for (int64_t s = from; s < i; s++) {
+    for (int64_t s = from; s < end; s++) {
         const snn_step *before = &plan->steps[s];
         if (overlap(plan, &step->result, &before->result))
             return 1;
@@ -134,10 +153,12 @@ static int conflicts(const snn_plan *plan, int64_t from, int64_t i)
 static void find_waits(snn_plan *plan)
 {
     int64_t from = 0; // the first step after the last wait
-    for (int64_t i = 0; i < plan->step_count; i++) {
-        plan->steps[i].wait = conflicts(plan, from, i);
-        if (plan->steps[i].wait)
-            from = i;
+    for (int64_t begin = 0, end; begin < plan->step_count; begin = end) {
+        end = begin + snn_together(&plan->steps[begin]);
+        for (int64_t i = begin; i < end; i++)
+            plan->steps[begin].wait |= conflicts(plan, from, begin, i);
+        if (plan->steps[begin].wait)
+            from = begin;
     }
 }
 

@@ -47,7 +47,7 @@ static void run_tile(const snn_convolution *c, const snn_kernel *kernel, const t
                          .addend = addend,
                          .addend_stride = addend_stride};
     snn_fetch fetch;
-    snn_fetch_begin(&fetch, c->step->window, t->first, t->count, kernel->samples);
+    snn_fetch_begin(&fetch, c->window, t->first, t->count, kernel->samples);
     for (int64_t column = 0; column < cols; column += block, planes.block++) {
         snn_fetch_columns(&fetch, c->plan->isa, c->x, column, snn_min(column + block, cols), c->scratch);
         for (int share = t->begin; share < t->end; share++)
@@ -58,24 +58,25 @@ static void run_tile(const snn_convolution *c, const snn_kernel *kernel, const t
 /* A tile of as many positions as the kernel takes samples. */
 static void run_whole(const snn_convolution *c, const snn_kernel *kernel, const tile *t)
 {
-    const int64_t positions = snn_convolution_positions(c->step);
-    run_tile(c, kernel, t, c->y + t->first, positions, c->addend ? c->addend + t->first : NULL, positions);
+    run_tile(c, kernel, t, c->y + t->first, c->window->y_plane, c->addend ? c->addend + t->first : NULL,
+             c->addend_plane);
 }
 
 /* A tile of fewer, or one whose y has no rows to spare: by way of scratch. */
 static void run_part(const snn_convolution *c, const snn_kernel *kernel, const tile *t)
 {
     const snn_isa *isa = c->plan->isa;
-    const int64_t positions = snn_convolution_positions(c->step), width = kernel->samples;
+    const int64_t plane = c->window->y_plane, width = kernel->samples;
     const int64_t *bounds = c->choice->packing->bounds;
     const int64_t from = bounds ? bounds[t->begin] : 0, to = bounds ? bounds[t->end] : c->step->rows;
-    const int64_t floats = (c->step->rows + c->plan->threads) * width, at = from * positions + t->first;
+    const int64_t floats = (c->step->rows + c->plan->threads) * width;
     float *result = c->scratch + snn_min(block_columns(c->choice, kernel), c->step->cols) * width + floats;
     float *addend = c->addend ? result + floats : NULL;
     if (addend)
-        isa->copy(c->addend + at, positions, addend + from * width, width, to - from, t->count);
+        isa->copy(c->addend + from * c->addend_plane + t->first, c->addend_plane, addend + from * width,
+                  width, to - from, t->count);
     run_tile(c, kernel, t, result, width, addend, width);
-    isa->copy(result + from * width, width, c->y + at, positions, to - from, t->count);
+    isa->copy(result + from * width, width, c->y + from * plane + t->first, plane, to - from, t->count);
 }
 
 /* Parts that a tile can be cut into: shares of the rows, where these are runs. */
@@ -90,7 +91,7 @@ static int64_t begin_of(const snn_convolution *c, int64_t tiles, int member, int
     const int64_t width = c->choice->kernel->samples, parts = parts_of(c);
     if (member == members)
         return tiles * parts;
-    const int64_t whole = (tiles - 1) * width, last = snn_convolution_positions(c->step) - whole;
+    const int64_t whole = (tiles - 1) * width, last = snn_window_positions(c->window) - whole;
     const int64_t all = whole + kernel_for(c, last)->samples;
     return (2 * all * member * parts + width * members) / (2 * width * members);
 }
@@ -98,7 +99,7 @@ static int64_t begin_of(const snn_convolution *c, int64_t tiles, int member, int
 /* Parts [first, end) of tiles. */
 static void run_parts(const snn_convolution *c, int64_t first, int64_t end)
 {
-    const int64_t positions = snn_convolution_positions(c->step);
+    const int64_t positions = snn_window_positions(c->window);
     const int64_t width = c->choice->kernel->samples, parts = parts_of(c),
                   shares = c->choice->packing->share_count;
     for (int64_t next, at = first; at < end; at = next) {
@@ -124,7 +125,7 @@ static void run_parts(const snn_convolution *c, int64_t first, int64_t end)
 
 void snn_convolution_run(const snn_convolution *c, int member, int members)
 {
-    const int64_t tiles = snn_convolution_tiles(c->step, c->choice->kernel);
+    const int64_t tiles = snn_window_tiles(c->window, c->choice->kernel);
     run_parts(c, begin_of(c, tiles, member, members), begin_of(c, tiles, member + 1, members));
 }
 
@@ -136,23 +137,22 @@ void snn_convolution_run_tiles(const snn_convolution *c, int64_t first, int64_t 
 void snn_convolution_exact(const snn_convolution *c)
 {
     const snn_csr *csr = c->step->weights;
-    const snn_window *w = c->step->window;
-    const int64_t positions = snn_convolution_positions(c->step), width = c->choice->kernel->samples;
+    const snn_window *w = c->window;
+    const int64_t positions = snn_window_positions(w), width = c->choice->kernel->samples;
     for (int64_t first = 0; first < positions; first += width) {
         const int64_t count = snn_min(width, positions - first);
         snn_fetch fetch;
         snn_fetch_begin(&fetch, w, first, count, width);
         snn_fetch_columns(&fetch, c->plan->isa, c->x, 0, csr->cols, c->scratch);
         for (int64_t r = 0; r < csr->rows; r++) {
-            const int64_t at = r * positions + first;
             float sums[SNN_MOST_PARTS]; // y may be the addend
             for (int64_t i = 0; i < count; i++)
                 sums[i] = c->step->epilogue.bias[r];
             for (int64_t p = csr->indptr[r]; p < csr->indptr[r + 1]; p++)
                 c->plan->isa->scaled_add(csr->data[p], c->scratch + csr->indices[p] * width, sums, count);
             if (c->addend)
-                c->plan->isa->scaled_add(1.0f, c->addend + at, sums, count);
-            memcpy(c->y + at, sums, (size_t)count * sizeof *sums);
+                c->plan->isa->scaled_add(1.0f, c->addend + r * c->addend_plane + first, sums, count);
+            memcpy(c->y + r * w->y_plane + first, sums, (size_t)count * sizeof *sums);
         }
     }
 }

@@ -58,9 +58,8 @@ static int64_t reach_of(const snn_window *w, int lanes)
     return w->stride_w * (snn_max(w->out_width - lanes, 0) + lanes) + 2;
 }
 
-snn_blocks snn_depthwise_cut(const snn_step *step, const snn_isa *isa, int members)
+snn_blocks snn_depthwise_cut(const snn_window *w, int64_t rows, const snn_isa *isa, int members)
 {
-    const snn_window *w = step->window;
     const int64_t spans = (w->kernel_h - 1) * w->dilation_h + 1, reach = (w->kernel_w - 1) * w->dilation_w;
     snn_blocks b = {.in_place = is_in_place(w), .across = (w->out_width + WIDEST - 1) / WIDEST};
     b.width = (w->out_width + b.across - 1) / b.across;
@@ -70,7 +69,7 @@ snn_blocks snn_depthwise_cut(const snn_step *step, const snn_isa *isa, int membe
     b.height = snn_min(fit / 4 * 4, SNN_DEPTHWISE_ROWS);
     if (b.height == 0) // four rows share what is loaded of the weights, so they may take some more room
         b.height = (3 * w->stride_h + spans) * b.pitch <= 4 * COPY_FLOATS ? 4 : 1;
-    while (b.height > 4 && step->rows * ((w->out_height + b.height - 1) / b.height) < 4 * members)
+    while (b.height > 4 && rows * ((w->out_height + b.height - 1) / b.height) < 4 * members)
         b.height = b.height / 8 * 4;
     b.height = snn_min(b.height, w->out_height);
     b.down = (w->out_height + b.height - 1) / b.height;
@@ -84,13 +83,13 @@ snn_blocks snn_depthwise_cut(const snn_step *step, const snn_isa *isa, int membe
 
 int64_t snn_depthwise_scratch(const snn_step *step, const snn_isa *isa)
 {
-    const snn_blocks b = snn_depthwise_cut(step, isa, 1);
+    const snn_blocks b = snn_depthwise_cut(step->window, step->rows, isa, 1);
     return snn_max(b.lines * b.pitch + isa->lanes, (1 + b.borrowed) * b.line);
 }
 
 const char *snn_depthwise_kernel(const snn_step *step, const snn_isa *isa)
 {
-    if (!snn_depthwise_cut(step, isa, 1).in_place)
+    if (!snn_depthwise_cut(step->window, step->rows, isa, 1).in_place)
         return "stencil";
     return step->window->stride_w == 1 ? "stencil_three_1" : "stencil_three_2";
 }
@@ -101,7 +100,8 @@ double snn_depthwise_estimate_us(const snn_step *step, const snn_isa *isa)
     const double vectors =
         (double)step->rows * (double)w->out_height * ceil((double)w->out_width / isa->lanes);
     const double weights = (double)step->nnz / (double)step->rows;
-    const double copied =
-        snn_depthwise_cut(step, isa, 1).in_place ? 0.0 : (double)(w->stride_h * w->stride_w);
+    const double copied = snn_depthwise_cut(step->window, step->rows, isa, 1).in_place
+                              ? 0.0
+                              : (double)(w->stride_h * w->stride_w);
     return vectors * (0.8 * weights + 3.0 * copied + 3.0) / 4000.0;
 }

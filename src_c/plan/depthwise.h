@@ -25,8 +25,8 @@ typedef struct snn_blocks {
 
 /* Whether the convolution of a node is a depthwise one that these kernels take. */
 int snn_depthwise_fits(const snn_node *node, const snn_window *window);
-/* For as many threads as share the step. */
-snn_blocks snn_depthwise_cut(const snn_step *step, const snn_isa *isa, int members);
+/* For so many rows of W, and as many threads as share the step. */
+snn_blocks snn_depthwise_cut(const snn_window *w, int64_t rows, const snn_isa *isa, int members);
 /* For reports. */
 const char *snn_depthwise_kernel(const snn_step *step, const snn_isa *isa);
 /* Of one sample on one thread, roughly. */

@@ -29,7 +29,7 @@ typedef struct area {
 static void copy_part(const work *k, const area *a, const float *x, int64_t offset, int64_t row, int64_t rows,
                       float *to)
 {
-    const snn_window *w = k->c->step->window;
+    const snn_window *w = k->c->window;
     const snn_isa *isa = k->c->plan->isa;
     const int64_t start = a->column * w->stride_w - w->pad_left + offset;
     const int64_t low = start < 0 ? (-start + w->stride_w - 1) / w->stride_w : 0;
@@ -47,7 +47,7 @@ static void copy_part(const work *k, const area *a, const float *x, int64_t offs
 /* What an area reads of a plane -> scratch. */
 static void copy_block(const work *k, const area *a, const float *x)
 {
-    const snn_window *w = k->c->step->window;
+    const snn_window *w = k->c->window;
     const int64_t start = a->row * w->stride_h - w->pad_top;
     const int64_t lines = (a->rows - 1) * w->stride_h + (w->kernel_h - 1) * w->dilation_h + 1;
     const int64_t first = snn_max(start, 0), end = snn_min(start + lines, w->height);
@@ -61,7 +61,7 @@ static void copy_block(const work *k, const area *a, const float *x)
 static int64_t gather_weights(const work *k, int64_t row, float *weights, int64_t *places)
 {
     const snn_csr *csr = k->c->step->weights;
-    const snn_window *w = k->c->step->window;
+    const snn_window *w = k->c->window;
     int64_t count = 0;
     for (int64_t p = csr->indptr[row]; p < csr->indptr[row + 1]; p++) {
         if (csr->data[p] == 0.0f)
@@ -74,11 +74,11 @@ static int64_t gather_weights(const work *k, int64_t row, float *weights, int64_
 
 static void run_copied(work *k, snn_stencil *s, int64_t row, int64_t channel, int64_t block, const area *a)
 {
-    const snn_window *w = k->c->step->window;
+    const snn_window *w = k->c->window;
     float weights[SNN_DEPTHWISE_PLACES];
     int64_t places[SNN_DEPTHWISE_PLACES];
     if (k->channel != channel || k->block != block)
-        copy_block(k, a, k->c->x + channel * w->height * w->width);
+        copy_block(k, a, k->c->x + channel * w->x_plane);
     k->channel = channel;
     k->block = block;
     s->count = gather_weights(k, row, weights, places);
@@ -95,12 +95,12 @@ static void run_copied(work *k, snn_stencil *s, int64_t row, int64_t channel, in
  * copied into scratch, behind the row of zeros. */
 static void find_lines(const work *k, const area *a, int64_t channel, int64_t count, const float **lines)
 {
-    const snn_window *w = k->c->step->window;
-    const int64_t plane = w->height * w->width, floats = w->channels * plane;
+    const snn_window *w = k->c->window;
+    const int64_t floats = (w->channels - 1) * w->x_plane + w->height * w->width;
     const int64_t start = a->row * w->stride_h - w->pad_top;
     float *spare = k->c->scratch + k->blocks.line;
     for (int64_t i = 0; i < count; i++) {
-        const int64_t row = start + i, at = channel * plane + row * w->width - w->pad_left;
+        const int64_t row = start + i, at = channel * w->x_plane + row * w->width - w->pad_left;
         if (row < 0 || row >= w->height) {
             lines[i] = k->c->scratch;
         } else if (at >= 0 && at + k->blocks.line <= floats) {
@@ -115,7 +115,7 @@ static void find_lines(const work *k, const area *a, int64_t channel, int64_t co
 
 static void run_in_place(work *k, snn_stencil *s, int64_t row, int64_t channel, const area *a)
 {
-    const snn_window *w = k->c->step->window;
+    const snn_window *w = k->c->window;
     const snn_csr *csr = k->c->step->weights;
     const float *lines[LINES_IN_PLACE];
     if (k->channel >= 0 || k->block < 0) // the scratch has held something else
@@ -143,10 +143,10 @@ static int has_nine(const snn_csr *csr, int64_t row)
 
 static void begin(work *k, int members)
 {
-    const snn_window *w = k->c->step->window;
+    const snn_window *w = k->c->window;
     const int lanes = k->c->plan->isa->lanes;
     static const uint32_t ones = UINT32_MAX;
-    k->blocks = snn_depthwise_cut(k->c->step, k->c->plan->isa, members);
+    k->blocks = snn_depthwise_cut(w, k->c->step->rows, k->c->plan->isa, members);
     for (int64_t i = 0; i < w->kernel_h * w->kernel_w; i++) {
         const int64_t down = i / w->kernel_w * w->dilation_h, right = i % w->kernel_w * w->dilation_w;
         k->places[i] = down * k->blocks.pitch + right % w->stride_w * k->blocks.part + right / w->stride_w;
@@ -165,7 +165,7 @@ static void begin(work *k, int members)
 static void run_block(work *k, int64_t row, int64_t block)
 {
     const snn_convolution *c = k->c;
-    const snn_window *w = c->step->window;
+    const snn_window *w = c->window;
     const snn_csr *csr = c->step->weights;
     const snn_blocks *b = &k->blocks;
     const int64_t down = block / b->across, across = block % b->across;
@@ -174,12 +174,12 @@ static void run_block(work *k, int64_t row, int64_t block)
     area a = {.row = down * b->height, .column = w->out_width * across / b->across};
     a.rows = snn_min(b->height, w->out_height - a.row);
     a.columns = w->out_width * (across + 1) / b->across - a.column;
-    const int64_t at = (row * w->out_height + a.row) * w->out_width + a.column;
+    const int64_t at = a.row * w->out_width + a.column;
     snn_stencil s = {.rows = a.rows,
                      .columns = a.columns,
                      .bias = c->step->epilogue.bias[row],
-                     .y = c->y + at,
-                     .addend = c->addend ? c->addend + at : NULL,
+                     .y = c->y + row * w->y_plane + at,
+                     .addend = c->addend ? c->addend + row * c->addend_plane + at : NULL,
                      .stride = w->out_width};
     if (b->in_place && has_nine(csr, row))
         run_in_place(k, &s, row, channel, &a);

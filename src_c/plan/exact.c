@@ -1,7 +1,7 @@
 /* Samples whose outputs have a NaN, run again by the weights that are not 0 alone (kernels/exact.inl): what
  * is NaN then is so by the weights that read it. All of such a sample's outputs are written, and every NaN as
  * the same one, so their bits are the same in every batch and tuning. */
-#include "plan/convolution.h"
+#include "plan/band.h"
 #include "plan/recurrent.h"
 #include "plan/step.h"
 #include "plan/tile.h"
@@ -51,13 +51,6 @@ void snn_step_multiply(const snn_plan *plan, const snn_step *step, const float *
     }
 }
 
-/* A convolution and what is added to it, but for the activation. */
-static void convolve(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y)
-{
-    const snn_convolution c = snn_frame_convolution(plan, step, frame, y);
-    snn_convolution_exact(&c);
-}
-
 /* The sums of a step and their activation; those that are 0 are +0, as everywhere (epilogue.inl). */
 static void end_sums(const snn_isa *isa, float *y, int64_t count, const snn_epilogue *epilogue)
 {
@@ -66,10 +59,35 @@ static void end_sums(const snn_isa *isa, float *y, int64_t count, const snn_epil
     isa->activate(y, y, count, epilogue);
 }
 
-static void run_step(const snn_plan *plan, const snn_step *step, const snn_frame *frame)
+/* A convolution, what is added to it and its activation, or a pool. */
+static void run_window(void *context, const snn_convolution *c, int64_t index)
+{
+    (void)context;
+    (void)index;
+    if (c->step->type != SNN_STEP_CONVOLUTION) {
+        snn_window_run(c, 0, 1);
+        return;
+    }
+    snn_convolution_exact(c);
+    for (int64_t r = 0; r < c->step->rows; r++)
+        end_sums(c->plan->isa, c->y + r * c->window->y_plane, snn_window_positions(c->window),
+                 &c->step->epilogue);
+}
+
+static void run_step(const snn_plan *plan, int64_t index, const snn_frame *frame)
 {
     const snn_isa *isa = plan->isa;
-    float *y = snn_frame_result(frame, &step->result);
+    const snn_step *step = &plan->steps[index], *last = step + snn_together(step) - 1;
+    float *y = snn_frame_result(frame, &last->result);
+    if (step->band) {
+        snn_band_run(plan, index, frame, y, 0, 1, run_window, NULL);
+        return;
+    }
+    if (step->window) {
+        const snn_convolution c = snn_frame_convolution(plan, step, frame, y);
+        run_window(NULL, &c, index);
+        return;
+    }
     if (!snn_has_weights(step)) {
         snn_step_run(plan, step, frame, y, 0, 0, 1);
         return;
@@ -79,10 +97,7 @@ static void run_step(const snn_plan *plan, const snn_step *step, const snn_frame
             snn_recurrent_exact(plan, step, frame, y);
             return;
         }
-        if (step->type == SNN_STEP_CONVOLUTION)
-            convolve(plan, step, frame, y);
-        else
-            snn_step_multiply(plan, step, snn_frame_operand(frame, &step->operands[0]), y);
+        snn_step_multiply(plan, step, snn_frame_operand(frame, &step->operands[0]), y);
         end_sums(isa, y, step->outputs, &step->epilogue);
         return;
     }
@@ -106,8 +121,8 @@ static void run_samples(const snn_run *run, const int64_t *samples, int count, c
                 to[k * lanes + l] = run->x[i][place_of(run->x_order, run->batch, port->features,
                                                        samples[l < count ? l : 0], k)];
     }
-    for (int64_t i = 0; i < plan->step_count; i++)
-        run_step(plan, &plan->steps[i], frame);
+    for (int64_t i = 0; i < plan->step_count; i += snn_together(&plan->steps[i]))
+        run_step(plan, i, frame);
     for (int64_t i = 0; i < plan->out_count; i++) {
         const snn_port *port = &plan->ports_out[i];
         const float *from = snn_frame_result(frame, &port->place);

@@ -28,7 +28,6 @@ static void fetch_place(const snn_fetch *fetch, const snn_isa *isa, int64_t plac
 {
     static const float zeros[SNN_MOST_PARTS];
     const snn_window *w = fetch->window;
-    const int64_t plane = w->height * w->width;
     const int64_t down = place / w->kernel_w * w->dilation_h - w->pad_top;
     const int64_t right = place % w->kernel_w * w->dilation_w - w->pad_left;
     // Columns of the result that find something.
@@ -47,9 +46,9 @@ static void fetch_place(const snn_fetch *fetch, const snn_isa *isa, int64_t plac
         if (at > done)
             isa->copy(zeros, 0, to + done, stride, channels, at - done);
         if (w->stride_w == 1)
-            isa->copy(from, plane, to + at, stride, channels, count);
+            isa->copy(from, w->x_plane, to + at, stride, channels, count);
         else
-            isa->pick(from, plane, w->stride_w, to + at, stride, channels, count);
+            isa->pick(from, w->x_plane, w->stride_w, to + at, stride, channels, count);
         done = at + count;
     }
     if (fetch->samples > done)
@@ -60,11 +59,11 @@ void snn_fetch_columns(const snn_fetch *fetch, const snn_isa *isa, const float *
                        float *to)
 {
     const snn_window *w = fetch->window;
-    const int64_t places = w->kernel_h * w->kernel_w, plane = w->height * w->width;
+    const int64_t places = w->kernel_h * w->kernel_w;
     int64_t channel = begin / places, place = begin % places;
     for (int64_t i = 0; i < snn_min(places, end - begin); i++) {
         const int64_t column = channel * places + place;
-        fetch_place(fetch, isa, place, x + channel * plane, (end - 1 - column) / places + 1,
+        fetch_place(fetch, isa, place, x + channel * w->x_plane, (end - 1 - column) / places + 1,
                     to + (column - begin) * fetch->samples, places * fetch->samples);
         if (++place == places) {
             place = 0;

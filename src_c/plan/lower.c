@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "graph/model_build.h"
+#include "plan/band.h"
 
 #include <inttypes.h>
 
@@ -75,6 +76,14 @@ static int is_by_sample(const snn_node *node)
            op->kind == SNN_KIND_LOOKUP;
 }
 
+static snn_status find_bands(const snn_lowering *l)
+{
+    int64_t *readers = snn_alloc((size_t)l->slots, sizeof *readers);
+    const int found = readers && snn_band_find(l->model, l->plan, readers);
+    snn_free(readers);
+    return found ? SNN_OK : snn_lower_out_of_memory(-1);
+}
+
 static snn_status lower_all(snn_lowering *l)
 {
     const snn_model *model = l->model;
@@ -97,6 +106,8 @@ static snn_status lower_all(snn_lowering *l)
         status = snn_lower_output(l, i);
     if (!status)
         status = snn_lower_direct(l);
+    if (!status)
+        status = find_bands(l);
     return status ? status : snn_arena_init(l->plan, l->slots);
 }
 

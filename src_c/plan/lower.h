@@ -29,6 +29,9 @@ void snn_lower_activation(snn_step *step, const snn_node *node);
 
 /* lower_window.c: the window of a node that has one, for its operand. 0 when memory is out. */
 int snn_lower_window(snn_step *step, const snn_node *node, const snn_value *operand);
+/* A window of one place that moves by one position takes the plane as one row, so that a tile is fetched in
+ * one piece; others stay. */
+void snn_window_flatten(snn_window *window);
 
 /* lower_port.c: a slot for an input of the model; the place of an output; which outputs steps may write where
  * the caller wants them, once all steps are there. */

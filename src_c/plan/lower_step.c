@@ -133,24 +133,13 @@ static int set_depthwise(const snn_lowering *l, snn_step *step, const snn_node *
     return made;
 }
 
-/* A window of one place that moves by one position takes the plane as one row: a tile is fetched in one
- * piece. */
-static void flatten(snn_window *w)
-{
-    if (w->kernel_h * w->kernel_w != 1 || w->stride_h != 1 || w->stride_w != 1 ||
-        w->out_height != w->height || w->out_width != w->width)
-        return;
-    w->width = w->out_width = w->height * w->width;
-    w->height = w->out_height = 1;
-}
-
 static int set_convolution(const snn_lowering *l, snn_step *step, const snn_node *node, const snn_value *x)
 {
     if (!snn_lower_window(step, node, x))
         return 0;
     if (snn_depthwise_fits(node, step->window))
         return set_depthwise(l, step, node);
-    flatten(step->window);
+    snn_window_flatten(step->window);
     step->result.spare = step->window->out_height * step->window->out_width * l->plan->threads;
     if (step->result.spare > l->plan->most_spare)
         l->plan->most_spare = step->result.spare;
@@ -253,6 +242,7 @@ void snn_step_free(snn_step *step)
     snn_free(step->attention);
     snn_free(step->bias);
     snn_free(step->window);
+    snn_free(step->band);
     snn_free(step->cell);
     if (step->weights && !step->stock) {
         snn_free((void *)step->weights->indptr);

@@ -22,7 +22,7 @@ static snn_status choose_kernels(snn_plan *plan, const snn_model *model, const s
     if (status)
         return status;
     snn_recurrent_choose(plan);
-    plan->scratch_floats = snn_plan_scratch(plan);
+    snn_plan_set_scratch(plan);
     return snn_tune_buckets(plan, folder);
 }
 

@@ -46,6 +46,7 @@ typedef struct snn_place {
     int64_t row;           /* of the arena; a row is a feature of the largest tile */
     int input;             /* of the plan, that is copied there; -1: a step gives it */
     const float *constant; /* (features), not in the arena; or NULL */
+    int banded;            /* it is never whole: some rows at a time lie in a band's buffer (band.h) */
 } snn_place;
 
 #define SNN_MAX_BUCKETS 8
@@ -84,8 +85,10 @@ typedef struct snn_step {
     int64_t mix_count;
     struct snn_window *window; /* SNN_STEP_CONVOLUTION, _DEPTHWISE, _POOL: owned */
     int counts_padding;        /* SNN_OP_AVG_POOL2D */
-    struct snn_cell *cell;     /* SNN_STEP_RECURRENT: owned */
-    int shared;                /* SNN_STEP_RECURRENT: threads that share a tile share each product */
+    struct snn_band *band; /* it and the steps behind it run in bands: band.h; owned. NULL: it runs alone */
+    int64_t together;      /* with a band: how many steps */
+    struct snn_cell *cell; /* SNN_STEP_RECURRENT: owned */
+    int shared;            /* SNN_STEP_RECURRENT: threads that share a tile share each product */
     snn_epilogue epilogue;
     int64_t rows, cols; /* with weights: of W; a linear step's outputs and inputs */
     float *bias;        /* (rows + shares) owned */
@@ -163,6 +166,7 @@ struct snn_plan {
     int64_t widest_product; /* rows or columns of any weight */
     int64_t most_spare;     /* of any place */
     size_t scratch_floats;  /* by sample: of each thread, behind its arena */
+    size_t buffers_at;      /* floats of the scratch before the buffers of bands */
     snn_bucket buckets[SNN_MAX_BUCKETS];
     int bucket_count;
     /* table[c]: how to begin cutting c samples, bucket * 2 + split; c in [1, table_size] */
@@ -190,6 +194,9 @@ static inline int snn_has_weights(const snn_step *step)
            step->type == SNN_STEP_RECURRENT;
 }
 
+/* How many steps run as one: those of a band, or one. */
+static inline int64_t snn_together(const snn_step *step) { return step->band ? step->together : 1; }
+
 /* plan.c: a plan of a model without normalisations, whose dims are fixed. root: of whose shapes it is a
  * specialisation; NULL for none. */
 snn_status snn_plan_make(const snn_model *model, const snn_isa *isa, const snn_plan_options *options,
@@ -207,6 +214,8 @@ void snn_step_free(snn_step *step);
 /* Rows of the arena that a place takes: panels write for rows that do not exist as well, one a share. */
 static inline int64_t snn_place_rows(const snn_plan *plan, const snn_place *place)
 {
+    if (place->banded)
+        return 0;
     const int64_t rows = snn_column_stride(place->features + place->spare) + plan->threads;
     return plan->by_sample ? snn_column_stride(rows) : rows;
 }
@@ -232,8 +241,8 @@ void snn_bucket_estimate(snn_plan *plan);
 double snn_measure_peak(const snn_isa *isa);
 
 /* workspace.c */
-/* Floats of scratch that the steps of a plan by sample need, once their kernels are chosen. */
-size_t snn_plan_scratch(const snn_plan *plan);
+/* How much scratch the steps of a plan by sample need, once their kernels are chosen. */
+void snn_plan_set_scratch(snn_plan *plan);
 snn_extent snn_plan_extent(const snn_plan *plan);
 snn_workspace *snn_workspace_create(const snn_plan *plan);
 void snn_workspace_free(snn_workspace *workspace);

@@ -3,6 +3,7 @@
 
 #include "base/minmax.h"
 #include "graph/op.h"
+#include "plan/convolution.h"
 
 #include <math.h>
 
@@ -16,14 +17,14 @@ static void inside(int64_t start, int64_t kernel, int64_t dilation, int64_t size
 }
 
 /* Sums of one row of windows become means; rows: that they hold. */
-static void divide(const snn_step *step, int64_t rows, float *y)
+static void divide(const snn_convolution *c, int64_t rows, float *y)
 {
-    const snn_window *w = step->window;
-    for (int64_t c = 0; c < w->out_width; c++) {
+    const snn_window *w = c->window;
+    for (int64_t i = 0; i < w->out_width; i++) {
         int64_t first, end;
-        inside(c * w->stride_w - w->pad_left, w->kernel_w, 1, w->width, &first, &end);
-        const int64_t count = step->counts_padding ? w->kernel_h * w->kernel_w : rows * (end - first);
-        y[c] /= (float)count;
+        inside(i * w->stride_w - w->pad_left, w->kernel_w, 1, w->width, &first, &end);
+        const int64_t count = c->step->counts_padding ? w->kernel_h * w->kernel_w : rows * (end - first);
+        y[i] /= (float)count;
     }
 }
 
@@ -38,10 +39,11 @@ static int64_t line_floats(const snn_window *w)
 int64_t snn_pool_scratch(const snn_step *step, int lanes) { return line_floats(step->window) + 2 * lanes; }
 
 /* line: scratch, with what padding holds on both sides of the columns of x. */
-static void pool_channel(const snn_isa *isa, const snn_step *step, const float *x, float *line, float *y)
+static void pool_channel(const snn_convolution *c, const float *x, float *line, float *y)
 {
-    const snn_window *w = step->window;
-    const int is_max = step->op == SNN_OP_MAX_POOL2D;
+    const snn_window *w = c->window;
+    const snn_isa *isa = c->plan->isa;
+    const int is_max = c->step->op == SNN_OP_MAX_POOL2D;
     const snn_pool_line windows = {.x = line,
                                    .windows = w->out_width,
                                    .places = w->kernel_w,
@@ -55,17 +57,16 @@ static void pool_channel(const snn_isa *isa, const snn_step *step, const float *
                        snn_max(end - first, 0), line + w->pad_left, w->width);
         isa->pool_line(is_max, &windows, y);
         if (!is_max)
-            divide(step, end - first, y);
+            divide(c, end - first, y);
     }
 }
 
-void snn_pool_run(const snn_isa *isa, const snn_step *step, const float *x, float *scratch, float *y,
-                  int member, int members)
+void snn_pool_run(const snn_convolution *c, int member, int members)
 {
-    const snn_window *w = step->window;
+    const snn_window *w = c->window;
     const int64_t floats = line_floats(w);
     for (int64_t i = 0; i < floats; i++)
-        scratch[i] = step->op == SNN_OP_MAX_POOL2D ? -INFINITY : 0.0f;
-    for (int64_t c = w->channels * member / members; c < w->channels * (member + 1) / members; c++)
-        pool_channel(isa, step, x + c * w->height * w->width, scratch, y + c * w->out_height * w->out_width);
+        c->scratch[i] = c->step->op == SNN_OP_MAX_POOL2D ? -INFINITY : 0.0f;
+    for (int64_t i = w->channels * member / members; i < w->channels * (member + 1) / members; i++)
+        pool_channel(c, c->x + i * w->x_plane, c->scratch, c->y + i * w->y_plane);
 }

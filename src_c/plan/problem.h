@@ -43,7 +43,7 @@ static inline int64_t snn_step_positions(const snn_step *step)
 {
     if (step->type == SNN_STEP_RECURRENT)
         return snn_recurrent_products(step);
-    return snn_is_convolution(step) ? step->window->out_height * step->window->out_width : 1;
+    return snn_is_convolution(step) ? snn_window_positions(step->window) : 1;
 }
 /* How often a run of a tile does what was timed: once, but for the products of a cell. */
 static inline double snn_step_repeats(const snn_step *step)
@@ -53,7 +53,7 @@ static inline double snn_step_repeats(const snn_step *step)
 /* How often a kernel runs for one tile of a step: a convolution's positions are its samples. */
 static inline int64_t snn_step_tiles(const snn_step *step, const snn_kernel *kernel)
 {
-    return step->type == SNN_STEP_CONVOLUTION ? snn_convolution_tiles(step, kernel) : 1;
+    return step->type == SNN_STEP_CONVOLUTION ? snn_window_tiles(step->window, kernel) : 1;
 }
 
 /* problem.c */

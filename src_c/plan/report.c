@@ -1,4 +1,5 @@
 /* A plan's report as JSON text. */
+#include "plan/band.h"
 #include "plan/depthwise.h"
 #include "plan/problem.h"
 #include "plan/shapes.h"
@@ -129,6 +130,8 @@ static void put_values(text *t, const snn_plan *plan, const snn_step *step)
     if (!value)
         put(t, "%" PRId64, step->outputs);
     put(t, "]");
+    if (step->band)
+        put(t, ", \"together\": %" PRId64 ", \"band_rows\": %" PRId64, step->together, step->band->height);
     if (step->window)
         put(t, ", \"kernel_size\": [%" PRId64 ", %" PRId64 "], \"stride\": [%" PRId64 ", %" PRId64 "]",
             step->window->kernel_h, step->window->kernel_w, step->window->stride_h, step->window->stride_w);

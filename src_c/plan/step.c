@@ -180,39 +180,48 @@ snn_convolution snn_frame_convolution(const snn_plan *plan, const snn_step *step
 {
     return (snn_convolution){.plan = plan,
                              .step = step,
+                             .window = step->window,
                              .choice = snn_single_choice(step),
                              .x = snn_frame_operand(frame, &step->operands[0]),
                              .addend = step->operand_count > 1 ? snn_frame_operand(frame, &step->operands[1])
                                                                : NULL,
+                             .addend_plane = step->window->y_plane,
                              .y = y,
                              .spare = y == snn_frame_result(frame, &step->result),
                              .scratch = frame->scratch};
 }
 
-/* A product of weights; 0 where the step is none. */
-static int run_weights(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y,
+void snn_window_run(const snn_convolution *c, int member, int members)
+{
+    if (c->step->type == SNN_STEP_CONVOLUTION)
+        snn_convolution_run(c, member, members);
+    else if (c->step->type == SNN_STEP_DEPTHWISE)
+        snn_depthwise_run(c, member, members);
+    else
+        snn_pool_run(c, member, members);
+}
+
+static void run_linear(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y,
                        int64_t y_stride, int member, int members)
 {
-    if (step->type == SNN_STEP_LINEAR) {
-        const snn_choice *choice = &step->chosen[frame->bucket - plan->buckets];
-        const float *x = snn_frame_operand(frame, &step->operands[0]);
-        for (int share = member; share < choice->packing->share_count; share += members)
-            choice->kernel->run(snn_share(choice->packing, share), x, y, y_stride, &step->epilogue);
-        return 1;
-    }
-    if (snn_is_convolution(step)) {
-        const snn_convolution c = snn_frame_convolution(plan, step, frame, y);
-        (step->type == SNN_STEP_CONVOLUTION ? snn_convolution_run : snn_depthwise_run)(&c, member, members);
-        return 1;
-    }
-    return 0;
+    const snn_choice *choice = &step->chosen[frame->bucket - plan->buckets];
+    const float *x = snn_frame_operand(frame, &step->operands[0]);
+    for (int share = member; share < choice->packing->share_count; share += members)
+        choice->kernel->run(snn_share(choice->packing, share), x, y, y_stride, &step->epilogue);
 }
 
 void snn_step_run(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y,
                   int64_t y_stride, int member, int members)
 {
-    if (run_weights(plan, step, frame, y, y_stride, member, members))
+    if (step->type == SNN_STEP_LINEAR) {
+        run_linear(plan, step, frame, y, y_stride, member, members);
         return;
+    }
+    if (step->window) {
+        const snn_convolution c = snn_frame_convolution(plan, step, frame, y);
+        snn_window_run(&c, member, members);
+        return;
+    }
     const piece p = {plan,
                      step,
                      frame,
@@ -222,10 +231,6 @@ void snn_step_run(const snn_plan *plan, const snn_step *step, const snn_frame *f
                      snn_part(step->outputs, member + 1, members)};
     switch (step->type) {
     case SNN_STEP_RECURRENT: snn_recurrent_run(plan, step, frame, y, member, members); break;
-    case SNN_STEP_POOL:
-        snn_pool_run(plan->isa, step, snn_frame_operand(frame, &step->operands[0]), frame->scratch, y, member,
-                     members);
-        break;
     case SNN_STEP_SOFTMAX:
     case SNN_STEP_AXIS_NORM:
     case SNN_STEP_REDUCE:

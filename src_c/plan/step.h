@@ -19,7 +19,7 @@ static inline float *snn_frame_result(const snn_frame *frame, const snn_place *p
     return frame->arena + (size_t)place->row * frame->row_floats;
 }
 
-/* The convolution of a step in a frame -> y. */
+/* The convolution, or pool, of a step in a frame -> y. */
 struct snn_convolution snn_frame_convolution(const snn_plan *plan, const snn_step *step,
                                              const snn_frame *frame, float *y);
 
@@ -52,8 +52,7 @@ void snn_lookup_run(const snn_step *step, const snn_frame *frame, float *y, int 
 void snn_axes_run(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y,
                   int64_t y_stride, int member, int members);
 /* pool.c: the part of member of the channels -> y. scratch: (snn_pool_scratch). */
-void snn_pool_run(const snn_isa *isa, const snn_step *step, const float *x, float *scratch, float *y,
-                  int member, int members);
+void snn_pool_run(const struct snn_convolution *c, int member, int members);
 int64_t snn_pool_scratch(const snn_step *step, int lanes);
 
 #endif

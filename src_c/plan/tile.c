@@ -2,6 +2,7 @@
 #include "plan/tile.h"
 
 #include "base/threads.h"
+#include "plan/band.h"
 #include "plan/problem.h"
 #include "plan/step.h"
 
@@ -146,16 +147,27 @@ static tile begin_tile(const snn_run *r, int bucket, int64_t first, int owner)
     return t;
 }
 
-/* One step of a tile, for one thread of several or for the only one. */
-static void run_step(const snn_run *r, const tile *t, const snn_step *step, int member, int members)
+static void run_window(void *context, const snn_convolution *c, int64_t index)
 {
+    (void)context;
+    (void)index;
     SNN_PAUSE();
-    if (t->direct && step->output >= 0)
-        snn_step_run(r->plan, step, &t->frame, r->y[step->output] + t->first * step->outputs, step->outputs,
-                     member, members);
+    snn_window_run(c, 0, 1);
+}
+
+/* A step of a tile and what runs together with it, for one thread of several or for the only one. */
+static void run_step(const snn_run *r, const tile *t, int64_t index, int member, int members)
+{
+    const snn_step *step = &r->plan->steps[index], *last = step + snn_together(step) - 1;
+    const int direct = t->direct && last->output >= 0;
+    float *y =
+        direct ? r->y[last->output] + t->first * last->outputs : snn_frame_result(&t->frame, &last->result);
+    SNN_PAUSE();
+    if (step->band)
+        snn_band_run(r->plan, index, &t->frame, y, member, members, run_window, NULL);
     else
-        snn_step_run(r->plan, step, &t->frame, snn_frame_result(&t->frame, &step->result),
-                     snn_column_stride(step->outputs), member, members);
+        snn_step_run(r->plan, step, &t->frame, y, direct ? step->outputs : snn_column_stride(step->outputs),
+                     member, members);
 }
 
 void snn_tile_run(snn_run *r, int bucket, int64_t first, int thread)
@@ -164,10 +176,25 @@ void snn_tile_run(snn_run *r, int bucket, int64_t first, int thread)
     const tile t = begin_tile(r, bucket, first, thread);
     if (!t.frame.x)
         load_tile(r, &t, t.frame.arena, 0, 1);
-    for (int64_t i = 0; i < plan->step_count; i++)
-        run_step(r, &t, &plan->steps[i], 0, 1);
+    for (int64_t i = 0; i < plan->step_count; i += snn_together(&plan->steps[i]))
+        run_step(r, &t, i, 0, 1);
     store_tile(r, &t, 0, 1);
     watch_stored(r, &t);
+}
+
+/* What the steps of a band take, all its parts together. */
+typedef struct stopwatch {
+    clockid_t clock;
+    int64_t first;
+    double us[SNN_BAND_STEPS];
+} stopwatch;
+
+static void time_window(void *context, const snn_convolution *c, int64_t index)
+{
+    stopwatch *watch = context;
+    const double start = snn_clock_us(watch->clock);
+    snn_window_run(c, 0, 1);
+    watch->us[index - watch->first] += snn_clock_us(watch->clock) - start;
 }
 
 void snn_tile_time(snn_run *r, clockid_t clock, double *us)
@@ -176,11 +203,19 @@ void snn_tile_time(snn_run *r, clockid_t clock, double *us)
     const tile t = begin_tile(r, 0, 0, 0);
     if (!t.frame.x)
         load_tile(r, &t, t.frame.arena, 0, 1);
-    for (int64_t i = 0; i < plan->step_count; i++) {
+    for (int64_t i = 0; i < plan->step_count; i += snn_together(&plan->steps[i])) {
+        const snn_step *step = &plan->steps[i];
+        stopwatch watch = {.clock = clock, .first = i};
         const double start = snn_clock_us(clock);
-        run_step(r, &t, &plan->steps[i], 0, 1);
-        const double took = snn_clock_us(clock) - start;
-        us[i] = took < us[i] ? took : us[i];
+        if (step->band)
+            snn_band_run(plan, i, &t.frame, snn_frame_result(&t.frame, &step[step->together - 1].result), 0,
+                         1, time_window, &watch);
+        else
+            run_step(r, &t, i, 0, 1);
+        if (!step->band)
+            watch.us[0] = snn_clock_us(clock) - start;
+        for (int64_t k = 0; k < snn_together(step); k++)
+            us[i + k] = watch.us[k] < us[i + k] ? watch.us[k] : us[i + k];
     }
 }
 
@@ -190,9 +225,9 @@ void snn_tile_time(snn_run *r, clockid_t clock, double *us)
 #define OWN_COPY_THREADS 4
 
 /* Whether a split tile begins with a barrier. Several steps, a cell, whose state lies in the arena, or x made
- * in parts write where others may be busy. Any other single step writes into y, which is nobody else's, or its
- * thread's own rows of the arena: those were its own in the tile before as well, if that had the same bounds
- * and used the arena at all. */
+ * in parts write where others may be busy. Any other single step writes into y, which is nobody else's, or
+ * its thread's own rows of the arena: those were its own in the tile before as well, if that had the same
+ * bounds and used the arena at all. */
 static int must_wait(const snn_run *r, const tile *t, snn_before before, int shared)
 {
     if (before == SNN_NOTHING)
@@ -261,10 +296,10 @@ void snn_tile_run_split(snn_run *r, int bucket, int64_t first, int thread, int t
     if (must_wait(r, &t, before, shared))
         snn_barrier();
     load_split(r, &t, shared, thread, threads);
-    for (int64_t i = 0; i < plan->step_count; i++) {
+    for (int64_t i = 0; i < plan->step_count; i += snn_together(&plan->steps[i])) {
         if (plan->steps[i].wait)
             snn_barrier();
-        run_step(r, &t, &plan->steps[i], thread, threads);
+        run_step(r, &t, i, thread, threads);
     }
     store_split(r, &t, thread, threads);
 }

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define BARRIER_US 0.8
+#define LONG_TILE_US 1000.0
 #define AGREE_WITHIN 1.08
 #define ENOUGH_US 2500.0
 /* Longer than this a bucket is not timed, however disturbed: beside busy processes a run that shares a tile
@@ -150,6 +151,12 @@ static int time_one_thread(const timer *t, int bucket, clockid_t clock)
  * microseconds. */
 static int is_far(double us, double expected) { return us > 3.0 * expected + 20.0; }
 
+/* Threads that share a long tile and are hardly faster than one had no processors of their own. */
+static int had_none(double split_us, double one_thread_us)
+{
+    return one_thread_us > LONG_TILE_US && split_us > 0.8 * one_thread_us;
+}
+
 /* Both times of all threads, where they are to be believed: then 1. */
 static int time_all_threads(const timer *t, int bucket, snn_bucket *timed)
 {
@@ -157,7 +164,7 @@ static int time_all_threads(const timer *t, int bucket, snn_bucket *timed)
     const snn_plan *plan = t->plan;
     const snn_bucket *one = &plan->buckets[bucket];
     timed->split_us = time_runs(t, one->samples, bucket, 1, CLOCK_MONOTONIC, &agreed);
-    if (!agreed || is_far(timed->split_us, one->split_us))
+    if (!agreed || is_far(timed->split_us, one->split_us) || had_none(timed->split_us, one->tile_us))
         return 0;
     timed->tile_us = time_runs(t, one->samples * (int64_t)plan->threads, bucket, 0, CLOCK_MONOTONIC, &agreed);
     return agreed && !is_far(timed->tile_us, one->tile_us);

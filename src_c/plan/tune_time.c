@@ -54,13 +54,14 @@ static void run_choice(const snn_bench *b, const snn_choice *choice)
     if (step->type == SNN_STEP_CONVOLUTION) {
         const snn_convolution c = {.plan = b->plan,
                                    .step = step,
+                                   .window = step->window,
                                    .choice = choice,
                                    .x = b->x,
                                    .y = b->y,
                                    .spare = 1,
                                    .scratch = b->scratch};
         const int64_t count = timed_tiles(step, choice);
-        const int64_t first = (snn_convolution_tiles(step, choice->kernel) - count) / 2;
+        const int64_t first = (snn_window_tiles(step->window, choice->kernel) - count) / 2;
         snn_convolution_run_tiles(&c, first, first + count);
         return;
     }

@@ -1,6 +1,7 @@
 /* The buffers of one run of a plan: a pool of idle ones, so that run allocates nothing. */
 #include "base/memory.h"
 #include "base/status.h"
+#include "plan/band.h"
 #include "plan/depthwise.h"
 #include "plan/product.h"
 #include "plan/shapes.h"
@@ -15,7 +16,7 @@ static int largest_tile(const snn_plan *plan)
     return samples;
 }
 
-size_t snn_plan_scratch(const snn_plan *plan)
+void snn_plan_set_scratch(snn_plan *plan)
 {
     int64_t most = 0;
     for (int64_t i = 0; i < plan->step_count; i++) {
@@ -33,7 +34,8 @@ size_t snn_plan_scratch(const snn_plan *plan)
             floats = snn_attention_scratch(plan->isa, step);
         most = floats > most ? floats : most;
     }
-    return (size_t)snn_column_stride(most);
+    plan->buffers_at = (size_t)snn_column_stride(most);
+    plan->scratch_floats = plan->buffers_at + (size_t)snn_column_stride(snn_band_scratch(plan));
 }
 
 snn_extent snn_plan_extent(const snn_plan *plan)

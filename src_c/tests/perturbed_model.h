@@ -69,7 +69,7 @@ static void free_random_model(random_model *m)
 /* Idle workspaces were made for the kernels chosen before. */
 static void refit_workspaces(snn_plan *plan)
 {
-    plan->scratch_floats = plan->by_sample ? snn_plan_scratch(plan) : 0;
+    snn_plan_set_scratch(plan);
     for (int i = 0; i < SNN_POOL; i++)
         snn_workspace_free(atomic_exchange(&plan->pool[i], NULL));
 }
