@@ -119,8 +119,8 @@ def test_what_is_not_supported():
             "PReLU 'p_re_lu.*' must have one slope for all features, got several",
         ),
         (
-            keras.Sequential([keras.Input((4, 3)), layers.LSTM(3)]),
-            "LSTM 'lstm.*' is not supported; supported are",
+            keras.Sequential([keras.Input((4,)), layers.RepeatVector(3)]),
+            "RepeatVector 'repeat_vector.*' is not supported; supported are",
         ),
         (keras.Sequential([keras.Input((4, 3)), layers.Dense(3)]), r"must take \(batch, features\)"),
         (

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ..errors import UnsupportedError
+from ..layers import AxisSoftmax, Softmax
 from ._arithmetic import added, multiplied, product, scaled
 from ._data import STAND_INS, At, Data
 from ._emit import Named
 from ._functions import normalised
+from ._keras_recurrent import RECURRENT, dense, recurrent_layers
 from ._keras_tensor import Tensor, flat, image_tensor
 from ._keras_windows import windows
 from ._moves import joined
@@ -26,7 +28,7 @@ def needs_graph(keras, model) -> bool:
     """Whether a model is more than a chain on (batch, features)."""
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         return True
-    kinds = tuple(getattr(keras.layers, name) for name in (*MERGES, *IMAGES))
+    kinds = tuple(getattr(keras.layers, name) for name in (*MERGES, *IMAGES, *RECURRENT))
     layers = model.layers if isinstance(model, keras.Sequential) else model.operations
     return any(
         needs_graph(keras, layer) if isinstance(layer, keras.Model) else isinstance(layer, kinds)
@@ -46,6 +48,7 @@ class KerasGraph:
     ):
         self._keras, self._model = keras, model
         self._check, self._describe, self._windows = check, describe, windows(keras)
+        self._recurrent = recurrent_layers(keras, lambda layer: check(keras, layer, describe(layer)))
         self._arrays = _kept(arrays)
         self._convert = _kept(lambda layer: convert(keras, layer))  # a layer at several places is one
 
@@ -94,18 +97,20 @@ class KerasGraph:
             return [_merged(type(layer).__name__, layer, given, at)]
         if len(given) != 1:
             raise at.fail(f"take one tensor, got {len(given)}")
+        if type(layer) in self._recurrent:
+            made = self._recurrent[type(layer)](layer, given[0], self._arrays, at)
+            if type(layer).__name__ == "TimeDistributed":
+                made = self._acting(layer.layer, made, at)
+            return made if isinstance(made, list) else [made]
         return [self._of_layer(layer, given[0], at)]
 
     def _of_layer(self, layer, tensor: Tensor, at: At) -> Tensor:
         layers = self._keras.layers
         function = self._windows.get(type(layer))
         if function is not None:
-            made = function(layer, tensor, self._arrays, at)
-            activation = getattr(layer, "activation", None)
-            if activation is None:
-                return made
-            acting = layers.Activation(activation, name=layer.name)
-            return self._steps(made, self._convert(acting), at)
+            return self._acting(layer, function(layer, tensor, self._arrays, at), at)
+        if isinstance(layer, layers.Dense) and tensor.data.rank == 3 and not tensor.moved:
+            return self._acting(layer, Tensor(dense(layer, tensor.data, self._arrays, at)), at)
         if isinstance(layer, layers.SpatialDropout2D):
             return tensor
         if isinstance(layer, layers.Flatten):
@@ -113,6 +118,14 @@ class KerasGraph:
         if isinstance(layer, layers.BatchNormalization) and tensor.data.rank == 4:
             return self._normalised(layer, tensor, at)
         return self._steps(tensor, self._convert(layer), at)
+
+    def _acting(self, layer, made: Tensor, at: At) -> Tensor:
+        """What the activation of a layer makes of what the layer made without it."""
+        activation = getattr(layer, "activation", None)
+        if activation is None:
+            return made
+        acting = self._keras.layers.Activation(activation, name=layer.name)
+        return self._steps(made, self._convert(acting), at)
 
     def _normalised(self, layer, tensor: Tensor, at: At) -> Tensor:
         if layer.axis not in (-1, 1, 3):
@@ -137,6 +150,8 @@ class KerasGraph:
             elif isinstance(step, Scale):
                 parts = (tensor.ordered(part) for part in (step.scale, step.shift))
                 tensor = tensor.like(tensor.data.then(Scale(*parts, step.name)))
+            elif isinstance(step, Softmax) and tensor.data.rank > 2 and not tensor.moved:
+                tensor = tensor.like(tensor.data.then(AxisSoftmax(tensor.data.rank - 1)))
             else:
                 tensor = tensor.like(tensor.data.then(step))
         return tensor

@@ -31,6 +31,7 @@ from ..require import require
 from ._agreement import EPS, agrees, disagreement, samples
 from ._emit import emit
 from ._keras_graph import IMAGES, MERGES, KerasGraph, needs_graph
+from ._keras_recurrent import RECURRENT
 from ._named import batch_norm
 from ._steps import Affine, Scale, build_model
 
@@ -58,11 +59,11 @@ def from_keras(model, *, keep_batch_norm: bool = False) -> Model:
     Dense, Activation (relu, relu6, tanh, sigmoid, gelu, silu, elu, hard_sigmoid, hard_silu, softplus, mish,
     softmax, linear), ReLU, LeakyReLU, PReLU of one slope, ELU, BatchNormalization (folded), Softmax over the
     features, Flatten; Conv2D, DepthwiseConv2D, SeparableConv2D, MaxPooling2D, AveragePooling2D, global
-    pooling, ZeroPadding2D; Add, Subtract, Multiply, Average, Concatenate; and Dropout, which is
-    dropped as is everything that acts in training alone. Images stay (batch, height, width, channels) at both
-    ends, and have their channels first in between. UnsupportedError names the first layer that is not
-    supported, or that has a call of its own, is quantized, or is called with training=True. At last the model
-    is called and compared with the result.
+    pooling, ZeroPadding2D; LSTM, GRU, SimpleRNN, Bidirectional, and Dense at every step; Add, Subtract,
+    Multiply, Average, Concatenate; and Dropout, which is dropped as is everything that acts in training
+    alone. Images stay (batch, height, width, channels) at both ends, and have their channels first in
+    between. UnsupportedError names the first layer that is not supported, or that has a call of its own, is
+    quantized, or is called with training=True. At last the model is called and compared with the result.
 
     keep_batch_norm  False: BatchNormalization is folded into the layers beside it; True: it becomes a
                      BatchNorm layer, to train on, which plans fold
@@ -195,7 +196,7 @@ def _convert(keras, layer) -> list:
     raise UnsupportedError(
         f"{where} is not supported; supported are Dense, Activation ({', '.join(ACTIVATIONS)}, linear), "
         "ReLU, LeakyReLU, PReLU, ELU, Softmax, BatchNormalization, Flatten, Dropout, "
-        f"{', '.join((*IMAGES, *MERGES))}"
+        f"{', '.join((*IMAGES, *RECURRENT, *MERGES))}"
     )
 
 

@@ -17,9 +17,9 @@ from ..errors import ArgumentError
 from ..graph.node import Node
 from ..graph.value import Dims, Value
 from ..graph.walk import walk
-from ..layers import Matrix, Softmax
+from ..layers import Matrix
 from ..model import Model
-from ..training.stepwise import settle_loss
+from ..training.stepwise import is_softmax, settle_loss
 
 _SAMPLES = 1024  # at a time, at most
 _NUMBERS = 2**26  # that all values and what their windows hold may be in, at a time
@@ -71,7 +71,7 @@ def the_output(model: Model) -> Value:
 def without_softmax(model: Model) -> Model:
     """The model up to a Softmax at its end, which gives logits; the model itself where there is none."""
     output = the_output(model)
-    if not isinstance(output.producer.layer, Softmax):
+    if not is_softmax(output):
         return model
     return Model(inputs=model.input_values, outputs=output.producer.inputs[0])
 

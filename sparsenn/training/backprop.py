@@ -12,11 +12,12 @@ import numpy as np
 
 from .. import _core
 from ..errors import ArgumentError, UnsupportedError
-from ..layers import Conv2d, Recurrent, Softmax
+from ..layers import Conv2d, Recurrent
 from ..model import Model
 from .maker import Maker
 from .norm import NormStep, Pass
 from .steps import LinearStep
+from .stepwise import is_softmax
 from .tiles import Layout
 
 
@@ -45,7 +46,7 @@ class Network:
         self.steps = maker.steps
         self.inputs = tuple(value.dims[1:] for value in model.input_values)
         self.outputs = tuple(value.dims[-1] for value in model.output_values)
-        self.softmax = tuple(isinstance(v.producer.layer, Softmax) for v in model.output_values)
+        self.softmax = tuple(is_softmax(value) for value in model.output_values)
         self.parameters = [parameter for step in self.steps for parameter in step.parameters]
         self.linear_steps = [step for step in self.steps if isinstance(step, LinearStep)]
         self.norm_steps = [step for step in self.steps if isinstance(step, NormStep)]

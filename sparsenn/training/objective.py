@@ -9,10 +9,10 @@ import numpy as np
 from ..checks import check_same_length
 from ..errors import ArgumentError
 from ..graph.value import Value
-from ..layers import Sigmoid, Softmax
+from ..layers import Sigmoid
 from .losses import LOSSES, Loss, check_loss
 from .samples import by_name
-from .stepwise import Stepwise, settle_loss
+from .stepwise import Stepwise, is_softmax, settle_loss
 
 
 class Objective:
@@ -64,7 +64,7 @@ class Objective:
         if isinstance(loss, str) or (len(output.dims) == 3 and not isinstance(loss, Stepwise)):
             loss = settle_loss(loss, output, y, name)
         last = type(output.producer.layer)
-        if loss.name == "binary_cross_entropy" and last in (Sigmoid, Softmax):
+        if loss.name == "binary_cross_entropy" and (last is Sigmoid or is_softmax(output)):
             raise ArgumentError(
                 f"loss binary_cross_entropy takes logits: the model must not end in {last.__name__}"
             )

@@ -7,7 +7,7 @@ import numpy as np
 from ..checks import as_numbers
 from ..errors import ArgumentError
 from ..graph.value import Value
-from ..layers import Softmax
+from ..layers import AxisSoftmax, Softmax
 from .losses import Loss, choose_loss
 
 
@@ -51,6 +51,13 @@ class Stepwise:
         return np.ascontiguousarray(parts.transpose(1, 2, 0)).reshape(self._outputs, -1)
 
 
+def is_softmax(output: Value) -> bool:
+    """Whether an output is a softmax over its features."""
+    layer = output.producer.layer
+    last = isinstance(layer, AxisSoftmax) and layer.axis == len(output.dims) - 1
+    return last or isinstance(layer, Softmax)
+
+
 def settle_loss(loss: str | Loss | Stepwise, output: Value, y, name: str = "y") -> Loss | Stepwise:
     """The loss of that name of an output, for "auto" what y calls for; Stepwise where it has steps."""
     if isinstance(loss, Stepwise):
@@ -60,8 +67,7 @@ def settle_loss(loss: str | Loss | Stepwise, output: Value, y, name: str = "y") 
     if steps and isinstance(loss, str):
         given = _with_steps(y, name, width)
         given = given.reshape(-1, *given.shape[2:])
-    softmax = isinstance(output.producer.layer, Softmax)
-    chosen = choose_loss(loss, given, outputs=width, ends_in_softmax=softmax, name=name)
+    chosen = choose_loss(loss, given, outputs=width, ends_in_softmax=is_softmax(output), name=name)
     return Stepwise(chosen, width) if steps else chosen
 
 

@@ -5,6 +5,7 @@ import pytest
 from test_train_graph import bits, finite_differences, gradients
 
 import sparsenn as snn
+from sparsenn.prune.evaluation import evaluate
 
 BUILDERS = (snn.lstm, snn.gru, snn.rnn)
 
@@ -87,8 +88,10 @@ def test_the_loss_of_a_tagger_is_the_mean_over_all_steps(rng):
         every = np.broadcast_to(weight.reshape(7, -1), (7, 6))
         wanted = (every * each).sum() / every.sum()
         assert trainer.evaluate(X, y, weight)[0] == pytest.approx(wanted, rel=1e-5)
-    logits_model = snn.Model(inputs=model.input_values, outputs=snn.Softmax()(model.output_values[0]))
-    assert snn.Trainer(logits_model).evaluate(X, y) == pytest.approx((each.mean(), right), rel=1e-5)
+    for last in (snn.Softmax(), snn.AxisSoftmax(2), snn.AxisSoftmax(-1)):
+        ends = snn.Model(inputs=model.input_values, outputs=last(model.output_values[0]))
+        assert snn.Trainer(ends).evaluate(X, y) == pytest.approx((each.mean(), right), rel=1e-5)
+        assert evaluate(ends, X, y) == pytest.approx((each.mean(), right), rel=1e-5)
 
 
 def test_a_tagger_learns_is_pruned_and_fine_tuned(rng):
