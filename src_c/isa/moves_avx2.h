@@ -38,6 +38,7 @@ static inline void vf_transpose(vf m[8])
 
 static inline vf vf_and(vf a, vf b) { return _mm256_and_ps(a, b); }
 static inline vf vf_evens(vf a, vf b) { return _mm256_shuffle_ps(a, b, 0x88); }
+static inline vf vf_evens_odds(vf a, vf b) { return _mm256_shuffle_ps(a, b, 0xD8); }
 static inline vf vf_odds(vf a, vf b) { return _mm256_shuffle_ps(a, b, 0xDD); }
 static inline vf vf_in_order(vf v) // pairs of lanes come from a and b in turn
 {

@@ -25,6 +25,7 @@ static inline vf vf_and(vf a, vf b)
 }
 
 static inline vf vf_evens(vf a, vf b) { return vuzp1q_f32(a, b); }
+static inline vf vf_evens_odds(vf a, vf b) { return vuzp1q_f32(a, vextq_f32(b, b, 1)); }
 static inline vf vf_odds(vf a, vf b) { return vuzp2q_f32(a, b); }
 static inline vf vf_in_order(vf v) { return v; }
 

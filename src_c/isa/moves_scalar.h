@@ -6,6 +6,7 @@
  *   vf_transpose(m)  m (VF_LANES vectors) transposed in place
  *   vf_and(a, b)     of the bits
  *   vf_evens(a, b), vf_odds(a, b)   lanes 0, 2, ... and 1, 3, ... of a and then of b, in an order of the ISA
+ *   vf_evens_odds(a, b)   the even lanes of a and then the odd ones of b, likewise
  *   vf_in_order(v)   lanes of that order in the order that they had
  *   vi_load_bytes4(p)    four bytes a lane
  *   vi_byte(four, s)     byte s of each lane, s a constant in 0..3, as vf_lookup_block takes it: what lies
@@ -38,6 +39,7 @@ static inline void vf_transpose(vf m[4])
 
 static inline vf vf_and(vf a, vf b) { return (vf)((vi)a & (vi)b); }
 static inline vf vf_evens(vf a, vf b) { return (vf){a[0], a[2], b[0], b[2]}; }
+static inline vf vf_evens_odds(vf a, vf b) { return (vf){a[0], a[2], b[1], b[3]}; }
 static inline vf vf_odds(vf a, vf b) { return (vf){a[1], a[3], b[1], b[3]}; }
 static inline vf vf_in_order(vf v) { return v; }
 

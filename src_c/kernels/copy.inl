@@ -69,10 +69,24 @@ static inline __attribute__((always_inline)) void SNN_NAME(pick_rows)(const int 
     }
 }
 
+/* Every second float, a vector and more of them a row. The last vector ends where the row ends, as in copy_rows, and
+ * its second load begins a float earlier: nothing behind the last float is read. */
+static inline void SNN_NAME(pick_twos)(const float *restrict from, int64_t from_stride, float *restrict to,
+                                       int64_t to_stride, int64_t rows, int64_t columns) {
+    const int64_t last = columns - VF_LANES;
+    for (int64_t r = 0; r < rows; r++, from += from_stride, to += to_stride) {
+        for (int64_t c = 0; c < last; c += VF_LANES)
+            vf_store(to + c, vf_in_order(vf_evens(vf_load(from + 2 * c), vf_load(from + 2 * c + VF_LANES))));
+        const float *end = from + 2 * last;
+        vf_store(to + last, vf_in_order(vf_evens_odds(vf_load(end), vf_load(end + VF_LANES - 1))));
+    }
+}
+
 /* to (rows, to_stride): columns floats, step apart, of each row of from: snn_isa.pick. */
 static void SNN_NAME(pick)(const float *restrict from, int64_t from_stride, int64_t step, float *restrict to,
                            int64_t to_stride, int64_t rows, int64_t columns) {
-    if (step == 2) SNN_NAME(pick_rows)(2, from, from_stride, to, to_stride, rows, columns);
+    if (step == 2 && columns >= VF_LANES) SNN_NAME(pick_twos)(from, from_stride, to, to_stride, rows, columns);
+    else if (step == 2 && VF_LANES == 16) SNN_NAME(pick_rows)(2, from, from_stride, to, to_stride, rows, columns);
     else if (step == 4) SNN_NAME(pick_rows)(4, from, from_stride, to, to_stride, rows, columns);
     else
         for (int64_t r = 0; r < rows; r++)
