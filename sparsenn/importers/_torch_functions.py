@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from . import _functions, _moves
 from ._arithmetic import product, scaled
 from ._data import Data
+from ._positions import at_positions
 from ._torch_place import Place
 from ._torch_pointwise import add
 
@@ -23,7 +25,12 @@ SUPPORTED = (
 
 
 def linear(at: Place, input, weight, bias=None) -> Data:
-    return product(at.data(input), at.matrix(weight, "weight"), at.array(bias, "bias"), at)
+    """Of (batch, in), or of each position of (batch, ..., in)."""
+    data, weight = at.data(input), at.matrix(weight, "weight")
+    if data.rank < 3 or data.axis != 0:
+        return product(data, weight, at.array(bias, "bias"), at)
+    dense = weight if isinstance(weight, np.ndarray) else weight.toarray()
+    return at_positions(data, dense, at.array(bias, "bias"), at)
 
 
 def matmul(at: Place, input, other) -> Data:

@@ -4,7 +4,8 @@
  * Steps are taken by their place in the sequence: one that does not count for a sample leaves its state as it
  * is, so all samples of a tile are at the same place. A tile of units and samples is units of the kernels in
  * recurrent.inl. Where tiles can be shared out evenly each thread takes its own through all steps; else all
- * threads share the rows of products, and the units, of every tile and wait for each other. */
+ * threads share the rows of products, and the units, of every tile and wait for each other, fewer of them
+ * while some are held up (base/crowd.h). */
 #ifndef SNN_TRAIN_RECURRENT_H
 #define SNN_TRAIN_RECURRENT_H
 

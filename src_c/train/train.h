@@ -2,6 +2,7 @@
 #ifndef SNN_TRAIN_H
 #define SNN_TRAIN_H
 
+#include "base/crowd.h"
 #include "base/minmax.h"
 #include "kernels/kernel.h"
 #include "pack/pack.h"
@@ -27,6 +28,7 @@ struct snn_sparse {
     float *dbias;    /* (rows + threads) */
     float *scratch;  /* tiles of the calls that take matrices */
     size_t scratch_floats;
+    snn_crowd crowds[2]; /* of the steps of a recurrent cell, forward and back */
 };
 
 /* pattern.c: the tile kernel that training uses: four vectors of samples, as many rows as

@@ -389,3 +389,25 @@ def test_modules_that_are_no_layer_of_ours_say_why(options, message):
 
     with pytest.raises(snn.UnsupportedError, match=message):
         snn.from_torch(Network().eval(), torch.randn(2, 5, 4))
+
+
+@pytest.mark.parametrize("open_steps", [False, True])
+def test_a_linear_layer_of_torch_at_every_step(open_steps):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'sparsenn-cpu[torch]'")
+
+    class Tagger(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = torch.nn.Linear(3, 5), torch.nn.Linear(8, 2)
+            self.layers = torch.nn.GRU(5, 4, batch_first=True, bidirectional=True)
+
+        def forward(self, x):
+            return self.last(self.layers(torch.relu(self.first(x)))[0])
+
+    torch.manual_seed(0)
+    module = Tagger().eval()
+    model = snn.from_torch(module, input_shapes={"x": (None, None if open_steps else 6, 3)})
+    for steps in (1, 6, 9) if open_steps else (6,):
+        x = torch.randn(4, steps, 3)
+        with torch.no_grad():
+            np.testing.assert_allclose(model.predict(x.numpy()), module(x).numpy(), atol=1e-5)

@@ -218,7 +218,6 @@ REFUSED = {
     "a sample": (lambda m, x: m.a(x)[0], "leave the batch alone"),
     "samples counted": (lambda m, x: m.a(x) * x.shape[0], "the same for any number of samples"),
     "samples last": (lambda m, x: m.a(x).T, "with the batch first"),
-    "positions": (lambda m, x: m.c(m.a(x).view(-1, 1, 6)), "must take .batch, features."),
     "read after a write": (lambda m, x: ((h := m.a(x)).relu_(), h + x)[1], "written in place"),
     "a view after a write": (lambda m, x: ((h := m.a(x)).view(-1, 2, 3).relu_(), h)[1], "in place"),
     "no tensor": (lambda m, x: (m.a(x), 3), "must return tensors that depend on its inputs, got int"),
