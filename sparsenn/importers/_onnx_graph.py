@@ -16,7 +16,7 @@ from ._onnx_fold import FOLDED, Folder
 from ._onnx_inputs import chosen_outputs, dims_of, given_shapes, hint, holds_integers, split_batch
 from ._onnx_integers import whole_values
 from ._onnx_ops import ALWAYS, LISTED, OPS
-from ._onnx_recurrent import first_states
+from ._onnx_recurrent import first_states, lengths
 from ._onnx_values import Node
 from ._wires import Wire, same
 
@@ -129,15 +129,18 @@ class Graph:
         inputs = [value for value in self.graph.input if value.name in self.wanted]
         if not inputs:
             raise UnsupportedError(f"the output {cut(self.outputs[0])} must depend on the input")
-        integers = [value for value in inputs if holds_integers(value)]
+        self.lengths = lengths(self.nodes, inputs)
+        integers = [value for value in inputs if holds_integers(value) and value.name not in self.lengths]
         self.whole = whole_values(integers, self.nodes, self.outputs)
         return inputs
 
     def _evaluate(self, stand_in: int, *, axis: int) -> tuple[Named, Named]:
         axes = {value.name: 1 if value.name in self.states else axis for value in self.inputs}
+        axes.update(dict.fromkeys(self.lengths, 0))
         most = 3 if self.recurrent else 2
         parts = [
-            split_batch(value, self.dims[value.name], axes[value.name], most=most) for value in self.inputs
+            split_batch(value, self._dims_of(value.name), axes[value.name], most=most)
+            for value in self.inputs
         ]
         batches = {batch for batch, _ in parts if batch is not None}
         if len(batches) > 1:
@@ -174,6 +177,10 @@ class Graph:
                 raise UnsupportedError(f"the output {cut(name)} must have the batch first, got {value}")
             outputs.append((name, value.wire))
         return self.starts, outputs
+
+    def _dims_of(self, name: str) -> tuple:
+        """Those of an input; of numbers of steps with an axis behind the batch."""
+        return (*self.dims[name], 1) if name in self.lengths else self.dims[name]
 
     def _value(self, name: str, values: dict):
         if name in values:

@@ -67,10 +67,14 @@ def _first_states(node: Node, index: int, directions: int, hidden: int, layout: 
     return list(samples[0]) if samples.any() else None
 
 
-def _length(node: Node, steps: int) -> float | None:
-    """The number of steps that count; None for all."""
+def _length(node: Node, steps: int) -> float | Data | None:
+    """The number of steps that count, of all samples or of each; None for all."""
     if node.input(4) is None:
         return None
+    if isinstance(node.input(4), Data):
+        if node.input(4).axis != 0 or node.input(4).sizes != (1,):
+            raise node.fail("have the input 4 as an input of the file, or a constant")
+        return node.input(4)
     lengths = node.constant(4)
     if lengths.dtype.kind not in "iu" or lengths.ndim != 1 or not lengths.size:
         raise node.bad(f"have integers as input 4, got {lengths.dtype} {lengths.shape}")
@@ -169,6 +173,15 @@ def first_states(nodes: list) -> set[str]:
             found.update(name for name in node.input[5:7] if name)
         elif node.op_type in PARTS and found.intersection(node.output):
             found.add(node.input[0])
+    return found
+
+
+def lengths(nodes: list, inputs: list) -> set[str]:
+    """The names of inputs (batch,) that recurrent operators alone read, as numbers of steps."""
+    found = {value.name for value in inputs if len(value.type.tensor_type.shape.dim) == 1}
+    for node in nodes:
+        counts = node.op_type in RECURRENT_OPS
+        found.difference_update(name for i, name in enumerate(node.input) if not (counts and i == 4))
     return found
 
 

@@ -11,6 +11,7 @@ import scipy.sparse
 from ..errors import ArgumentError
 from ..graph.value import Value
 from ..layers import GRU, LSTM, Recurrent, Slice
+from ._arithmetic import product
 from ._data import At, Data
 from ._moves import joined, sliced, squeezed
 from ._positions import at_positions
@@ -20,7 +21,7 @@ from ._wires import Wire, in_order, rewrite
 
 @dataclass(frozen=True)
 class Cell:
-    """A recurrent layer with its constants: a step of z, and of first states that are none."""
+    """A recurrent layer with its constants: a step of z, of first states and lengths that are none."""
 
     kind: type[Recurrent]
     weight: np.ndarray  # (rows, hidden)
@@ -28,6 +29,7 @@ class Cell:
     options: tuple[tuple[str, object], ...]  # of the layer
     first: np.ndarray | None  # (states, hidden), of all samples
     length: float | None  # of all samples
+    counted: bool  # the last operand is the length of each sample
     peepholes: np.ndarray | None  # (3 hidden,)
     name: str
 
@@ -43,14 +45,15 @@ class Cell:
         return self.kind(
             scipy.sparse.csr_array(weight) if sparse else weight,
             self.bias,
-            lengths=self.length is not None,
+            lengths=self.counted or self.length is not None,
             **({"peepholes": self.peepholes is not None} if self.kind is LSTM else {}),
             **dict(self.options),
         )
 
-    def __call__(self, z: Value, *states: Value) -> Value:
-        layer = self.layer()
-        given: list = list(states) if self.first is None else list(as_constant(self.first, self.name))
+    def __call__(self, z: Value, *others: Value) -> Value:
+        layer, count = self.layer(), len(others) - self.counted
+        given: list = list(others[:count]) if self.first is None else list(as_constant(self.first, self.name))
+        given += others[count:]
         if self.length is not None:
             given.append(np.float32([self.length]))
         if self.peepholes is not None:
@@ -65,6 +68,7 @@ class Direction:
     of_input, of_state   (rows, in) and (rows, hidden)
     bias_input, bias_state   (rows,) or None
     first     of each state its first value, Data (batch, hidden) or an array (hidden,); or none
+    projection  (units, hidden): what each h is given back as, and what of_state (rows, units) multiplies
     """
 
     of_input: np.ndarray
@@ -74,26 +78,61 @@ class Direction:
     reverse: bool
     first: Sequence[Data | np.ndarray] = ()
     peepholes: np.ndarray | None = None
+    projection: np.ndarray | None = None
+
+    def unprojected(self, at: At) -> Direction:
+        """The same with the states before the projection: W_h of what it makes of them is W_h projection.
+
+        A first h is one of those that the projection makes it of.
+        """
+        if self.projection is None:
+            return self
+        projection = self.projection.astype(np.float64)
+        of_state = self.of_state.astype(np.float64) @ projection
+        first = list(self.first)
+        if first:
+            inverse = np.linalg.pinv(projection)
+            h = first[0]
+            first[0] = inverse @ h if isinstance(h, np.ndarray) else product(h, inverse, None, at)
+        return replace(self, of_state=of_state, first=first, projection=None)
 
 
 def recurrent(
-    data: Data, kind: type[Recurrent], directions: Sequence[Direction], at: At, *, length=None, **options
+    data: Data,
+    kind: type[Recurrent],
+    directions: Sequence[Direction],
+    at: At,
+    *,
+    length: float | Data | None = None,
+    **options,
 ) -> tuple[Data, list[Data]]:
     """data (batch, steps, in) -> (batch, steps, directions * hidden), and of each state the last.
 
     These are (batch, directions * hidden).
 
-    length   the number of steps that count; None: all.  options  of the layers
+    length   the number of steps that count, of all samples or of each, (batch, 1); None: all
+    options  of the layers
     """
     if data.rank != 3 or data.axis != 0:
         raise at.fail(f"take (batch, steps, features), got {data}")
-    made = [_direction(data, kind, one, at, length, options) for one in directions]
+    made = [
+        _projected(_direction(data, kind, one.unprojected(at), at, length, options), one.projection, at)
+        for one in directions
+    ]
     whole = joined([y for y, _ in made], 2, at)
     return whole, [joined(list(parts), 1, at) for parts in zip(*(last for _, last in made), strict=True)]
 
 
+def _projected(made: tuple[Data, list[Data]], projection: np.ndarray | None, at: At):
+    """What a direction gives, each h as its projection makes it."""
+    if projection is None:
+        return made
+    y, (h, *others) = made
+    return at_positions(y, projection, None, at), [product(h, projection, None, at), *others]
+
+
 def _direction(
-    data: Data, kind: type[Recurrent], one: Direction, at: At, length: float | None, options: dict
+    data: Data, kind: type[Recurrent], one: Direction, at: At, length: float | Data | None, options: dict
 ) -> tuple[Data, list[Data]]:
     rows, hidden = one.of_state.shape
     if rows != kind.gates * hidden or one.of_input.shape != (rows, data.sizes[1]):
@@ -111,13 +150,15 @@ def _direction(
         one.bias_state if apart else None,
         (("reverse", one.reverse), ("initial", bool(one.first)), ("states", True), *options.items()),
         np.stack(one.first) if one.first and constant else None,
-        length,
+        None if isinstance(length, Data) else length,
+        isinstance(length, Data),
         one.peepholes,
         at.name,
     )
     if not constant and any(isinstance(first, np.ndarray) for first in one.first):
         raise at.fail("have constant first states, or none that is one")
     operands = (z.wire, *(() if constant else (first.wire for first in one.first)))
+    operands += (length.wire,) if isinstance(length, Data) else ()
     steps, count = data.sizes[0], kind.state_count
     whole = Data(Wire(cell, operands, (steps + count, hidden)), data.batch)
     y = sliced(whole, 1, 0, steps, 1, at)

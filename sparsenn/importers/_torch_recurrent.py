@@ -24,8 +24,6 @@ def run(at: Place, module: nn.RNNBase, input: Data, hx=None):
         nn.RNN.forward,
     ):
         raise at.fail(f"be an LSTM, a GRU or an RNN, got mode {module.mode!r:.40}")
-    if module.proj_size:
-        raise at.fail(f"have no projection, got proj_size={module.proj_size}")
     if module.training and module.dropout:
         raise at.fail("leave its training mode where eval() is called")
     kind, axis = KINDS[module.mode], 0 if module.batch_first else 1
@@ -37,6 +35,7 @@ def run(at: Place, module: nn.RNNBase, input: Data, hx=None):
     options = {"activations": ("relu",)} if module.mode == "RNN_RELU" else {}
     directions = 2 if module.bidirectional else 1
     firsts = _first_states(at, module, kind.state_count, hx)
+    sizes = [module.proj_size or module.hidden_size, module.hidden_size]
     data, lasts = Data(input.wire, input.batch), [[] for _ in range(kind.state_count)]
     for layer in range(module.num_layers):
         own = firsts[layer * directions : (layer + 1) * directions]
@@ -44,8 +43,11 @@ def run(at: Place, module: nn.RNNBase, input: Data, hx=None):
         data, last = recurrent(data, kind, ways, at, **options)
         for found, part in zip(lasts, last, strict=True):
             found.append(part)
-    count = (module.num_layers * directions, module.hidden_size)
-    states = [reshaped(joined(found, 1, at), (input.batch, *count), at) for found in lasts]
+    count = module.num_layers * directions
+    states = [
+        reshaped(joined(found, 1, at), (input.batch, count, size), at)
+        for found, size in zip(lasts, sizes, strict=False)
+    ]
     states = [Data(part.wire, part.batch, 1) for part in states]
     made = Data(data.wire, data.batch, axis)
     return made, tuple(states) if kind is LSTM else states[0]
@@ -63,7 +65,11 @@ def _direction(at: Place, module: nn.RNNBase, kind, layer: int, way: int, first)
         parts.append(np.concatenate([gates[gate] for gate in ORDERS[kind]]))
     of_input, of_state, *biases = parts
     bias_input, bias_state = biases or (None, None)
-    return Direction(of_input, of_state, bias_input, bias_state, bool(way), first)
+    projection = None
+    if module.proj_size:
+        full = f"weight_hr_l{layer}{'_reverse' if way else ''}"
+        projection = at.array(getattr(module, full), full)
+    return Direction(of_input, of_state, bias_input, bias_state, bool(way), first, projection=projection)
 
 
 def _first_states(at: Place, module: nn.RNNBase, count: int, hx) -> list[list]:
@@ -74,7 +80,8 @@ def _first_states(at: Place, module: nn.RNNBase, count: int, hx) -> list[list]:
     given = list(hx) if isinstance(hx, (tuple, list)) else [hx]
     if len(given) != count:
         raise at.bad(f"have {count} first states, got {len(given)}")
-    parts = [_by_direction(at, value, directions, module.hidden_size) for value in given]
+    sizes = [module.proj_size or module.hidden_size, module.hidden_size]
+    parts = [_by_direction(at, value, directions, size) for value, size in zip(given, sizes, strict=False)]
     if not any(np.any(own) if isinstance(own, np.ndarray) else True for part in parts for own in part):
         return [[]] * directions
     return [list(own) for own in zip(*parts, strict=True)]

@@ -231,6 +231,35 @@ def test_states_and_lengths_of_single_samples_are_refused():
             snn.from_onnx(made)
 
 
+@pytest.mark.parametrize("op, gates", [("LSTM", 4), ("GRU", 3), ("RNN", 1)])
+def test_numbers_of_steps_that_are_an_input(op, gates):
+    """(batch,) integers of the file are (batch, 1) of the model."""
+    onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    rng = np.random.default_rng(0)
+    arrays = {
+        "W": rng.standard_normal((2, gates * 4, 3)).astype(np.float32),
+        "R": rng.standard_normal((2, gates * 4, 4)).astype(np.float32) / 2,
+    }
+    node = helper.make_node(
+        op, ["x", "W", "R", "", "counts"], ["y", "last"], hidden_size=4, direction="bidirectional"
+    )
+    shapes = {"x": [5, "batch", 3], "y": [5, 2, "batch", 4], "last": [2, "batch", 4]}
+    x, y, last = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, dims) for name, dims in shapes.items()
+    )
+    counts = helper.make_tensor_value_info("counts", TensorProto.INT32, ["batch"])
+    tensors = [numpy_helper.from_array(own, key) for key, own in arrays.items()]
+    graph = helper.make_graph([node], "counted", [x, counts], [y, last], tensors)
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
+    model = snn.from_onnx(made)
+    assert [value.dims for value in model.input_values] == [(None, 5, 3), (None, 1)]
+    x, counts = rng.standard_normal((5, 6, 3)).astype(np.float32), np.array([5, 1, 3, 2, 4, 5], np.int32)
+    session = onnxruntime.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
+    y, last = session.run(None, {"x": x, "counts": counts})
+    wanted = [y.transpose(2, 0, 1, 3), last.transpose(1, 0, 2)]
+    assert_agrees(model, {"x": x.transpose(1, 0, 2), "counts": counts[:, np.newaxis]}, wanted)
+
+
 # ---- torch ----
 
 needs_torch = pytest.mark.skipif(
@@ -255,6 +284,9 @@ def random_module(seed: int):
     if kind is torch.nn.RNN:
         options["nonlinearity"] = str(rng.choice(["tanh", "relu"]))
     begins, takes = bool(rng.random() < 0.4), str(rng.choice(["all", "last step", "last state", "both"]))
+    given = hidden
+    if kind is torch.nn.LSTM and hidden > 2 and rng.random() < 0.4:
+        given = options["proj_size"] = int(rng.integers(1, hidden))
 
     class Network(torch.nn.Module):
         def __init__(self):
@@ -262,14 +294,15 @@ def random_module(seed: int):
             self.layers = kind(inputs, hidden, **options)
             ways = layers * (2 if options["bidirectional"] else 1)
             self.start = torch.nn.Parameter(torch.randn(ways, 1, hidden), requires_grad=False)
-            self.last = torch.nn.Linear(hidden * (2 if options["bidirectional"] else 1), 3)
+            self.last = torch.nn.Linear(given * (2 if options["bidirectional"] else 1), 3)
 
         def forward(self, x):
             x = x if options["batch_first"] else x.transpose(0, 1)
             given = (x,)
             if begins:
                 start = self.start.repeat(1, x.shape[0 if options["batch_first"] else 1], 1)
-                given = (x, (start, start * 0.5) if kind is torch.nn.LSTM else start)
+                h = start[:, :, : options.get("proj_size", hidden)]
+                given = (x, (h, start * 0.5) if kind is torch.nn.LSTM else start)
             y, states = self.layers(*given)
             y = y if options["batch_first"] else y.transpose(0, 1)
             h = states[0] if kind is torch.nn.LSTM else states
@@ -372,7 +405,6 @@ def test_open_steps_of_torch():
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"proj_size": 2}, "must have no projection, got proj_size=2"),
         ({"batch_first": False}, r"must take \(steps, batch, features\), as batch_first=False says"),
     ],
 )
