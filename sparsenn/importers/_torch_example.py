@@ -15,10 +15,14 @@ from ._wires import Sizes
 
 @dataclass(frozen=True)
 class Inputs:
-    """The sizes of a sample by name, of what a call is given by position and by keyword."""
+    """The sizes of a sample by name, of what a call is given by position and by keyword.
+
+    whole  names of those that hold integers; None: not known
+    """
 
     positional: dict[str, Sizes]
     keyword: dict[str, Sizes]
+    whole: frozenset[str] | None = frozenset()
 
     @property
     def sizes(self) -> dict[str, Sizes]:
@@ -46,7 +50,7 @@ def inputs_of(module: torch.nn.Module, example) -> Inputs:
             if name not in named and not free:
                 raise ArgumentError(f"example must name inputs of forward, {', '.join(named)}, got {name!r}")
         shapes = {name: _sizes(value, f"example[{name!r}]") for name, value in example.items()}
-        return _checked(Inputs({}, shapes))
+        return _checked(Inputs({}, shapes, _whole(example)))
     values = list(example) if isinstance(example, Sequence) else [example]
     names = [p.name for p in plain[: len(values)]]
     if rest is not None:
@@ -55,7 +59,9 @@ def inputs_of(module: torch.nn.Module, example) -> Inputs:
         raise ArgumentError(f"example must have at most {len(plain)} inputs like forward, got {len(values)}")
     label = "example[{}]" if isinstance(example, Sequence) else "example"
     sizes = [_sizes(value, label.format(index)) for index, value in enumerate(values)]
-    return _checked(Inputs(dict(zip(names, sizes, strict=True)), {}))
+    return _checked(
+        Inputs(dict(zip(names, sizes, strict=True)), {}, _whole(dict(zip(names, values, strict=True))))
+    )
 
 
 def inputs_of_shapes(module: torch.nn.Module, shapes: Mapping) -> Inputs:
@@ -83,7 +89,7 @@ def inputs_of_shapes(module: torch.nn.Module, shapes: Mapping) -> Inputs:
             raise ArgumentError(
                 f"input_shapes must name inputs of forward, {', '.join(parameters)}, got {name!r}"
             )
-    return _checked(Inputs({}, sizes), "input_shapes")
+    return _checked(Inputs({}, sizes, None), "input_shapes")
 
 
 def _checked(inputs: Inputs, argument: str = "example") -> Inputs:
@@ -92,12 +98,20 @@ def _checked(inputs: Inputs, argument: str = "example") -> Inputs:
     return inputs
 
 
+def _is_whole(value) -> bool:
+    return "int" in str(value.dtype)
+
+
+def _whole(values: Mapping) -> frozenset[str]:
+    return frozenset(name for name, value in values.items() if _is_whole(value))
+
+
 def _sizes(value, name: str) -> Sizes:
     if not hasattr(value, "shape") or not hasattr(value, "dtype"):
         raise TypeError(f"{name} must be a tensor or an array, got {type(value).__name__}")
     shape = tuple(int(size) for size in value.shape)
-    if "float" not in str(value.dtype):
-        raise UnsupportedError(f"{name} must hold floats, got {value.dtype}")
+    if "float" not in str(value.dtype) and not _is_whole(value):
+        raise UnsupportedError(f"{name} must hold floats or integers, got {value.dtype}")
     if len(shape) < 2 or 0 in shape[1:]:
         raise ArgumentError(f"{name} must have shape (batch, ...) of at least one feature, got {shape}")
     return shape[1:]

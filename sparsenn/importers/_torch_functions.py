@@ -9,6 +9,7 @@ from . import _functions, _moves
 from ._arithmetic import product, scaled
 from ._data import Data
 from ._positions import at_positions
+from ._products import matrices
 from ._torch_place import Place
 from ._torch_pointwise import add
 
@@ -16,6 +17,7 @@ SUPPORTED = (
     "Linear, ReLU, ReLU6, LeakyReLU, PReLU, Hardtanh, clamp, Threshold, Tanh, Sigmoid, Hardsigmoid, "
     "LogSigmoid, GELU, SiLU, Hardswish, Mish, Softplus, Softsign, ELU, CELU, SELU, Softmax over the "
     "features, Conv1d and 2d, LSTM, GRU, RNN, "
+    "Embedding, LayerNorm, RMSNorm, MultiheadAttention, TransformerEncoder, scaled_dot_product_attention, "
     "BatchNorm1d and 2d, MaxPool, AvgPool, AdaptiveAvgPool, Dropout, Identity, "
     "add, sub, mul, div, neg, abs, exp, log, sqrt, rsqrt, square, pow, reciprocal, minimum, maximum, "
     "matmul, cat, stack, chunk, split, indexing, view, reshape, Flatten, Unflatten, permute, transpose, "
@@ -34,7 +36,12 @@ def linear(at: Place, input, weight, bias=None) -> Data:
 
 
 def matmul(at: Place, input, other) -> Data:
-    """data (batch, in) @ (in, out), or (out, in) @ data (in, batch)."""
+    """data (batch, ..., in) @ (in, out), (out, in) @ data (in, batch), or matrices of samples."""
+    ranks = [own.rank if isinstance(own, Data) else own.dim() for own in (input, other)]
+    if max(ranks) > 2 and isinstance(input, Data) and not isinstance(other, Data) and ranks[1] == 2:
+        return at_positions(input, at.matrix(other, "second operand").T, None, at)
+    if max(ranks) > 2:
+        return matrices(at.operand(input), at.operand(other), at)
     if isinstance(input, Data):
         return product(input, at.matrix(other, "second operand").T, None, at)
     return product(at.data(other), at.matrix(input, "first operand"), None, at, axis=1, result_axis=1)

@@ -15,7 +15,7 @@ from ..layers import Reshape, Slice, Transpose
 from ..torch_modules import hooks
 from ._data import STAND_INS, Data, LearnedSizeError
 from ._torch_functions import SUPPORTED
-from ._torch_modules import FORWARDS
+from ._torch_modules import FORWARDS, TAKES_MORE
 from ._torch_ops import FUNCTIONS, IN_PLACE, METHODS, READS_BATCH
 from ._torch_place import Place
 from ._torch_trace import Tracer, is_plain
@@ -114,15 +114,27 @@ class _Evaluation:
     def _of_module(self, at: Place, module: torch.nn.Module, args: tuple, kwargs: dict) -> Data:
         if not is_plain(module):
             raise UnsupportedError(f"{at.label} is not supported; supported are {SUPPORTED}")
-        given = [*args, *kwargs.values()]
-        if len(given) != 1 and not (isinstance(module, torch.nn.RNNBase) and len(given) == 2):
-            raise at.fail(f"take one tensor, got {len(given)}")
         hooks.run(module)
+        run = FORWARDS[type(module).forward]
+        if isinstance(module, TAKES_MORE):
+            return self._called(at, run, module, args, kwargs)
+        given = [*args, *kwargs.values()]
+        if len(given) != 1:
+            raise at.fail(f"take one tensor, got {len(given)}")
         data = at.data(given[0])
-        made = FORWARDS[type(module).forward](at, module, data, *given[1:])
+        made = run(at, module, data)
         if getattr(module, "inplace", False):
             self._write(data, made)
         return made
+
+    def _called(self, at: Place, function: Callable, *given):
+        """What a function makes of (..., args, kwargs), those of the source's call."""
+        *first, args, kwargs = given
+        try:
+            bound = inspect.signature(function).bind(at, *first, *args, **kwargs)
+        except TypeError as error:
+            raise at.fail(f"have arguments that are supported: {error}") from None
+        return function(*bound.args, **bound.kwargs)
 
     def _of_function(self, at: Place, node: torch.fx.Node, args: tuple, kwargs: dict):
         function, in_place = _find(node)

@@ -10,17 +10,21 @@ from ..layers import HardSwish, Mish, ReLU, Sigmoid, SiLU, Tanh
 from ..torch import SparseConv2d, SparseLinear
 from . import _functions, _moves
 from . import _torch_axes as axes
+from . import _torch_encoder as encoder
 from . import _torch_functions as functions
 from . import _torch_pointwise as pointwise
 from . import _torch_recurrent as recurrent
 from . import _torch_windows as windows
 from ._arithmetic import product
 from ._data import Data
+from ._positions import at_positions
 from ._torch_place import Place
 from ._torch_resize import interpolate
 
 
 def _sparse_linear(at: Place, module: nn.Module, data: Data) -> Data:
+    if data.rank > 2:
+        return at_positions(data, module.to_csr().toarray(), at.array(module.bias, "bias"), at)
     return product(data, module.to_csr(), at.array(module.bias, "bias"), at)
 
 
@@ -79,6 +83,8 @@ def _transposed(function: Callable) -> Callable:
 
 
 # ReLU6 has the forward of Hardtanh.
+# Modules that take more than one tensor.
+TAKES_MORE = (nn.RNNBase, nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder)
 FORWARDS: dict[Callable, Callable] = {
     nn.Linear.forward: lambda at, m, x: functions.linear(at, x, m.weight, m.bias),
     SparseLinear.forward: _sparse_linear,
@@ -103,6 +109,12 @@ FORWARDS: dict[Callable, Callable] = {
     nn.SELU.forward: lambda at, m, x: pointwise.selu(at, x),
     nn.Softmax.forward: lambda at, m, x: axes.softmax(at, x, m.dim),
     nn.LogSoftmax.forward: lambda at, m, x: axes.log_softmax(at, x, m.dim),
+    nn.Embedding.forward: encoder.embedding_module,
+    nn.LayerNorm.forward: encoder.layer_norm_module,
+    nn.RMSNorm.forward: encoder.rms_norm_module,
+    nn.MultiheadAttention.forward: encoder.multihead_attention,
+    nn.TransformerEncoderLayer.forward: encoder.encoder_layer,
+    nn.TransformerEncoder.forward: encoder.encoder,
     nn.BatchNorm1d.forward: _batch_norm,  # that of BatchNorm2d as well
     **dict.fromkeys((nn.Conv1d.forward, nn.Conv2d.forward), _convolution),
     **dict.fromkeys((nn.LSTM.forward, nn.GRU.forward, nn.RNN.forward), recurrent.run),

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from ..layers import Abs, Exp, HardSwish, Log, Mish, ReLU, Sigmoid, SiLU, Sqrt, Tanh
 from . import _torch_axes as a
 from . import _torch_conditions as c
+from . import _torch_encoder as e
 from . import _torch_functions as f
 from . import _torch_pointwise as p
 from . import _torch_windows as w
@@ -74,6 +75,12 @@ FUNCTIONS: dict[object, Callable] = {
     torch.amax: a.amax,
     torch.amin: a.amin,
     F.batch_norm: f.batch_norm,
+    F.embedding: e.embedding,
+    **dict.fromkeys((F.layer_norm, torch.layer_norm), e.layer_norm),
+    F.rms_norm: e.rms_norm,
+    F.scaled_dot_product_attention: e.scaled_dot_product_attention,
+    torch.bmm: f.matmul,
+    **{torch.zeros_like: e.zeros_like, torch.ones_like: e.ones_like},
     **dict.fromkeys((F.conv1d, torch.conv1d), w.conv1d),
     **dict.fromkeys((F.conv2d, torch.conv2d), w.conv2d),
     **dict.fromkeys((F.conv_transpose1d, torch.conv_transpose1d), w.conv_transpose1d),
@@ -124,7 +131,7 @@ METHODS: dict[str, Callable] = {
         "min": p.minimum,
         "max": p.maximum,
     },
-    "matmul": f.matmul,
+    **dict.fromkeys(("matmul", "bmm"), f.matmul),
     **{name: getattr(f, name) for name in ("view", "flatten", "unflatten", "permute", "transpose", "t")},
     **{name: getattr(f, name) for name in ("squeeze", "unsqueeze", "chunk", "unbind", "select", "narrow")},
     **{name: f.identity for name in ("contiguous", "detach", "clone")},

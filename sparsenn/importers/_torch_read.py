@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -94,12 +95,35 @@ def _agrees(
     the batch in the module's outputs.
     """
     shapes = [tuple(1 if size is None else size for size in sizes[name]) for name in inputs.sizes]
-    arrays = dict(zip(inputs.sizes, samples(*shapes), strict=True))
+    floats = dict(zip(inputs.sizes, samples(*shapes), strict=True))
+    whole = {name: (array >= 0).astype(np.float32) for name, array in floats.items()}  # rows of any table
+    if inputs.whole is not None:
+        arrays = {**floats, **{name: whole[name] for name in inputs.whole}}
+        return _agrees_on(module, model, inputs, arrays, used, axes) is not False
+    for names, arrays in ((frozenset(), floats), (frozenset(inputs.sizes), whole)):
+        found = _agrees_on(module, model, replace(inputs, whole=names), arrays, used, axes)
+        if found is not None:
+            return found
+    return True
+
+
+def _agrees_on(
+    module: nn.Module,
+    model: Model,
+    inputs: Inputs,
+    arrays: dict[str, np.ndarray],
+    used: list[str],
+    axes: list[int],
+) -> bool | None:
+    """None where it cannot be run on such inputs, of which inputs.whole are integers."""
     x = [arrays[name] for name in used]
     first = next((p for p in module.parameters() if p.is_floating_point()), torch.zeros(()))
 
     def run(dtype: torch.dtype) -> list[np.ndarray]:
-        tensors = {name: torch.from_numpy(array).to(first.device, dtype) for name, array in arrays.items()}
+        kinds = {name: torch.int64 if name in inputs.whole else dtype for name in arrays}
+        tensors = {
+            name: torch.from_numpy(array).to(first.device, kinds[name]) for name, array in arrays.items()
+        }
         made = module(
             *(tensors[name] for name in inputs.positional), **{n: tensors[n] for n in inputs.keyword}
         )
@@ -113,7 +137,7 @@ def _agrees(
         if agrees(model, x, got, eps=max(torch.finfo(first.dtype).eps, EPS)):
             return True
     except Exception:  # it wants another shape, or has no kernel for its type
-        return True
+        return None
     try:
         module.double()
         return agrees(model, x, run(torch.float64))

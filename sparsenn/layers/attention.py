@@ -144,7 +144,7 @@ class Attention(Layer):
         ratio = np.expm1(np.minimum(2 * most, 700.0)) + (2 * keys + 32) * EPS
         weighed = (abs(v) + dv) @ weights
         made = (dv @ weights) * (1 + ratio) + (ratio + (keys + 4) * EPS) * weighed
-        spare = TINY * (1 + (abs(v) + dv).sum(axis=-1, keepdims=True))
+        spare = 2 * TINY * (1 + (abs(v) + dv).sum(axis=-1, keepdims=True))
         return np.moveaxis(made + spare, 0, -1)
 
     def gradient(self, *arguments: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -79,8 +79,8 @@ class AxisNorm(Layer):
             mean = (abs(z) + bound).mean(axis=self._place, keepdims=True)
             moved = bound + bound.mean(axis=self._place, keepdims=True)
             moved = moved + (n + 2) * EPS * mean + EPS * abs(off)
-        root = np.sqrt((moved * moved).mean(axis=self._place, keepdims=True))
-        with np.errstate(divide="ignore", invalid="ignore"):  # of a root that may be 0
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # of a root that may be 0
+            root = np.sqrt((moved * moved).mean(axis=self._place, keepdims=True))
             ratio = (root / size + (n / 2 + 6) * EPS) / np.maximum(1 - root / size - (n / 2 + 6) * EPS, 0)
             near = (moved * (1 + ratio) + abs(off) * ratio) / size
         most = np.sqrt(n) * (1 + n * EPS) + abs(off) / size

@@ -63,7 +63,7 @@ static snn_status fail_named(const snn_model *model, const int64_t *const *dims,
 
 snn_status snn_model_bind(const snn_model *model, const int64_t *const *dims, snn_model **bound)
 {
-    const snn_status status = snn_model_copy(model, dims, bound);
+    const snn_status status = snn_model_copy(model, dims, 1, bound);
     if (status == SNN_ERROR_ARGUMENT || status == SNN_ERROR_UNSUPPORTED)
         return fail_named(model, dims, status);
     if (status)

@@ -150,7 +150,8 @@ void snn_model_free(snn_model *model)
         snn_node_clear(&model->nodes[i]);
     for (int64_t i = 0; i < model->value_count; i++) {
         snn_free(model->values[i].name);
-        snn_free(model->values[i].constant);
+        if (!model->values[i].shared)
+            snn_free(model->values[i].constant);
     }
     for (int64_t i = 0; i < model->output_count; i++)
         snn_free(model->output_values[i].name);

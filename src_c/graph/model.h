@@ -21,7 +21,8 @@ typedef struct snn_value {
     char *name; /* owned; NULL: it has none */
     int rank;
     int64_t dims[SNN_MAX_RANK]; /* the batch first: SNN_DYNAMIC, 1 for a constant; others fixed or dynamic */
-    float *constant;            /* owned; (product of the dims), or NULL */
+    float *constant;            /* (product of the dims), or NULL; owned unless it is shared */
+    int shared;                 /* the constant is another model's, which outlives this one */
 } snn_value;
 
 typedef struct snn_node {

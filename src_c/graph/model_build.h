@@ -40,8 +40,8 @@ snn_status snn_model_append(snn_model *model, const snn_node *node, const int64_
 
 /* shape.c: the same values, nodes and outputs. dims NULL: without the arrays of nodes. Else for inputs of
  * these dims, those behind the batch of each, all of it checked anew; nodes read the arrays of model, which
- * must outlive the copy. */
-snn_status snn_model_copy(const snn_model *model, const int64_t *const *dims, snn_model **copy);
+ * must outlive the copy. share: so do its constants, tables of words among them. */
+snn_status snn_model_copy(const snn_model *model, const int64_t *const *dims, int share, snn_model **copy);
 /* Whether an input has dims behind the batch that are not fixed. */
 int snn_model_is_dynamic(const snn_model *model);
 /* bind.c: SNN_OK when dims, those behind the batch of each input, are fixed ones that fit the inputs' own. */

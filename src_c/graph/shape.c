@@ -36,9 +36,12 @@ static snn_status copy_input(snn_model *made, const snn_value *value, const int6
     return snn_model_append_input(made, &copy, value->name);
 }
 
-static snn_status copy_constant(snn_model *made, const snn_value *value)
+static snn_status copy_constant(snn_model *made, const snn_value *value, int share)
 {
     snn_value copy = *value;
+    copy.shared = share;
+    if (share)
+        return snn_model_add_value(made, &copy, value->name);
     const size_t count = (size_t)snn_value_features(value);
     copy.constant = snn_alloc(count, sizeof *copy.constant);
     if (!copy.constant)
@@ -52,7 +55,7 @@ static snn_status copy_constant(snn_model *made, const snn_value *value)
 
 /* All values in order, with the nodes that give them. dims: of the inputs, or NULL for those that they have.
  */
-static snn_status copy_values(snn_model *made, const snn_model *model, const int64_t *const *dims)
+static snn_status copy_values(snn_model *made, const snn_model *model, const int64_t *const *dims, int share)
 {
     snn_status status = SNN_OK;
     int64_t node = 0;
@@ -61,14 +64,14 @@ static snn_status copy_values(snn_model *made, const snn_model *model, const int
         if (node < model->count && model->nodes[node].value == v)
             status = (dims ? infer_node : copy_node)(made, model, &model->nodes[node++]);
         else if (value->constant)
-            status = copy_constant(made, value);
+            status = copy_constant(made, value, share);
         else
             status = copy_input(made, value, dims ? dims[made->input_count] : NULL);
     }
     return status;
 }
 
-snn_status snn_model_copy(const snn_model *model, const int64_t *const *dims, snn_model **copy)
+snn_status snn_model_copy(const snn_model *model, const int64_t *const *dims, int share, snn_model **copy)
 {
     snn_model *made;
     snn_status status = snn_model_create_empty(model->is_graph, &made);
@@ -76,7 +79,7 @@ snn_status snn_model_copy(const snn_model *model, const int64_t *const *dims, sn
         return status;
     made->inputs = model->inputs;
     made->outputs = model->outputs;
-    status = copy_values(made, model, dims);
+    status = copy_values(made, model, dims, share);
     for (int64_t i = 0; i < model->output_count && !status; i++)
         status = snn_model_append_output(made, model->output_values[i].name, model->output_values[i].value);
     if (status)

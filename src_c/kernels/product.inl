@@ -24,20 +24,33 @@ static inline __attribute__((always_inline)) void SNN_NAME(product_rows)(const i
         SNN_EACH(v, V) vf_store(y + r * p->y_row + v * VF_LANES, acc[r][v]);
 }
 
+/* Rows in groups that differ by one at most: a small group would wait for each of its sums. */
 static inline __attribute__((always_inline)) void SNN_NAME(product_panel)(const int V, const int side,
                                                                           const snn_panel_product *p) {
-    const int64_t row = side ? 1 : p->a_row;
-    int64_t r = 0;
-    for (; r + SNN_PRODUCT_ROWS <= p->rows; r += SNN_PRODUCT_ROWS)
-        SNN_NAME(product_rows)(SNN_PRODUCT_ROWS, V, side, p, p->a + r * row, p->y + r * p->y_row);
-    for (; SNN_PRODUCT_ROWS > 6 && r + 6 <= p->rows; r += 6)
-        SNN_NAME(product_rows)(6, V, side, p, p->a + r * row, p->y + r * p->y_row);
-    for (; r + 4 <= p->rows; r += 4)
-        SNN_NAME(product_rows)(4, V, side, p, p->a + r * row, p->y + r * p->y_row);
-    for (; r + 2 <= p->rows; r += 2)
-        SNN_NAME(product_rows)(2, V, side, p, p->a + r * row, p->y + r * p->y_row);
-    for (; r < p->rows; r++)
-        SNN_NAME(product_rows)(1, V, side, p, p->a + r * row, p->y + r * p->y_row);
+    const int64_t row = side ? 1 : p->a_row, groups = (p->rows + SNN_PRODUCT_ROWS - 1) / SNN_PRODUCT_ROWS;
+    for (int64_t g = 0; g < groups; g++) {
+        const int64_t first = p->rows * g / groups, count = p->rows * (g + 1) / groups - first;
+        const float *a = p->a + first * row;
+        float *y = p->y + first * p->y_row;
+        switch (count) {
+#define SNN_PRODUCT_CASE(R) case R: SNN_NAME(product_rows)(R, V, side, p, a, y); break;
+            SNN_PRODUCT_CASE(1)
+            SNN_PRODUCT_CASE(2)
+            SNN_PRODUCT_CASE(3)
+            SNN_PRODUCT_CASE(4)
+            SNN_PRODUCT_CASE(5)
+            SNN_PRODUCT_CASE(6)
+#if VF_REGISTERS >= 32
+            SNN_PRODUCT_CASE(7)
+            SNN_PRODUCT_CASE(8)
+            SNN_PRODUCT_CASE(9)
+            SNN_PRODUCT_CASE(10)
+            SNN_PRODUCT_CASE(11)
+            SNN_PRODUCT_CASE(12)
+#endif
+#undef SNN_PRODUCT_CASE
+        }
+    }
 }
 
 static void SNN_NAME(product)(const snn_panel_product *given) {

@@ -115,7 +115,7 @@ snn_status snn_lower(const snn_model *model, snn_plan *plan)
 {
     const size_t values = (size_t)model->value_count;
     snn_lowering l = {.model = model, .plan = plan};
-    snn_status status = snn_model_copy(model, NULL, &plan->shape);
+    snn_status status = snn_model_copy(model, NULL, plan->special, &plan->shape);
     if (status)
         return status;
     plan->in_count = model->input_count;

@@ -112,7 +112,7 @@ snn_status snn_plan_model(const snn_plan *plan, snn_model **model)
     if (!plan || !model)
         return snn_fail(SNN_ERROR_ARGUMENT, "%s must not be NULL", plan ? "model" : "plan");
     snn_model *made;
-    snn_status status = snn_model_copy(plan->shape, NULL, &made);
+    snn_status status = snn_model_copy(plan->shape, NULL, 0, &made);
     if (status)
         return status;
     status = plan->shapes ? fill_dynamic(plan, made) : fill_shape(plan, made);

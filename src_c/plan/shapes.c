@@ -76,7 +76,7 @@ snn_status snn_shapes_create(const snn_model *model, const snn_plan_options *opt
     shapes->stocks = snn_alloc((size_t)model->count, sizeof *shapes->stocks);
     snn_status status = copy_options(plan, options, shapes) && shapes->stocks ? SNN_OK : out_of_memory();
     if (!status)
-        status = snn_model_copy(model, NULL, &plan->shape);
+        status = snn_model_copy(model, NULL, 0, &plan->shape);
     for (int64_t i = 0; i < model->count && !status; i++)
         if (snn_op_of(model->nodes[i].type)->kind == SNN_KIND_MATRIX)
             status = copy_weights(&model->nodes[i], &plan->shape->nodes[i], &shapes->stocks[i]);
