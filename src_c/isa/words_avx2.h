@@ -30,6 +30,8 @@ static inline vf vf_min(vf a, vf b) { return _mm256_min_ps(a, b); }
 static inline vf vf_max(vf a, vf b) { return _mm256_max_ps(a, b); }
 static inline vf vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
 
+static inline vf vf_square_rest(vf a, vf square) { return _mm256_fmsub_ps(a, a, square); }
+
 static inline vf vf_abs(vf v) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), v); }
 
 static inline vf vf_round(vf v) { return _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
@@ -79,7 +81,7 @@ static inline vw vw_load(const float *p)
     return w;
 }
 
-#define vw_splat(w, j) _mm256_permute_ps((w), (j)*0x55)
+#define vw_splat(w, j) _mm256_permute_ps((w), (j) * 0x55)
 #define vf_fma_lane(w, j, x, acc) vf_fma(vw_splat((w), (j)), (x), (acc))
 
 static inline vi vi_load_u8(const uint8_t *p)

@@ -30,6 +30,8 @@ static inline vf vf_min(vf a, vf b) { return _mm512_min_ps(a, b); }
 static inline vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
 static inline vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
 
+static inline vf vf_square_rest(vf a, vf square) { return _mm512_fmsub_ps(a, a, square); }
+
 static inline vf vf_abs(vf v) { return _mm512_andnot_ps(_mm512_set1_ps(-0.0f), v); }
 
 static inline vf vf_round(vf v)

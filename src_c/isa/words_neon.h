@@ -33,6 +33,8 @@ static inline vf vf_select_lt(vf a, vf b, vf x, vf y) { return vbslq_f32(vcltq_f
 static inline vf vf_min(vf a, vf b) { return vf_select_lt(a, b, a, b); }
 static inline vf vf_max(vf a, vf b) { return vf_select_lt(b, a, a, b); }
 
+static inline vf vf_square_rest(vf a, vf square) { return vfmaq_f32(vnegq_f32(square), a, a); }
+
 static inline vf vf_abs(vf v) { return vabsq_f32(v); }
 static inline vf vf_round(vf v) { return vrndnq_f32(v); }
 

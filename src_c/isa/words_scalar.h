@@ -36,6 +36,14 @@ static inline vf vf_div(vf a, vf b) { return a / b; }
 /* a * b + c; rounded once on every ISA but this one, which rounds twice. */
 static inline vf vf_fma(vf a, vf b, vf c) { return a * b + c; }
 
+/* a * a - square, square being vf_mul(a, a): exact, of an a whose square is an ordinary float.
+ * Here by halves of 12 bits (Dekker 1971, doi 10.1007/BF01397083). */
+static inline vf vf_square_rest(vf a, vf square)
+{
+    const vf spread = a * 4097.0f, high = spread - (spread - a), low = a - high;
+    return ((high * high - square) + 2.0f * high * low) + low * low;
+}
+
 /* Lane-wise a < b ? x : y; y where a or b is NaN. */
 static inline vf vf_select_lt(vf a, vf b, vf x, vf y)
 {

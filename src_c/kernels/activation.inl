@@ -71,8 +71,8 @@ SNN_VALUE(silu) {
     const vf t = vf_sub(vf_zero(), vf_min(vf_set1(109.0f), vf_abs(x)));
     const vf n = vf_round(vf_mul(t, vf_set1(0x1.715476p+0f)));
     const vf p = vf_exp_polynomial(vf_exp_remainder(t, n));
-    const vf both = vf_add(vf_set1(1.0f), vf_scale_pow2(p, n));
-    return vf_select_lt(x, vf_zero(), vf_scale_pow2(vf_div(vf_mul(t, p), both), n), vf_div(x, both));
+    const vf both = vf_add(vf_set1(1.0f), vf_scale_down(p, n));
+    return vf_select_lt(x, vf_zero(), vf_scale_down(vf_div(vf_mul(t, p), both), n), vf_div(x, both));
 }
 SNN_SLOPE(silu) {  // s (1 + z (1 - s)), s the logistic function
     const vf at = vf_load(z), s = vf_sigmoid(at), one = vf_set1(1.0f);
@@ -92,9 +92,9 @@ SNN_VALUE(gelu_tanh) {
     const vf t = vf_sub(vf_zero(), vf_min(vf_set1(109.0f), u));
     const vf n = vf_round(vf_mul(t, vf_set1(0x1.715476p+0f)));
     const vf p = vf_exp_polynomial(vf_exp_remainder(t, n));
-    const vf both = vf_add(vf_set1(1.0f), vf_scale_pow2(p, n));
+    const vf both = vf_add(vf_set1(1.0f), vf_scale_down(p, n));
     const vf below = vf_max(vf_set1(-16.0f), x);
-    return vf_select_lt(x, vf_zero(), vf_scale_pow2(vf_div(vf_mul(below, p), both), n), vf_div(x, both));
+    return vf_select_lt(x, vf_zero(), vf_scale_down(vf_div(vf_mul(below, p), both), n), vf_div(x, both));
 }
 SNN_SLOPE(gelu_tanh) {  // s + z s (1 - s) u'
     const vf at = vf_max(vf_set1(-16.0f), vf_min(vf_set1(16.0f), vf_load(z)));

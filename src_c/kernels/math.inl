@@ -37,6 +37,11 @@ static inline vf vf_scale_pow2(vf value, vf n) {
     return vf_mul(vf_mul(value, vf_pow2(half)), vf_pow2(vf_sub(n, half)));
 }
 
+/* The same for n in [-190, 0], in fewer steps: the first of the two is exact, and the last rounds. */
+static inline vf vf_scale_down(vf value, vf n) {
+    return vf_mul(vf_mul(value, vf_pow2(vf_add(n, vf_set1(64.0f)))), vf_set1(0x1p-64f));
+}
+
 static inline vf vf_exp(vf x) {
     /* beyond these e^x is infinite or rounds to 0; the operand order keeps NaN */
     const vf a = vf_max(vf_set1(-105.0f), vf_min(vf_set1(89.0f), x));
@@ -87,14 +92,12 @@ static inline vf vf_gelu(vf x) {
     q = vf_fma(q, a, vf_set1(0x1.33d72p+0f));
     q = vf_fma(q, a, vf_set1(0x1.acaa4ep+0f));
     q = vf_fma(q, a, vf_set1(1.0f));
-    /* a^2/2 = s^2/2 + (a - s)(a + s)/2, s a multiple of 1/64: s^2 is exact and the rest is small */
-    const vf s = vf_mul(vf_round(vf_mul(a, vf_set1(64.0f))), vf_set1(0x1p-6f));
-    const vf high = vf_mul(vf_mul(s, s), vf_set1(-0.5f));
-    const vf low = vf_mul(vf_mul(vf_sub(a, s), vf_add(a, s)), vf_set1(-0.5f));
-    const vf n = vf_round(vf_mul(vf_add(high, low), vf_set1(0x1.715476p+0f)));
-    const vf r = vf_add(vf_exp_remainder(high, n), low);
+    /* -a^2/2 in two parts: that of the rounded square, and that of what the square is off it */
+    const vf square = vf_mul(a, a), half = vf_set1(-0.5f);
+    const vf n = vf_round(vf_mul(square, vf_set1(-0x1.715476p-1f)));
+    const vf r = vf_fma(vf_square_rest(a, square), half, vf_exp_remainder(vf_mul(square, half), n));
     const vf tail = vf_mul(vf_div(vf_mul(a, p), q), vf_exp_polynomial(r));
-    return vf_sub(vf_max(vf_zero(), x), vf_scale_pow2(tail, n));
+    return vf_sub(vf_max(vf_zero(), x), vf_scale_down(tail, n));
 }
 
 /* x for x > 0, else alpha (e^x - 1). With e^x = 2^n e^r, e^x - 1 = 2^n (e^r - 1) + (2^n - 1): for n = 0, near 0,

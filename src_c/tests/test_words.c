@@ -96,6 +96,16 @@ static void check_arithmetic(const float *a, const float *b, const float *c, con
     EXPECT(vf_sqrt(va), sqrtf(a[i]));
 }
 
+/* Of values whose squares, and what these are off, are ordinary floats. */
+static void check_squares(void)
+{
+    float a[VF_LANES];
+    for (int i = 0; i < VF_LANES; i++)
+        a[i] = ldexpf((float)(random_bits() & 0xffffff) - 8388608.0f, (int)(random_bits() % 60) - 50);
+    const vf va = vf_load(a);
+    EXPECT(vf_square_rest(va, vf_mul(va, va)), (float)((double)a[i] * a[i] - (double)(a[i] * a[i])));
+}
+
 static void check_weights(const float *w, const float *x, const float *acc)
 {
     const vw four = vw_load(w);
@@ -211,6 +221,7 @@ int main(int argc, char **argv)
             x[i] = random_float();
         /* one past the start: no word may need alignment */
         check_arithmetic(values[0] + 1, values[1] + 1, values[2] + 1, values[3] + 1);
+        check_squares();
         check_weights(values[0] + 1, values[1] + 1, values[2] + 1);
         check_lookups(x);
     }
