@@ -191,6 +191,19 @@ cdef extern from "sparsenn.h" nogil:
     snn_status snn_plan_model(const snn_plan *plan, snn_model **model)
     void snn_plan_free(snn_plan *plan)
 
+    ctypedef struct snn_stream:
+        pass
+
+    snn_status snn_stream_create(const snn_plan *plan, int64_t batch, snn_stream **stream)
+    void snn_stream_free(snn_stream *stream)
+    snn_status snn_stream_feed(snn_stream *stream, const float *const *x, const int64_t *const *dims,
+                               float *const *y)
+    snn_status snn_stream_reset(snn_stream *stream)
+    snn_status snn_stream_copy(const snn_stream *stream, snn_stream **copy)
+    int64_t snn_stream_state_size(const snn_stream *stream)
+    snn_status snn_stream_get_state(const snn_stream *stream, float *state)
+    snn_status snn_stream_set_state(snn_stream *stream, const float *state)
+
     ctypedef struct snn_sparse:
         pass
 
@@ -378,6 +391,13 @@ cdef class Plan:
     cdef snn_plan *handle
     cdef readonly bint is_plain
     cdef readonly tuple inputs_info, outputs_info
+
+
+cdef class Stream:
+    cdef snn_stream *handle
+    cdef Plan plan
+    cdef object lock
+    cdef readonly int64_t batch
 
 
 cdef class Sparse:

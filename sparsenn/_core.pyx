@@ -116,6 +116,7 @@ def csr_check(int64_t rows, int64_t cols, const int64_t[::1] indptr not None,
 include "binding/graph.pxi"
 include "binding/model.pxi"
 include "binding/plan.pxi"
+include "binding/stream.pxi"
 include "binding/tiles.pxi"
 include "binding/channels.pxi"
 include "binding/update.pxi"

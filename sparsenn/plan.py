@@ -24,7 +24,6 @@ class Plan:
     def __init__(self, handle: _core.Plan, options: dict, again: Callable[[np.ndarray, dict], Plan]):
         """again(bytes of the model's file, options): what makes the plan where it is unpickled."""
         self._handle, self._options, self._again = handle, options, again
-        self._stream: tuple | None = None  # what streams share, made when the first is
 
     @property
     def inputs(self) -> int:
@@ -114,16 +113,11 @@ class Plan:
 
         Its feed gives the bits that run gives for all steps together. Of models whose inputs and outputs have
         an open number of steps, (batch, None, ...), and go forward by recurrent layers alone: else
-        UnsupportedError says what is in the way. All streams of a plan share its weights, packed once more.
+        UnsupportedError says what is in the way. All streams share the plan.
         """
-        from .bridge import from_core, to_bytes
-        from .streaming import Stream, streamed
+        from .streaming import Stream
 
-        if self._stream is None:
-            made = streamed(from_core(self._handle.model()))
-            self._stream = self._again(to_bytes(made.model), self._options), made.firsts
-        plan, firsts = self._stream
-        return Stream(plan, list(self.output_dims), firsts, batch)
+        return Stream.of_plan(self, self._handle, batch)
 
     def report(self) -> dict:
         """What was tuned and chosen, layer by layer, as data: times in microseconds where named _us.

@@ -199,7 +199,7 @@ def test_the_pxd_declares_what_the_header_declares():
 def test_the_header_is_clean(standard, tmp_path):
     cpp = standard.startswith("c++")
     source = tmp_path / ("main.cpp" if cpp else "main.c")
-    headers = ("sparsenn_train.h", "sparsenn.h", "sparsenn.h")
+    headers = ("sparsenn_train.h", "sparsenn_stream.h", "sparsenn.h", "sparsenn.h")
     source.write_text(
         "".join(f"#include <{name}>\n" for name in headers) + "int main(void) { return SNN_OK; }\n"
     )

@@ -141,7 +141,7 @@ cdef class Plan:
         finally:
             PyBuffer_Release(&view)
 
-    def run_many(self, arrays):
+    def run_many(self, arrays, Stream stream=None):
         """The outputs (batch, ...) as a list: one array for each, as a plan of a graph gives them.
 
         arrays: one C-contiguous float32 ndarray (batch, ...) for each input, of its dims; -1 stands for any.
@@ -168,8 +168,13 @@ cdef class Plan:
             results.append(np.empty((batch, *[output_dims[k] for k in range(len(shape) - 1)]), np.float32))
             destination = results[i].reshape(-1)
             y[i] = target(destination)
+        if stream is not None:
+            expect("samples", batch, stream.batch)
         with nogil:
-            status = snn_plan_run_shaped(self.handle, x, dims.rows, batch, y)
+            if stream is not None:
+                status = snn_stream_feed(stream.handle, x, dims.rows, y)
+            else:
+                status = snn_plan_run_shaped(self.handle, x, dims.rows, batch, y)
         check(status)
         return results
 

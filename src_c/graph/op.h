@@ -76,6 +76,7 @@ typedef struct snn_cell {
     int gives_states;                            /* behind the steps of the result come the last states */
     int resets_after;                            /* the reset gate takes the product, not the state */
     int activations[SNN_CELL_ACTIVATIONS];       /* SNN_OP_ */
+    int64_t offset;                              /* of its states among those of all cells of a plan */
 } snn_cell;
 
 /* Matrices of two operands: for each place of the outer axes y (rows, columns) is a (rows, depth) times b

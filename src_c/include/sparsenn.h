@@ -1,6 +1,7 @@
 /* sparsenn: sparse neural-network inference and training kernels for CPUs.
  *
- * The public header of the C core, and its manual; it includes sparsenn_train.h. C99 and C++17.
+ * The public header of the C core, and its manual; it includes sparsenn_stream.h and
+ * sparsenn_train.h. C99 and C++17.
  *
  *     snn_model *model;  snn_plan *plan;
  *     if (snn_model_load("digits.safetensors", &model)) puts(snn_last_error());
@@ -384,5 +385,6 @@ SNN_API void snn_plan_free(snn_plan *plan);
 }
 #endif
 
+#include "sparsenn_stream.h"
 #include "sparsenn_train.h"
 #endif

@@ -141,11 +141,11 @@ static void run_thread(void *argument, int thread, int threads)
     const rerun *r = argument;
     const int64_t batch = r->run->batch;
     float *arena = r->workspace->memory + (size_t)thread * r->workspace->extent.arena_floats;
-    const snn_frame frame = {.bucket = &r->bucket,
-                             .row_floats = r->workspace->extent.row_floats,
-                             .arena = arena,
-                             .inputs = arena,
-                             .scratch = arena + r->workspace->extent.scratch_at};
+    snn_frame frame = {.bucket = &r->bucket,
+                       .row_floats = r->workspace->extent.row_floats,
+                       .arena = arena,
+                       .inputs = arena,
+                       .scratch = arena + r->workspace->extent.scratch_at};
     for (int64_t first = thread * (int64_t)BLOCK; first < batch; first += threads * (int64_t)BLOCK) {
         uint64_t found = find_nan(r->run, first, batch - first < BLOCK ? (int)(batch - first) : BLOCK);
         while (found) {
@@ -157,6 +157,7 @@ static void run_thread(void *argument, int thread, int threads)
                 samples[count++] = first + s;
                 found &= ~((uint64_t)1 << s);
             }
+            snn_frame_set_states(&frame, &r->run->states, samples[0]); // a plan of cells takes one at a time
             run_samples(r->run, samples, count, &frame);
         }
     }

@@ -26,12 +26,27 @@ typedef struct run {
     snn_units units;
 } run;
 
+int64_t snn_recurrent_states(const snn_model *model, int64_t end)
+{
+    int64_t floats = 0;
+    for (int64_t i = 0; i < end; i++) {
+        snn_cell cell;
+        const snn_op *op = snn_op_of(model->nodes[i].type);
+        if (!op->cell)
+            continue;
+        op->cell(&model->nodes[i], &cell);
+        floats += cell.states * cell.hidden;
+    }
+    return floats;
+}
+
 int snn_recurrent_init(snn_step *step, const snn_node *node, const snn_plan *plan)
 {
     step->cell = snn_alloc(1, sizeof *step->cell);
     if (!step->cell)
         return 0;
     snn_op_of(node->type)->cell(node, step->cell);
+    step->cell->offset = snn_recurrent_states(plan->shape, step->node);
     step->result.spare =
         BUFFERS * snn_column_stride(step->cell->hidden) + snn_column_stride(step->rows + plan->threads);
     return 1;
@@ -88,7 +103,9 @@ static void begin(run *r, const snn_frame *frame, float *state)
     r->units.c_before = r->units.c;
     float *const states[] = {r->units.h, r->units.c};
     for (int i = 0; i < cell->states; i++)
-        if (cell->has_initial)
+        if (frame->state)
+            copy_units(r, frame->state + cell->offset + i * cell->hidden, states[i]);
+        else if (cell->has_initial)
             copy_units(r, operand(r, frame, i), states[i]);
         else
             fill_units(r, 0.0f, states[i]);
@@ -104,10 +121,12 @@ static int64_t read_length(const run *r, const snn_frame *frame)
     return isnan(length) ? -1 : length < (float)steps ? (int64_t)fmaxf(length, 0.0f) : steps;
 }
 
-/* The last states behind the steps. */
-static void end_states(const run *r)
+/* The last states behind the steps, and to a stream. */
+static void end_states(const run *r, const snn_frame *frame)
 {
     const float *const states[] = {r->units.h, r->units.c};
+    for (int i = 0; frame->next && i < r->cell->states; i++)
+        copy_units(r, states[i], frame->next + r->cell->offset + i * r->cell->hidden);
     for (int i = 0; r->cell->gives_states && i < r->cell->states; i++)
         copy_units(r, states[i], r->y + (steps_of(r->step) + i) * r->cell->hidden);
 }
@@ -185,7 +204,7 @@ static void run_cell(const snn_frame *frame, run *r)
         return;
     }
     run_steps(r, length);
-    end_states(r);
+    end_states(r, frame);
 }
 
 void snn_recurrent_choose(snn_plan *plan)

@@ -5,6 +5,8 @@
 #include "graph/model.h"
 #include "plan/step.h"
 
+/* Floats of the states of all cells before node end. */
+int64_t snn_recurrent_states(const snn_model *model, int64_t end);
 /* The cell of a step of that node, and room for its state behind the result. 0 when memory is out. */
 int snn_recurrent_init(snn_step *step, const snn_node *node, const snn_plan *plan);
 /* How often W is multiplied at most. */

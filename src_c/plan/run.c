@@ -153,9 +153,11 @@ static snn_status check_batch(const snn_plan *plan, int64_t batch)
     return SNN_OK;
 }
 
+static const snn_states no_states;
+
 /* x (inputs) and y (outputs): none of them NULL. */
 static snn_status run_arrays(const snn_plan *plan, const float *const *x, snn_order x_order, int64_t batch,
-                             float *const *y, snn_order y_order)
+                             float *const *y, snn_order y_order, const snn_states *states)
 {
     snn_run r; // without zeroing its segments, which takes longer than scheduling one sample
     r.plan = plan;
@@ -168,6 +170,7 @@ static snn_status run_arrays(const snn_plan *plan, const float *const *x, snn_or
     r.batch = batch;
     r.workspace = snn_workspace_take(plan);
     r.crowd = plan->crowd;
+    r.states = *states;
     atomic_init(&r.nan, 0);
     if (!r.workspace)
         return snn_fail(SNN_ERROR_MEMORY, "out of memory for a workspace");
@@ -190,7 +193,7 @@ snn_status snn_plan_run_ordered(const snn_plan *plan, const float *x, snn_order 
         return SNN_OK;
     if (!x || !y)
         return snn_fail(SNN_ERROR_ARGUMENT, "%s must not be NULL", x ? "y" : "x");
-    return run_arrays(plan, &x, x_order, batch, &y, y_order);
+    return run_arrays(plan, &x, x_order, batch, &y, y_order, &no_states);
 }
 
 snn_status snn_plan_run(const snn_plan *plan, const float *x, int64_t batch, float *y)
@@ -198,7 +201,8 @@ snn_status snn_plan_run(const snn_plan *plan, const float *x, int64_t batch, flo
     return snn_plan_run_ordered(plan, x, SNN_SAMPLES_FIRST, batch, y, SNN_SAMPLES_FIRST);
 }
 
-snn_status snn_plan_run_many(const snn_plan *plan, const float *const *x, int64_t batch, float *const *y)
+snn_status snn_plan_run_states(const snn_plan *plan, const float *const *x, int64_t batch, float *const *y,
+                               const snn_states *states)
 {
     if (check_batch(plan, batch))
         return SNN_ERROR_ARGUMENT;
@@ -212,5 +216,10 @@ snn_status snn_plan_run_many(const snn_plan *plan, const float *const *x, int64_
     for (int64_t i = 0; i < plan->out_count; i++)
         if (!y[i])
             return snn_fail(SNN_ERROR_ARGUMENT, "y[%lld] must not be NULL", (long long)i);
-    return run_arrays(plan, x, SNN_SAMPLES_FIRST, batch, y, SNN_SAMPLES_FIRST);
+    return run_arrays(plan, x, SNN_SAMPLES_FIRST, batch, y, SNN_SAMPLES_FIRST, states);
+}
+
+snn_status snn_plan_run_many(const snn_plan *plan, const float *const *x, int64_t batch, float *const *y)
+{
+    return snn_plan_run_states(plan, x, batch, y, &no_states);
 }

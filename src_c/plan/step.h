@@ -12,6 +12,8 @@ typedef struct snn_frame {
     float *inputs;         /* the arena that the inputs were copied into */
     float *scratch;        /* by sample: this thread's */
     const float *const *x; /* the inputs are the tile already: they are read here; or NULL */
+    const float *state;    /* of a stream: what the cells of the sample go on from; or NULL */
+    float *next;           /* where they leave it */
 } snn_frame;
 
 static inline float *snn_frame_result(const snn_frame *frame, const snn_place *place)

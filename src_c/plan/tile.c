@@ -138,6 +138,7 @@ static tile begin_tile(const snn_run *r, int bucket, int64_t first, int owner)
                         .inputs = arena,
                         .scratch = arena + r->workspace->extent.scratch_at},
               .first = first};
+    snn_frame_set_states(&t.frame, &r->states, first);
     const int64_t width = t.frame.bucket->samples;
     const int column = t.frame.bucket->layout == SNN_LAYOUT_COLUMN;
     t.samples = r->batch - first < width ? r->batch - first : width;

@@ -2,7 +2,21 @@
 #ifndef SNN_TILE_H
 #define SNN_TILE_H
 
-#include "plan/plan.h"
+#include "plan/step.h"
+
+/* Of a stream: what the cells of each sample go on from, and where they leave it (batch, size); or NULL. */
+typedef struct snn_states {
+    const float *state;
+    float *next;
+    int64_t size;
+} snn_states;
+static inline void snn_frame_set_states(snn_frame *frame, const snn_states *states, int64_t sample)
+{
+    if (!states->state)
+        return;
+    frame->state = states->state + sample * states->size;
+    frame->next = states->next + sample * states->size;
+}
 
 /* What every thread reads for each tile comes first: two cache lines, which another core has to fetch. */
 typedef struct snn_run {
@@ -13,6 +27,7 @@ typedef struct snn_run {
     int64_t batch;
     snn_workspace *workspace;
     snn_crowd *crowd; /* NULL: threads are not watched */
+    snn_states states;
     int segment_count;
     atomic_int nan;     /* set by whoever stores one in an output */
     const float *one_x; /* what x and y point to where there is one of each */
@@ -54,5 +69,9 @@ static inline void snn_run_watch(snn_run *r, const float *y, int64_t count)
 /* exact.c: the samples with a NaN in an output once more, by the weights that are not 0 alone; takes a
  * workspace of its own. */
 snn_status snn_run_exact(const snn_run *run);
+
+/* run.c: snn_plan_run_many of a plan of fixed dims, from and to states. */
+snn_status snn_plan_run_states(const snn_plan *plan, const float *const *x, int64_t batch, float *const *y,
+                               const snn_states *states);
 
 #endif
