@@ -79,6 +79,7 @@ static snn_convolution part_of(const work *k, int64_t i, snn_window *w)
     snn_convolution c = snn_frame_convolution(k->plan, step, k->frame, k->y);
     *w = k->band->steps[i].window;
     c.window = w;
+    c.taken = NULL;
     c.addend_plane = w->y_plane;
     if (c.addend)
         c.addend += rows.first * w->out_width;

@@ -3,6 +3,7 @@
 #include "base/minmax.h"
 
 #include "plan/fetch.h"
+#include "plan/turns.h"
 
 #include <string.h>
 
@@ -86,8 +87,10 @@ static int parts_of(const snn_convolution *c)
 }
 
 /* Where the part of member begins, in parts of tiles: by positions, of which the last tile has fewer. */
-static int64_t begin_of(const snn_convolution *c, int64_t tiles, int member, int members)
+static int64_t begin_part(const void *opaque, int member, int members)
 {
+    const snn_convolution *c = opaque;
+    const int64_t tiles = snn_window_tiles(c->window, c->choice->kernel);
     const int64_t width = c->choice->kernel->samples, parts = parts_of(c);
     if (member == members)
         return tiles * parts;
@@ -97,8 +100,9 @@ static int64_t begin_of(const snn_convolution *c, int64_t tiles, int member, int
 }
 
 /* Parts [first, end) of tiles. */
-static void run_parts(const snn_convolution *c, int64_t first, int64_t end)
+static void run_parts(void *opaque, int64_t first, int64_t end)
 {
+    const snn_convolution *c = opaque;
     const int64_t positions = snn_window_positions(c->window);
     const int64_t width = c->choice->kernel->samples, parts = parts_of(c),
                   shares = c->choice->packing->share_count;
@@ -125,13 +129,13 @@ static void run_parts(const snn_convolution *c, int64_t first, int64_t end)
 
 void snn_convolution_run(const snn_convolution *c, int member, int members)
 {
-    const int64_t tiles = snn_window_tiles(c->window, c->choice->kernel);
-    run_parts(c, begin_of(c, tiles, member, members), begin_of(c, tiles, member + 1, members));
+    const snn_turns turns = {parts_of(c), begin_part, run_parts};
+    snn_turns_run(&turns, (void *)c, c->taken, member, members);
 }
 
 void snn_convolution_run_tiles(const snn_convolution *c, int64_t first, int64_t end)
 {
-    run_parts(c, first * parts_of(c), end * parts_of(c));
+    run_parts((void *)c, first * parts_of(c), end * parts_of(c));
 }
 
 void snn_convolution_exact(const snn_convolution *c)

@@ -6,6 +6,8 @@
 #include "graph/op.h"
 #include "plan/plan.h"
 
+#include <stdatomic.h>
+
 /* A convolution, a depthwise one or a pool, and where its operands lie. */
 typedef struct snn_convolution {
     const snn_plan *plan;
@@ -15,8 +17,9 @@ typedef struct snn_convolution {
     const float *x, *addend; /* addend (rows, positions) comes before the activation; or NULL */
     int64_t addend_plane;    /* floats from a row of it to the next */
     float *y;
-    int spare;      /* kernels may write some rows behind y (snn_place.spare) */
-    float *scratch; /* snn_convolution_scratch */
+    int spare;         /* kernels may write some rows behind y (snn_place.spare) */
+    float *scratch;    /* snn_convolution_scratch */
+    atomic_int *taken; /* (members) chunks of each part: turns.h; NULL: each thread does its own */
 } snn_convolution;
 
 static inline int64_t snn_window_positions(const snn_window *window)

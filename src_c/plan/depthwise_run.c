@@ -3,6 +3,7 @@
 
 #include "base/minmax.h"
 #include "base/threads.h"
+#include "plan/turns.h"
 
 #include <string.h>
 
@@ -187,13 +188,28 @@ static void run_block(work *k, int64_t row, int64_t block)
         run_copied(k, &s, row, channel, block, &a);
 }
 
+static int64_t blocks_of(const work *k) { return k->blocks.down * k->blocks.across; }
+
+static int64_t begin_part(const void *opaque, int part, int members)
+{
+    const work *k = opaque;
+    return k->c->step->rows * blocks_of(k) * part / members;
+}
+
+/* Blocks [first, end) of all rows. */
+static void run_blocks(void *opaque, int64_t first, int64_t end)
+{
+    work *k = opaque;
+    const int64_t blocks = blocks_of(k);
+    for (int64_t i = first; i < end; i++) {
+        SNN_PAUSE();
+        run_block(k, i / blocks, i % blocks);
+    }
+}
+
 void snn_depthwise_run(const snn_convolution *c, int member, int members)
 {
     work k = {.c = c, .channel = -1, .block = -1};
     begin(&k, members);
-    const int64_t blocks = k.blocks.down * k.blocks.across, count = c->step->rows * blocks;
-    for (int64_t i = count * member / members; i < count * (member + 1) / members; i++) {
-        SNN_PAUSE();
-        run_block(&k, i / blocks, i % blocks);
-    }
+    snn_turns_run(&(snn_turns){1, begin_part, run_blocks}, &k, c->taken, member, members);
 }

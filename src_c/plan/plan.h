@@ -134,6 +134,7 @@ typedef struct snn_extent {
     size_t floats;                   /* in all */
     size_t arena_floats, row_floats; /* of an arena with its thread's scratch, of a row */
     size_t scratch_at;               /* floats of an arena before the scratch */
+    size_t turns_at, turns;          /* floats before two lists of turns (turns.h), and of a list */
 } snn_extent;
 
 typedef struct snn_workspace {

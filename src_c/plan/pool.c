@@ -4,6 +4,7 @@
 #include "base/minmax.h"
 #include "graph/op.h"
 #include "plan/convolution.h"
+#include "plan/turns.h"
 
 #include <math.h>
 
@@ -61,12 +62,23 @@ static void pool_channel(const snn_convolution *c, const float *x, float *line, 
     }
 }
 
+static int64_t begin_part(const void *opaque, int part, int members)
+{
+    const snn_convolution *c = opaque;
+    return c->window->channels * part / members;
+}
+
+static void run_channels(void *opaque, int64_t first, int64_t end)
+{
+    const snn_convolution *c = opaque;
+    for (int64_t i = first; i < end; i++)
+        pool_channel(c, c->x + i * c->window->x_plane, c->scratch, c->y + i * c->window->y_plane);
+}
+
 void snn_pool_run(const snn_convolution *c, int member, int members)
 {
-    const snn_window *w = c->window;
-    const int64_t floats = line_floats(w);
+    const int64_t floats = line_floats(c->window);
     for (int64_t i = 0; i < floats; i++)
         c->scratch[i] = c->step->op == SNN_OP_MAX_POOL2D ? -INFINITY : 0.0f;
-    for (int64_t i = w->channels * member / members; i < w->channels * (member + 1) / members; i++)
-        pool_channel(c, c->x + i * w->x_plane, c->scratch, c->y + i * w->y_plane);
+    snn_turns_run(&(snn_turns){1, begin_part, run_channels}, (void *)c, c->taken, member, members);
 }

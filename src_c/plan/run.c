@@ -32,8 +32,18 @@ static void run_thread(void *argument, int thread, int threads)
     }
 }
 
+/* Nobody has taken a turn yet. */
+static void clear_turns(const snn_run *r)
+{
+    const snn_extent *e = &r->workspace->extent;
+    atomic_int *turns = (atomic_int *)(void *)(r->workspace->memory + e->turns_at);
+    for (size_t i = 0; i < 2 * e->turns; i++)
+        atomic_store_explicit(&turns[i], 0, memory_order_relaxed);
+}
+
 static void run_segments(snn_run *r)
 {
+    clear_turns(r);
     int64_t useful = 1; // threads that have something to do
     double one_thread_us = 0.0;
     for (int s = 0; s < r->segment_count; s++) {

@@ -178,17 +178,18 @@ static void run_weightless(const piece *p)
 snn_convolution snn_frame_convolution(const snn_plan *plan, const snn_step *step, const snn_frame *frame,
                                       float *y)
 {
-    return (snn_convolution){.plan = plan,
-                             .step = step,
-                             .window = step->window,
-                             .choice = snn_single_choice(step),
-                             .x = snn_frame_operand(frame, &step->operands[0]),
-                             .addend = step->operand_count > 1 ? snn_frame_operand(frame, &step->operands[1])
-                                                               : NULL,
-                             .addend_plane = step->window->y_plane,
-                             .y = y,
-                             .spare = y == snn_frame_result(frame, &step->result),
-                             .scratch = frame->scratch};
+    return (snn_convolution){
+        .plan = plan,
+        .step = step,
+        .window = step->window,
+        .choice = snn_single_choice(step),
+        .x = snn_frame_operand(frame, &step->operands[0]),
+        .addend = step->operand_count > 1 ? snn_frame_operand(frame, &step->operands[1]) : NULL,
+        .addend_plane = step->window->y_plane,
+        .y = y,
+        .spare = y == snn_frame_result(frame, &step->result),
+        .scratch = frame->scratch,
+        .taken = frame->turns ? frame->turns + (step - plan->steps) * plan->threads : NULL};
 }
 
 void snn_window_run(const snn_convolution *c, int member, int members)

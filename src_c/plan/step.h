@@ -14,6 +14,7 @@ typedef struct snn_frame {
     const float *const *x; /* the inputs are the tile already: they are read here; or NULL */
     const float *state;    /* of a stream: what the cells of the sample go on from; or NULL */
     float *next;           /* where they leave it */
+    atomic_int *turns;     /* (steps, threads) chunks taken: turns.h; NULL: each thread does its own part */
 } snn_frame;
 
 static inline float *snn_frame_result(const snn_frame *frame, const snn_place *place)

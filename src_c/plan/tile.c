@@ -242,6 +242,20 @@ static int must_wait(const snn_run *r, const tile *t, snn_before before, int sha
     return before == SNN_OTHER_SEGMENT || direct_before || !snn_last_rows(r->plan, t->frame.bucket);
 }
 
+/* Two lists, one for every other tile: what the tile before has counted is forgotten when all are done with
+ * it. One step alone may begin before that. */
+static void take_turns(const snn_run *r, tile *t, int thread)
+{
+    const snn_extent *e = &r->workspace->extent;
+    if (!e->turns || r->plan->step_count == 1)
+        return;
+    atomic_int *lists = (atomic_int *)(void *)(r->workspace->memory + e->turns_at);
+    const int64_t list = t->first / t->frame.bucket->samples % 2;
+    t->frame.turns = lists + (size_t)list * e->turns;
+    for (size_t i = 0; thread == 0 && i < e->turns; i++)
+        atomic_store_explicit(&lists[(size_t)!list * e->turns + i], 0, memory_order_relaxed);
+}
+
 /* The inputs where the thread finds them. shared: made in parts, in the arena of all. */
 static void load_split(const snn_run *r, tile *t, int shared, int thread, int threads)
 {
@@ -296,6 +310,7 @@ void snn_tile_run_split(snn_run *r, int bucket, int64_t first, int thread, int t
     t.frame.scratch = arena_of(r, thread) + r->workspace->extent.scratch_at;
     if (must_wait(r, &t, before, shared))
         snn_barrier();
+    take_turns(r, &t, thread);
     load_split(r, &t, shared, thread, threads);
     for (int64_t i = 0; i < plan->step_count; i += snn_together(&plan->steps[i])) {
         if (plan->steps[i].wait)
