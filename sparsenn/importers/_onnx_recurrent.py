@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..layers import GRU, LSTM, RNN, Recurrent
@@ -21,6 +23,7 @@ ACTIVATIONS = {
     "Softplus": ("softplus", ()),
     "Affine": ("linear", (1.0, 0.0)),
 }
+SYMMETRIC = ("sigmoid", "hard_sigmoid")  # 1 less the value is that of the other sign
 DIRECTIONS = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
 
 
@@ -90,8 +93,16 @@ def _weight(node: Node, index: int, directions: int) -> np.ndarray:
     return weight
 
 
-def _run(node: Node, kind: type[Recurrent], *, states: int, peepholes: int | None = None, **options) -> list:
-    """states: the place of the first operand that is one."""
+def _run(
+    node: Node,
+    kind: type[Recurrent],
+    *,
+    states: int,
+    peepholes: int | None = None,
+    coupled: bool = False,
+    **options,
+) -> list:
+    """states: the place of the first operand that is one; coupled: the forget gate is of the input gate."""
     layout = node.attributes.get("layout", 0)
     data, axis = node.data(0), 1 - layout
     if data.rank != 3 or data.axis != axis:
@@ -132,6 +143,11 @@ def _run(node: Node, kind: type[Recurrent], *, states: int, peepholes: int | Non
     clip = node.attributes.get("clip", 0.0)
     if not 0 <= clip < np.inf:
         raise node.bad(f"have a clip of at least 0, got {clip}")
+    activations = _activations(node, kind, count)
+    if coupled:
+        if activations[0] not in SYMMETRIC:
+            raise node.fail(f"have a gate of {', '.join(SYMMETRIC)} with input_forget, got {activations[0]}")
+        parts = [_coupled(part) for part in parts]
     sequence, last = recurrent(
         Data(data.wire, data.batch),
         kind,
@@ -139,7 +155,7 @@ def _run(node: Node, kind: type[Recurrent], *, states: int, peepholes: int | Non
         node,
         length=_length(node, data.sizes[0]),
         clip=clip,
-        activations=_activations(node, kind, count),
+        activations=activations,
         **options,
     )
     steps = data.sizes[0]
@@ -151,9 +167,25 @@ def _run(node: Node, kind: type[Recurrent], *, states: int, peepholes: int | Non
 
 
 def lstm(node: Node) -> list:
-    if node.attributes.get("input_forget", 0):
-        raise node.fail("have input_forget 0")
-    return _run(node, LSTM, states=5, peepholes=7)
+    return _run(node, LSTM, states=5, peepholes=7, coupled=bool(node.attributes.get("input_forget", 0)))
+
+
+def _coupled(part: Direction) -> Direction:
+    """With a forget gate that is 1 less the input gate: that of the same sum with another sign."""
+
+    def turned(rows: np.ndarray | None, gates: int) -> np.ndarray | None:
+        if rows is None:
+            return None
+        made = np.split(rows, gates)
+        made[2] = -made[0]
+        return np.concatenate(made)
+
+    names = ("of_input", "of_state", "bias_input", "bias_state")
+    return replace(
+        part,
+        **{name: turned(getattr(part, name), LSTM.gates) for name in names},
+        peepholes=turned(part.peepholes, 3),
+    )
 
 
 def gru(node: Node) -> list:

@@ -93,6 +93,8 @@ def random_node(seed: int, *, layout: int = 0) -> tuple[onnx.ModelProto, np.ndar
                 attributes[name] = [number for own in numbers for number in own]
     if op == "GRU":
         attributes["linear_before_reset"] = int(rng.random() < 0.5)
+    if op == "LSTM":
+        attributes["input_forget"] = int(rng.random() < 0.3)
     places = {"LSTM": "XWRBLHCP", "GRU": "XWRBLH", "RNN": "XWRBLH"}[op]
     names = [name if name == "X" or name in arrays else "" for name in places]
     outputs = {"Y": None, "Y_h": None, **({"Y_c": None} if op == "LSTM" else {})}
@@ -181,7 +183,10 @@ def test_both_layouts_are_the_same(seed):
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"input_forget": 1}, "must have input_forget 0"),
+        (
+            {"input_forget": 1, "activations": ["Tanh", "Tanh", "Tanh"]},
+            "must have a gate of sigmoid, hard_sigmoid with input_forget, got tanh",
+        ),
         ({"activations": ["ScaledTanh"] * 3}, "must have activations of Sigmoid, Tanh"),
         ({"activations": ["Sigmoid"]}, "must have 3 activations, got 1"),
         ({"activations": ["Elu", "Tanh", "Tanh"], "activation_alpha": [0.5]}, "usual activation_alpha"),
