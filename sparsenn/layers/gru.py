@@ -30,6 +30,23 @@ class GRU(Recurrent):
     def options(self) -> dict:
         return super().options | {"reset_after": self.reset_after}
 
+    def columns(self, z: np.ndarray, *others: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
+        """Where the reset gate comes before W, behind the states what the new gate sees of them."""
+        states, (steps, batch) = super().columns(z, *others)
+        if self.reset_after:
+            return states, (steps, batch)
+        trail = self._walk(z, others)[1]
+        reset = np.stack([kept[4] * before[0] for *_, before, kept in trail], axis=1)
+        return np.concatenate([states, reset.reshape(self.hidden, -1)], axis=1), (2 * steps, batch)
+
+    def product_gradient(self, *arguments: np.ndarray) -> np.ndarray:
+        slopes = super().product_gradient(*arguments)
+        if self.reset_after:
+            return slopes
+        of_new = np.arange(len(slopes)) >= 2 * self.hidden
+        parts = [np.where(rows[:, np.newaxis], slopes, 0) for rows in (~of_new, of_new)]
+        return np.concatenate(parts, axis=1)
+
     def _step(self, x: np.ndarray, states: Arrays, rest: Arrays) -> tuple[Arrays, Arrays]:
         (h,) = states
         (xu, xr, xn), (su, sr, sn) = self._gates(x), self._gates(self._product(h))

@@ -238,7 +238,7 @@ class Recurrent(Matrix):
         return self._back(arguments)[1]
 
     def columns(self, z: np.ndarray, *others: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
-        """The states before each step, step after step; of a GRU that is what two gates of three see."""
+        """The states before each step, step after step."""
         trail = self._walk(z, others)[1]
         states = np.stack([before[0] for *_, before, _ in trail], axis=1)
         return states.reshape(self.hidden, -1), states.shape[1:]

@@ -137,10 +137,12 @@ def test_every_criterion_prunes_both_matrices(kind, criterion):
     assert_within(snn.compile(pruned, threads=1, tune="off", cache=False).run(x), exact, bound)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_taylor_is_the_gradient_times_the_weight(kind):
+@pytest.mark.parametrize(
+    "kind, options", [*((kind, {}) for kind in KINDS), (snn.GRU, {"reset_after": False})]
+)
+def test_taylor_is_the_gradient_times_the_weight(kind, options):
     """The gradient of the mean loss by each weight of the state, by finite differences."""
-    model = sequence_model(kind, 4, hidden=3)
+    model = sequence_model(kind, 4, hidden=3, **options)
     rng = np.random.default_rng(2)
     x, y = rng.standard_normal((5, 4, 3)).astype(np.float32), rng.standard_normal((5, 2)).astype(np.float32)
     from sparsenn.prune.slopes import at_weights, layer_slopes
