@@ -187,11 +187,29 @@ def _attention(wire: Wire, scores: _Scores, v: Wire, *, zeros: bool) -> Wire | N
     q, k = scores.q, scores.k
     if len(wire.sizes) == 2:
         q, k, v = (Wire(Reshape((1, *own.sizes)), (own,), (1, *own.sizes)) for own in (q, k, v))
+    own_k, own_v = _own_heads(k), _own_heads(v)
+    if own_k.sizes[0] == own_v.sizes[0]:
+        k, v = own_k, own_v
     if v.sizes[0] != k.sizes[0] or q.sizes[0] % k.sizes[0]:
         return None
     layer = Attention(scores.scale, scores.causal, zeros)
     made = attention_wire(layer, q, k, v, scores.mask)
     return made if made.sizes == wire.sizes else Wire(Reshape(wire.sizes), (made,), wire.sizes)
+
+
+def _own_heads(wire: Wire) -> Wire:
+    """The heads (heads, ., .) as they were before each was repeated, for those of q that share it."""
+    if isinstance(wire.step, Transpose) and wire.step.axes[0] == 1:
+        own = _own_heads(wire.operands[0])
+        return wire if own is wire.operands[0] else Wire(wire.step, (own,), (own.sizes[0], *wire.sizes[1:]))
+    repeated = wire.operands[0] if isinstance(wire.step, Reshape) else None
+    if repeated is None or not isinstance(repeated.step, Expand) or repeated.sizes[2:] != wire.sizes[1:]:
+        return wire
+    once = repeated.operands[0]
+    if once.sizes != (repeated.sizes[0], 1, *wire.sizes[1:]):
+        return wire
+    sizes = (once.sizes[0], *wire.sizes[1:])
+    return Wire(Reshape(sizes), (once,), sizes)
 
 
 def attention_wire(

@@ -60,6 +60,8 @@ def merged(data: Data, shape: Sequence[int | None], at: At) -> Data:
     heads, rest = divmod(full[0], data.batch)
     counts = [math.prod(data.sizes[:count]) for count in range(len(data.sizes) + 1)]
     if rest or heads not in counts or full[0] * math.prod(full[1:]) != data.batch * counts[-1]:
+        if not data.lead:
+            return reshaped(data, shape, at)  # which says why not
         raise at.fail(f"keep the batch in dimension 0, got shape {tuple(shape)} for {data}")
     lead = 0 if heads == 1 else counts.index(heads)
     made = _under(Data(data.wire, data.batch), (*data.sizes[:lead], *full[1:]), axis=0, at=at)

@@ -26,7 +26,8 @@ BROADCAST = frozenset(
 )
 MOVES = frozenset({"Concat", "Flatten", "Reshape", "Shape", "Size", "Slice", "Split", "Squeeze", "Transpose"})
 REDUCED = frozenset({"ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum"})
-FOLDED = BROADCAST | MOVES | REDUCED | {"ConstantOfShape", "Expand", "Gather", "Range", "Tile", "Unsqueeze"}
+FOLDED = BROADCAST | MOVES | REDUCED
+FOLDED |= {"ConstantOfShape", "Expand", "Gather", "Range", "Tile", "Trilu", "Unsqueeze"}
 
 
 class Folder:

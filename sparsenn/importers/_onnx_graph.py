@@ -14,7 +14,7 @@ from ._onnx_attributes import Attributes
 from ._onnx_file import as_text, cut, read_sparse_tensor, read_tensor
 from ._onnx_fold import FOLDED, Folder
 from ._onnx_inputs import chosen_outputs, dims_of, given_shapes, hint, holds_integers, split_batch
-from ._onnx_integers import whole_values
+from ._onnx_integers import check_counted, counted_values, whole_values
 from ._onnx_ops import ALWAYS, LISTED, OPS
 from ._onnx_recurrent import first_states, lengths
 from ._onnx_values import Node
@@ -132,6 +132,7 @@ class Graph:
         self.lengths = lengths(self.nodes, inputs)
         integers = [value for value in inputs if holds_integers(value) and value.name not in self.lengths]
         self.whole = whole_values(integers, self.nodes, self.outputs)
+        self.counted = counted_values(self.nodes)
         return inputs
 
     def _evaluate(self, stand_in: int, *, axis: int) -> tuple[Named, Named]:
@@ -164,6 +165,7 @@ class Graph:
                 advice,
                 whole=any(name in self.whole for name in proto.input),
             )
+            check_counted(node, (name in self.counted for name in proto.input))
             made = _made(node, proto, folder)
             values.update((name, value) for name, value in zip(proto.output, made, strict=False) if name)
         outputs = []
@@ -173,6 +175,8 @@ class Graph:
             value = self._value(name, values)
             if not isinstance(value, Data):
                 raise UnsupportedError(f"the output {cut(name)} must depend on the input")
+            if name in self.counted:
+                raise UnsupportedError(f"the output {cut(name)} must hold floats, got integers")
             if value.axis > 0 and value.rank > 2 and not self.recurrent:
                 raise UnsupportedError(f"the output {cut(name)} must have the batch first, got {value}")
             outputs.append((name, value.wire))

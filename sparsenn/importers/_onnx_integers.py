@@ -1,7 +1,8 @@
 """Whole numbers that an ONNX graph reads: moved, made floats, compared with constants, or of rows of a table.
 
 Data is computed in float32, where whole numbers divide and wrap in another way than integers do. So an op
-that computes with them is refused, and only what is the same in both is left.
+that computes with them is refused, and only what is the same in both is left; of what comparisons give also
+sums and products, which stay small.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import onnx
 from ..errors import UnsupportedError
 from ..layers import Abs, ReLU
 from ._arithmetic import plus, product
+from ._counts import is_whole, running_sum
 from ._data import Data
 from ._onnx_file import cut
 from ._onnx_values import Node
@@ -24,6 +26,9 @@ MOVES = frozenset(
 )  # by input 0
 ENDS = frozenset({"Cast", "Shape", "Size"})
 JOINS = frozenset({"And", "Not", "Or", "Where"})  # of what comparisons give
+COUNTS = frozenset({"Add", "CumSum", "Mul", "Sub"})  # of comparisons that were cast to integers
+INTEGERS = (6, 7)  # types that hold what they give: INT32, INT64
+COUNTED = "added, multiplied, moved, cast, or the rows that Gather takes"
 EXACT = 1 << 24  # float32 holds every whole number below
 
 
@@ -60,6 +65,40 @@ def _refused(source: onnx.ValueInfoProto) -> UnsupportedError:
         f"the input {cut(source.name)} must hold floats, got type {kind}: integers are only moved, cast to "
         f"floats, compared with Equal or the rows that Gather takes"
     )
+
+
+def counted_values(nodes: Iterable[onnx.NodeProto]) -> set[str]:
+    """The names of the values that are cast to integers, and of those that are made of them."""
+    counted: set = set()
+    for node in nodes:
+        casts = node.op_type == "Cast" and any(
+            own.name == "to" and own.i in INTEGERS for own in node.attribute
+        )
+        read = node.input if node.op_type in COUNTS else node.input[:1] if node.op_type in MOVES else ()
+        if casts or not counted.isdisjoint(read):
+            counted.update(node.output)
+    return counted
+
+
+def check_counted(node: Node, counted: Iterable[bool]) -> None:
+    """UnsupportedError where a node computes with data of integers; counted: which inputs are some."""
+    own = [i for i, found in enumerate(counted) if found and isinstance(node.inputs[i], Data)]
+    if own and node.op not in COUNTS | MOVES | {"Cast"} and (node.op, own) != ("Gather", [1]):
+        raise node.fail(f"take integers made of comparisons as they are: they are only {COUNTED}")
+
+
+def count(node: Node) -> Data:
+    """CumSum, of integers made of comparisons."""
+    if node.attributes.get("exclusive", 0) or node.attributes.get("reverse", 0):
+        raise node.fail("add up from the first place to each, with it")
+    return running_sum(node.data(), int(node.number(1)), node)
+
+
+def as_integers(data: Data, node: Node) -> Data:
+    """A Cast to integers of what is whole already."""
+    if not is_whole(data.wire):
+        raise node.fail(f"keep data floating-point, got type {node.attributes.get('to', 0)}")
+    return data
 
 
 def equal(node: Node) -> Data:

@@ -15,6 +15,7 @@ from ._data import Data
 from ._moves import flattened, reshaped
 from ._onnx_attention import attention
 from ._onnx_conditions import CONDITION_OPS
+from ._onnx_integers import INTEGERS, as_integers, count
 from ._onnx_pointwise import POINTWISE_OPS
 from ._onnx_recurrent import RECURRENT_OPS
 from ._onnx_resize import RESIZE_OPS
@@ -156,10 +157,12 @@ def identity(node: Node):
 
 
 def cast(node: Node):
-    """Floats to floats: everything is computed in float32."""
+    """Floats to floats, whole numbers to integers: everything is computed in float32."""
     target, value = node.attributes.get("to", 0), identity(node)
     if isinstance(value, Data) and target == 9:  # BOOL
         return truth(value, node)
+    if isinstance(value, Data) and target in INTEGERS:
+        return as_integers(value, node)
     if isinstance(value, Data) and target not in (1, 10, 11, 16):  # FLOAT, FLOAT16, DOUBLE, BFLOAT16
         raise node.fail(f"keep data floating-point, got type {target}")
     return value
@@ -180,6 +183,7 @@ OPS: dict[tuple[str, str], Callable] = {
     ("", "BatchNormalization"): batch_normalization,
     **dict.fromkeys((("", "LayerNormalization"), ("", "RMSNormalization")), layer_normalization),
     ("", "Attention"): attention,
+    ("", "CumSum"): count,
     ("", "Constant"): constant,
     ("", "Dropout"): dropout,
     ("", "Identity"): identity,

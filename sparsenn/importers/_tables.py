@@ -87,7 +87,9 @@ class Tables:
             given = list(operands)
             for table in own:
                 source, axis = table.sources[0]
-                given[table.operand] = Prefix(table.axis, axis)(Constant(None, table.array), operands[source])
+                whole = Constant(None, table.array)
+                cuts = isinstance(layer, Prefix)  # on its own
+                given[table.operand] = whole if cuts else Prefix(table.axis, axis)(whole, operands[source])
             return layer(*given)
 
         return call if own else layer

@@ -78,15 +78,18 @@ class Block(nn.Module):
 
 
 class Bert(nn.Module):
-    """Token ids and a mask of padding -> what each token has become, and a pooled first one."""
+    """Token ids and a mask of padding -> what each token has become, and a pooled first one.
 
-    def __init__(self, *, form="added", gelu="erf", norm=nn.LayerNorm, types=True, layers=2):
+    counted: places count the tokens that are no padding, id 1, as RoBERTa's do.
+    """
+
+    def __init__(self, *, form="added", gelu="erf", norm=nn.LayerNorm, types=True, counted=False, layers=2):
         super().__init__()
         hidden, heads = 48, 4
         self.words, self.places = nn.Embedding(101, hidden), nn.Embedding(64, hidden)
         self.types = nn.Embedding(2, hidden) if types else None
         self.register_buffer("ids", torch.arange(64)[None])
-        self.norm, self.form = norm(hidden), form
+        self.norm, self.form, self.counted = norm(hidden), form, counted
         self.blocks = nn.ModuleList(
             Block(hidden, heads, 2 * hidden, form, gelu, norm, pre=False) for _ in range(layers)
         )
@@ -94,7 +97,11 @@ class Bert(nn.Module):
 
     def forward(self, input_ids, attention_mask):
         batch, tokens = input_ids.size()
-        x = self.words(input_ids) + self.places(self.ids[:, :tokens])
+        places = self.ids[:, :tokens]
+        if self.counted:
+            real = input_ids.ne(1).int()
+            places = (torch.cumsum(real, dim=1).type_as(real) * real).long() + 1
+        x = self.words(input_ids) + self.places(places)
         if self.types is not None:
             x = x + self.types(torch.zeros_like(input_ids))
         x, mask = self.norm(x), attention_mask
@@ -126,3 +133,59 @@ class ViT(nn.Module):
         for block in self.blocks:
             x = block(x, None)
         return self.out(self.norm(x)[:, 0])
+
+
+class Rotary(nn.Module):
+    """Token ids -> what each has become: RMSNorm in front, rotated places, shared keys and values, a gate."""
+
+    def __init__(self, *, causal: bool, layers: int = 2):
+        super().__init__()
+        hidden, self.heads, self.groups, self.causal = 48, 4, 2, causal
+        self.size = hidden // self.heads
+        shared, linear = self.groups * self.size, lambda *sizes: nn.Linear(*sizes, bias=False)
+        self.words = nn.Embedding(101, hidden)
+        self.blocks = nn.ModuleList(
+            nn.ModuleDict(
+                {
+                    **{"q": linear(hidden, hidden), "k": linear(hidden, shared), "v": linear(hidden, shared)},
+                    **{"out": linear(hidden, hidden), "gate": linear(hidden, 96), "up": linear(hidden, 96)},
+                    "down": linear(96, hidden),
+                }
+            )
+            for _ in range(layers)
+        )
+        self.gains = nn.ParameterList(1 + 0.1 * torch.randn(hidden) for _ in range(2 * layers))
+        self.register_buffer("turns", 10000.0 ** -(torch.arange(0, self.size, 2) / self.size))
+
+    def attention(self, part, x, rotated):
+        batch, tokens, hidden = x.shape
+        q, k, v = (
+            part[name](x).view(batch, tokens, heads, self.size).transpose(1, 2)
+            for name, heads in (("q", self.heads), ("k", self.groups), ("v", self.groups))
+        )
+        k, v = (
+            own[:, :, None].expand(batch, self.groups, self.heads // self.groups, tokens, self.size)
+            .reshape(batch, self.heads, tokens, self.size)
+            for own in (rotated(k), v)
+        )  # fmt: skip
+        scores = rotated(q) @ k.transpose(-1, -2) / math.sqrt(self.size)
+        if self.causal:
+            scores = scores + torch.full((tokens, tokens), torch.finfo(x.dtype).min).triu(1)
+        return part["out"]((torch.softmax(scores, -1) @ v).transpose(1, 2).reshape(batch, tokens, hidden))
+
+    def forward(self, input_ids):
+        x, half = self.words(input_ids), self.size // 2
+        angles = torch.arange(input_ids.shape[1], device=x.device).float()[:, None] * self.turns[None]
+        cos, sin = (torch.cat([own, own], -1) for own in (angles.cos(), angles.sin()))
+
+        def rotated(y):
+            return y * cos + torch.cat([-y[..., half:], y[..., :half]], -1) * sin
+
+        def normalised(y, gain):
+            return gain * (y * torch.rsqrt(y.pow(2).mean(-1, keepdim=True) + 1e-6))
+
+        for i, part in enumerate(self.blocks):
+            x = x + self.attention(part, normalised(x, self.gains[2 * i]), rotated)
+            y = normalised(x, self.gains[2 * i + 1])
+            x = x + part["down"](F.silu(part["gate"](y)) * part["up"](y))
+        return x

@@ -89,7 +89,42 @@ def test_a_nan_is_equal_to_nothing_that_is_known():
     assert np.isnan(y[0, 2]).all() and np.isnan(y).sum() == 3
 
 
+REAL = (node("Equal", "x i", "e"), node("Not", "e", "o"), node("Cast", "o", "r", to=6))
+COUNT = (*REAL, node("CumSum", "r a", "c"), node("Mul", "c r", "m"), node("Add", "m i", "p"))
+ONE = {"i": np.int32(1), "a": np.int32(1)}
+
+
+def test_places_counted_from_integers():
+    table = np.random.default_rng(2).standard_normal((9, 3), dtype=np.float32)
+    proto = of_integers(*COUNT, node("Gather", "t p", "y"), t=table, **ONE)
+    x = np.random.default_rng(3).integers(0, 3, (9, 7)).astype(np.int32)
+    got = snn.compile(snn.from_onnx(proto), tune="off").run(x.astype(np.float32))
+    np.testing.assert_array_equal(got, run_onnx(proto, {"x": x})["y"])
+
+
 REFUSED = {
+    "counts that are divided": (
+        of_integers(*COUNT, node("Div", "p i", "d"), node("Cast", "d", "y", to=1), **ONE),
+        "'Div' .* must take integers made of comparisons as they are",
+    ),
+    "counts that come out": (
+        of_integers(*COUNT[:-1], node("Add", "m i", "y"), **ONE), "the output 'y' must hold floats",
+    ),
+    "counts from the last": (
+        of_integers(*REAL, node("CumSum", "r a", "c", reverse=1), node("Cast", "c", "y", to=1), **ONE),
+        "must add up from the first place to each",
+    ),
+    "counts along the batch": (
+        of_integers(*REAL, node("CumSum", "r z", "c"), node("Cast", "c", "y", to=1), z=np.int32(0), **ONE),
+        "must leave the batch alone",
+    ),
+    "sums of floats": (
+        make([node("MatMul", "x w", "h"), node("CumSum", "h a", "y")], a=np.int32(1)),
+        "must add up a row a sample, of whole numbers",
+    ),
+    "floats cut to integers": (
+        make([node("Cast", "x", "h", to=7), node("Cast", "h", "y", to=1)]), "must keep data floating-point",
+    ),
     "integers that are divided": (
         of_integers(node("Div", "x i", "d"), node("Cast", "d", "y", to=1), i=np.int32(2)),
         "the input 'x' must hold floats, got type 6: integers are only moved",

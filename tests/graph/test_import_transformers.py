@@ -222,3 +222,41 @@ def test_vit_of_torch(dynamo, opset):
     for batch in (1, 3):
         given = {"x": rng.standard_normal((batch, 3, 32, 32), dtype=np.float32)}
         assert_agrees(model, plan, proto, given)
+
+
+@pytest.mark.parametrize("dynamo, opset", [(False, 11), (False, 17), (True, 18)])
+def test_places_counted_from_the_ids(dynamo, opset):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'sparsenn-cpu[torch]'")
+    from encoders import Bert
+
+    torch.manual_seed(8)
+    example = torch.randint(2, 101, (2, 9)), torch.ones(2, 9, dtype=torch.int64)
+    module = Bert(counted=True, types=False)
+    proto = exported(module, example, NAMES, ["batch", "tokens"], opset=opset, dynamo=dynamo)
+    model, rng = snn.from_onnx(proto), np.random.default_rng(9)
+    plan = snn.compile(model, threads=2, tune="off", cache=False)
+    for tokens, batch in ((1, 3), (7, 1), (60, 3)):
+        given = drawn(rng, tokens, batch)
+        given["input_ids"][given["attention_mask"] == 0] = 1
+        given["input_ids"][0, tokens // 2] = 1
+        assert_agrees(model, plan, proto, given)
+
+
+@pytest.mark.parametrize("causal, dynamo, opset", [(True, False, 17), (False, True, 18), (True, True, 23)])
+def test_rotated_places_and_shared_keys(causal, dynamo, opset):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'sparsenn-cpu[torch]'")
+    from encoders import Rotary
+
+    torch.manual_seed(10)
+    example = (torch.randint(0, 101, (2, 9)),)
+    proto = exported(
+        Rotary(causal=causal), example, NAMES[:1], ["batch", "tokens"], opset=opset, dynamo=dynamo
+    )
+    model, rng = snn.from_onnx(proto), np.random.default_rng(11)
+    found = [layer for layer in model.layers if isinstance(layer, snn.Attention)]
+    assert len(found) == 2 and all(layer.causal == causal for layer in found)
+    assert kinds(model).isdisjoint({"Expand", "MatMul"})  # heads of q share those of k and v
+    plan = snn.compile(model, threads=2, tune="off", cache=False)
+    for tokens, batch in ((1, 3), (7, 1), (64, 3)):
+        given = {"input_ids": rng.integers(0, 101, (batch, tokens))}
+        assert_agrees(model, plan, proto, given)
