@@ -97,8 +97,9 @@ typedef struct snn_sell {
 /* ---- dense, both layouts ----
  * W in panels of SNN_DENSE_ROWS rows, [panel][k][row], the last one filled up with zeros. */
 #define SNN_DENSE_ROWS 16
-/* Columns that a tile kernel of so many samples takes together, its blocks: their part of x stays in L1. */
-#define SNN_DENSE_BLOCK(samples) (24576 / ((samples) * (int64_t)sizeof(float)))
+/* Columns that a tile kernel of so many samples takes together, its blocks: their part of x stays in L1, and so does
+ * that of a panel, which kernels of fewer rows go through several times. */
+#define SNN_DENSE_BLOCK(samples) (24576 / (((samples) + SNN_DENSE_ROWS) * (int64_t)sizeof(float)))
 typedef struct snn_dense {
     int64_t first_row, row_count;
     int64_t columns;
