@@ -18,7 +18,7 @@ REFUSED = {
     **dict.fromkeys(("edge_pad", "reflect_pad", "wrap_pad"), "must hold floats"),
     "batchnorm_*_training_mode": "must be in inference mode",
     **dict.fromkeys(("flatten_axis[023]", "flatten_negative_axis[124]"), "must keep the batch"),
-    **dict.fromkeys(("reshape_reordered_all_dims", "reshape_one_dim"), "must keep the batch in dimension 0"),
+    "reshape_reordered_all_dims": "must keep the batch in dimension 0",
     "reshape_negative_extended_dims": "must keep the 12 features of each sample",
     "reshape_allowzero_reordered": "must keep the batch in dimension 0",
     **dict.fromkeys(("transpose_default", "transpose_all_permutations_[2345]"), "must have the batch first"),
@@ -40,7 +40,8 @@ REFUSED = {
     "dropout_default_old": "got 1 dimensions",
     "gemm_default_matrix_bias": "must do the same to every sample",
     **dict.fromkeys(("matmul_1d_*",), "got 1 dimensions"),
-    **dict.fromkeys(("matmul_3d", "matmul_4d*", "matmul_bcast"), "must have a matrix as input 1"),
+    "matmul_3d": "must do the same to every sample",
+    "matmul_4d_1d": "must have a matrix as input 1",
 }
 
 
