@@ -44,6 +44,7 @@ def test_a_call_makes_a_node():
 
 
 X3, X23, X4, DYNAMIC = (snn.Input(dims) for dims in ((3,), (2, 3), (4,), (None, 3)))
+X123 = snn.Input((1, 2, 3))
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ def test_dims(layer, operands, dims):
         (snn.Mul(), [X3, np.ones(4)], ValueError, r"operands of Mul must fit .* and \(1, 4\)"),
         (snn.Mul(), [X3, np.ones((5, 3))], ValueError, "operand 1 of Mul must be a constant without"),
         (snn.Mul(), [X3, np.ones((1, 1, 3))], ValueError, "operand 1 of Mul must be a constant without"),
-        (snn.Attention(), [X23, X23, np.ones((2, 3))], ValueError, "operands of Attention must be Values"),
+        (snn.Attention(), [X123, X123, np.ones((1, 2, 3))], ValueError, "v of Attention must have dims"),
         (snn.Concat(axis=0), [X3, X3], ValueError, "axis of Concat must be behind the batch, 1 to 1"),
         (snn.Concat(axis=-2), [X3, X3], ValueError, "axis of Concat must be behind the batch"),
         (snn.Concat(axis=2), [X23, snn.Input((3, 3))], ValueError, "operands of Concat must be alike"),
