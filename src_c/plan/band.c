@@ -79,10 +79,10 @@ static double lay_out(const search *s, int64_t first, snn_band *band, int64_t he
         more += row * (double)(snn_max(rows - own, 0) * (s->plan->threads - 1));
         bytes += 8.0 * weights + 4.0 * (double)(channels * rows * w->out_width);
         part->rows = rows;
-        part->spare = rows * w->out_width * s->plan->threads;
         part->begins_at = band->floats;
         if (i < band->count - 1)
-            band->floats += snn_column_stride(channels * rows * w->out_width + part->spare);
+            band->floats += // and rows that fill up panels
+                snn_column_stride((channels + s->plan->threads) * rows * w->out_width);
         own *= w->stride_h;
         rows = rows_read(w, rows);
         if (i == 0)

@@ -12,9 +12,9 @@ enum { SNN_BAND_STEPS = 8 }; /* at most */
 
 /* A step of a band, and the buffer of what it gives unless it is the last. */
 typedef struct snn_band_step {
-    snn_window window;        /* with the dims of planes, also where the step's own is flattened */
-    int64_t rows;             /* that the buffer has of each channel */
-    int64_t begins_at, spare; /* floats of the scratch before the buffer, and floats behind its channels */
+    snn_window window; /* with the dims of planes, also where the step's own is flattened */
+    int64_t rows;      /* that the buffer has of each channel */
+    int64_t begins_at; /* floats of the scratch before the buffer */
 } snn_band_step;
 
 typedef struct snn_band {

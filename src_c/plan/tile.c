@@ -207,14 +207,14 @@ void snn_tile_time(snn_run *r, clockid_t clock, double *us)
     for (int64_t i = 0; i < plan->step_count; i += snn_together(&plan->steps[i])) {
         const snn_step *step = &plan->steps[i];
         stopwatch watch = {.clock = clock, .first = i};
-        const double start = snn_clock_us(clock);
-        if (step->band)
+        if (step->band) {
             snn_band_run(plan, i, &t.frame, snn_frame_result(&t.frame, &step[step->together - 1].result), 0,
                          1, time_window, &watch);
-        else
+        } else {
+            const double start = snn_clock_us(clock);
             run_step(r, &t, i, 0, 1);
-        if (!step->band)
             watch.us[0] = snn_clock_us(clock) - start;
+        }
         for (int64_t k = 0; k < snn_together(step); k++)
             us[i + k] = watch.us[k] < us[i + k] ? watch.us[k] : us[i + k];
     }

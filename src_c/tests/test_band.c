@@ -196,5 +196,5 @@ int main(int argc, char **argv)
     }
     printf("%lld bands in %d models\n", (long long)bands, models);
     CHECK(bands > models);
-    return check_failures != 0;
+    return check_report("test_band");
 }

@@ -47,6 +47,12 @@ X3, X23, X4, DYNAMIC = (snn.Input(dims) for dims in ((3,), (2, 3), (4,), (None, 
 X123 = snn.Input((1, 2, 3))
 
 
+class ValuesAlone(snn.Concat):
+    """A layer of several operands that takes no constants."""
+
+    takes_constants = False
+
+
 @pytest.mark.parametrize(
     "layer, operands, dims",
     [
@@ -90,6 +96,7 @@ def test_dims(layer, operands, dims):
         (snn.Mul(), [X3, np.ones((5, 3))], ValueError, "operand 1 of Mul must be a constant without"),
         (snn.Mul(), [X3, np.ones((1, 1, 3))], ValueError, "operand 1 of Mul must be a constant without"),
         (snn.Attention(), [X123, X123, np.ones((1, 2, 3))], ValueError, "v of Attention must have dims"),
+        (ValuesAlone(), [X3, np.ones(3)], ValueError, "of ValuesAlone must be Values, got a constant"),
         (snn.Concat(axis=0), [X3, X3], ValueError, "axis of Concat must be behind the batch, 1 to 1"),
         (snn.Concat(axis=-2), [X3, X3], ValueError, "axis of Concat must be behind the batch"),
         (snn.Concat(axis=2), [X23, snn.Input((3, 3))], ValueError, "operands of Concat must be alike"),
