@@ -29,7 +29,7 @@ INCLUDES = $(if $(HEADERS),$(HEADERS):$(wildcard $(HEADERS)/python3*):)$$CPATH
 help:
 	@sed -n '1,13s/^# \?//p' Makefile
 
-demo: $(VENV)/.installed
+demo: $(VENV)/.installed-demo
 	@echo "==> running the demo; its report goes to sparsenn-demo/"
 	$(BIN)/sparsenn demo --out sparsenn-demo
 

@@ -9,7 +9,7 @@ from cnn_table import Row, spread
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from sparsenn.file_replace import save_figure
+from sparsenn.figures import save_figure
 
 LIMITS = (0.5, 1.5)  # points below dense
 WEIGHTS, CHANNELS = "tab:blue", "tab:orange"

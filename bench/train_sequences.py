@@ -26,7 +26,8 @@ from matplotlib.figure import Figure
 from sequence_data import Sequences, read_sequences
 
 import sparsenn as snn
-from sparsenn.file_replace import check_replaceable, replace_file, save_figure
+from sparsenn.figures import save_figure
+from sparsenn.file_replace import check_replaceable, replace_file
 
 SETS = ("JapaneseVowels", "ItalyPowerDemand")
 SPARSITIES = (0.8, 0.9, 0.95)

@@ -33,9 +33,13 @@ Data goes one way: prune and compile return something new, train alone updates t
     y = plan.run(x)
 """
 
-from pathlib import Path
+from __future__ import annotations
 
-from . import _core, datasets, layers, ops
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import _core, layers, ops
 from .compile import compile
 from .errors import (
     ArgumentError,
@@ -48,9 +52,7 @@ from .errors import (
     UnsupportedError,
     VersionError,
 )
-from .exporters import to_onnx, to_scipy, to_sklearn, to_torch
 from .graph.value import Input
-from .importers import from_keras, from_onnx, from_safetensors, from_sklearn, from_torch
 from .io import load, save
 from .layers import *  # noqa: F403
 from .limits import Limits
@@ -58,24 +60,50 @@ from .mlp import mlp
 from .model import Model
 from .plan import Plan
 from .prune import RecordRange, criteria, drop_dead_neurons, prune, structures
-from .prune.iterative import prune_iteratively
-from .prune.neuron_loop import prune_neurons
 from .prune.schedules import schedules
 from .reference import reference
-from .search.allocation import Allocation, allocate
-from .search.display import SparsityDisplay
-from .search.select import select_sparsity
-from .search.selection import SparsitySelection
-from .search.sensitivity import Sensitivity, sensitivity
 from .sequences import gru, lstm, rnn
-from .training import losses, optim
-from .training.history import History
-from .training.rates import Constant, Cosine, StepDecay
-from .training.regrow import Regrow, regrow
-from .training.train import train
-from .training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from . import datasets
+    from .exporters import to_onnx, to_scipy, to_sklearn, to_torch
+    from .importers import from_keras, from_onnx, from_safetensors, from_sklearn, from_torch
+    from .prune.iterative import prune_iteratively
+    from .prune.neuron_loop import prune_neurons
+    from .search.allocation import Allocation, allocate
+    from .search.display import SparsityDisplay
+    from .search.select import select_sparsity
+    from .search.selection import SparsitySelection
+    from .search.sensitivity import Sensitivity, sensitivity
+    from .training import losses, optim
+    from .training.history import History
+    from .training.rates import Constant, Cosine, StepDecay
+    from .training.regrow import Regrow, regrow
+    from .training.train import train
+    from .training.trainer import Trainer
 
 __version__ = _core.version()
+
+# What running a model does not need is imported when it is first asked for: the names of each module.
+_LATER = {
+    "": ("datasets", "exporters", "importers", "require", "search", "training"),
+    "exporters": ("to_onnx", "to_scipy", "to_sklearn", "to_torch"),
+    "importers": ("from_keras", "from_onnx", "from_safetensors", "from_sklearn", "from_torch"),
+    "prune.iterative": ("prune_iteratively",),
+    "prune.neuron_loop": ("prune_neurons",),
+    "search.allocation": ("Allocation", "allocate"),
+    "search.display": ("SparsityDisplay",),
+    "search.select": ("select_sparsity",),
+    "search.selection": ("SparsitySelection",),
+    "search.sensitivity": ("Sensitivity", "sensitivity"),
+    "training": ("losses", "optim"),
+    "training.history": ("History",),
+    "training.rates": ("Constant", "Cosine", "StepDecay"),
+    "training.regrow": ("Regrow", "regrow"),
+    "training.train": ("train",),
+    "training.trainer": ("Trainer",),
+}
+_MODULE_OF = {name: module for module, names in _LATER.items() for name in names}
 
 __all__ = [
     *layers.__all__,
@@ -140,6 +168,23 @@ __all__ = [
     "to_torch",
     "train",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """A name of _LATER, from then on an ordinary one of this module (PEP 562)."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = ".".join(filter(None, (__name__, _MODULE_OF[name])))
+    if module in (__name__, f"{__name__}.training"):  # names of modules
+        found = importlib.import_module(f"{module}.{name}")
+    else:
+        found = getattr(importlib.import_module(module), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def cpu_info() -> dict:

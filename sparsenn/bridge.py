@@ -6,7 +6,7 @@ import copyreg
 from collections.abc import Sequence
 
 import numpy as np
-import scipy.sparse
+import scipy
 
 from . import _core
 from .graph.node import Node

@@ -6,7 +6,7 @@ import math
 import numbers
 
 import numpy as np
-import scipy.sparse
+import scipy
 
 from .errors import ArgumentError
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import io
 import os
 import secrets
 import stat
@@ -43,15 +42,6 @@ def check_replaceable(path: str | bytes | os.PathLike, *, name: str = "path") ->
     """Raises what replace_file would raise before it writes."""
     with _target(path, name):
         pass
-
-
-def save_figure(figure, path: str | os.PathLike, **options) -> None:
-    """Draws a matplotlib Figure into a file; the name's ending says the format, as savefig has it."""
-    path = as_path(path)
-    ending = os.path.splitext(path)[1].removeprefix(".")
-    picture = io.BytesIO()
-    figure.savefig(picture, format=ending or "png", **options)
-    replace_file(path if ending else f"{path.rstrip('.')}.png", picture.getbuffer())
 
 
 @contextlib.contextmanager

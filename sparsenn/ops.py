@@ -8,7 +8,7 @@ stored reads nothing, not even an infinity or NaN; unlike there, stored zeros re
 from __future__ import annotations
 
 import numpy as np
-import scipy.sparse
+import scipy
 
 from . import _core
 from .checks import as_numbers, check_integer

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 
 import numpy as np
-import scipy.sparse
+import scipy
 
 from .errors import ArgumentError, CSRError
 

@@ -66,6 +66,8 @@ def test_the_metadata_say_the_name_and_the_version():
     scripts = importlib.metadata.distribution(NAME).entry_points.select(group="console_scripts")
     assert [(script.name, script.value) for script in scripts] == [("sparsenn", "sparsenn.cli:main")]
     stated = importlib.metadata.requires(NAME)
+    needed = [re.match(r"[\w-]+", line)[0] for line in stated if "extra ==" not in line]
+    assert sorted(needed) == ["numpy", "scipy"]
     assert not [line for line in stated if re.match(r"sparsenn(?!-cpu\[)", line)]
 
 

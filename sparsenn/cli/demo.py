@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+from ..errors import MissingPackageError
 from ..file_replace import replace_file
 from ..paths import as_path
 from ._json import json_text
@@ -61,33 +62,28 @@ def run(args: argparse.Namespace) -> int:
         from ..demo.report import format_report
 
         print(format_report(report))
-        files = f"{prefix}report.json, {prefix}report.png and the models"
+        drawn = f", {prefix}report.png" if (folder / f"{prefix}report.png").exists() else ""
+        files = f"{prefix}report.json{drawn} and the models"
         print(f"\n{folder}: {files} ({report['seconds']:.0f} s in all)")
     return 0
 
 
 def collect(args: argparse.Namespace, folder: Path) -> dict:
     """Runs everything, with progress on stderr; models and the picture are left in folder."""
-    from tqdm import tqdm
-
     import sparsenn
 
     from ..demo import measure, networks, picture, pipeline, report
+    from ..progress import Steps
 
     network = networks.NETWORKS[args.network]
     start = time.perf_counter()
     threads = args.threads or sparsenn.cpu_info()["threads"]
     steps = args.epochs + len(pipeline.SPARSITIES) * args.tuning_epochs + len(measure.BATCHES)
-    with tqdm(total=steps, disable=None, leave=False, file=sys.stderr) as bar:
-
-        def step(text: str) -> None:
-            bar.set_description(text)
-            bar.update()
-
+    with Steps(steps) as progress:
         stages = list(
             pipeline.train_stages(
                 network, folder, epochs=args.epochs, tuning_epochs=args.tuning_epochs,
-                seed=args.seed, threads=threads, on_epoch=step,
+                seed=args.seed, threads=threads, on_epoch=progress.done,
             )
         )  # fmt: skip
         images = pipeline.read_images(network)[2]
@@ -97,7 +93,7 @@ def collect(args: argparse.Namespace, folder: Path) -> dict:
             images,
             threads=threads,
             rounds=args.rounds,
-            on_batch=lambda batch: step(f"time batch {batch}"),
+            on_batch=lambda batch: progress.done(f"time batch {batch}"),
         )
     settings = {
         "network": args.network,
@@ -109,5 +105,8 @@ def collect(args: argparse.Namespace, folder: Path) -> dict:
     }
     result = report.build_report(network, stages, times, settings)
     result["seconds"] = time.perf_counter() - start
-    picture.draw_report(result, folder / f"{network.prefix}report.png")
+    try:
+        picture.draw_report(result, folder / f"{network.prefix}report.png")
+    except MissingPackageError as error:
+        print(f"sparsenn demo: no picture was drawn: {error}", file=sys.stderr)
     return result

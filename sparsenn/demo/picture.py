@@ -3,7 +3,7 @@
 from math import nan
 from pathlib import Path
 
-from ..file_replace import save_figure
+from ..figures import new_figure, save_figure
 from .report import against
 
 HOLLOW = {"linestyle": "none", "marker": "o", "markerfacecolor": "none", "color": "0.6"}
@@ -12,12 +12,9 @@ CENTRED = {"ha": "center", "va": "center", "color": "0.4"}
 
 def draw_report(report: dict, path: Path) -> None:
     """Writes the picture: accuracy with the dense line, speed-up with a line per batch and the 1.0 line."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import LogLocator, NullFormatter
+    figure = new_figure("the picture of the demo", figsize=(11, 5.4), dpi=120)
+    from matplotlib.ticker import LogLocator, NullFormatter  # installed: there is a figure
 
-    figure = Figure(figsize=(11, 5.4), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
     entries = report["sparse"]
     places = range(len(entries))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse
+import scipy
 
 from ..errors import UnsupportedError
 from ..graph.node import Node

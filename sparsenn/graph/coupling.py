@@ -9,7 +9,7 @@ broadcast, so that an image costs no more than its channels.
 from __future__ import annotations
 
 import numpy as np
-import scipy.sparse
+import scipy
 
 from .value import Dims
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy.sparse
+import scipy
 
 from .. import layers
 from ..errors import ArgumentError

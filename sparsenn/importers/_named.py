@@ -6,7 +6,7 @@ import bisect
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
-import scipy.sparse
+import scipy
 
 from ..errors import ArgumentError, UnsupportedError
 from ..layers import ACTIVATIONS, LAYER_TYPES, Linear

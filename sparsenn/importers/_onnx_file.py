@@ -7,7 +7,7 @@ import os
 
 import numpy as np
 import onnx
-import scipy.sparse
+import scipy
 from google.protobuf.message import DecodeError
 
 from ..errors import FormatError, UnsupportedError

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 import onnx
-import scipy.sparse
+import scipy
 from onnx.reference import ReferenceEvaluator
 
 from ..errors import UnsupportedError

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy.sparse
+import scipy
 
 from ..errors import ArgumentError
 from ..graph.value import Value

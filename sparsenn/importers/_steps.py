@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy.sparse
+import scipy
 
 from ..errors import ArgumentError, UnsupportedError
 from ..graph.value import Value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import scipy.sparse
+import scipy
 
 from ..checks import check_integer
 from ..errors import ArgumentError

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import erfc
+import scipy
 
 from .layer import Activation
 
@@ -30,12 +30,12 @@ class GELU(Activation):
         -40 it is 0.
         """
         z = np.maximum(z, -40)
-        return z * (0.5 * erfc(z * -math.sqrt(0.5)))
+        return z * (0.5 * scipy.special.erfc(z * -math.sqrt(0.5)))
 
     def gradient(self, z: np.ndarray, a: np.ndarray, da: np.ndarray) -> np.ndarray:
         """da (Phi(z) + z phi(z)), phi the normal density."""
         density = np.exp(-0.5 * z * z) * (1 / math.sqrt(2 * math.pi))
-        return da * (0.5 * erfc(z * -math.sqrt(0.5)) + z * density)
+        return da * (0.5 * scipy.special.erfc(z * -math.sqrt(0.5)) + z * density)
 
     def to_torch(self, nn):
         return nn.GELU()

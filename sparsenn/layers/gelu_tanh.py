@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
+import scipy
 
 from .layer import EPS, TINY, Activation
 
@@ -33,12 +33,13 @@ class GELUTanh(Activation):
 
     def value(self, z: np.ndarray) -> np.ndarray:
         """0 at -inf, the limit."""
-        return np.maximum(z, -40) * expit(self._gate(z))
+        return np.maximum(z, -40) * scipy.special.expit(self._gate(z))
 
     def gradient(self, z: np.ndarray, a: np.ndarray, da: np.ndarray) -> np.ndarray:
         """s + z s (1 - s) u', s the logistic function of u."""
         u, near = self._gate(z), np.clip(z, -40, 40)
-        return da * (expit(u) + near * expit(u) * expit(-u) * (GATE + 3 * GATE * CUBE * near * near))
+        rises, falls = scipy.special.expit(u), scipy.special.expit(-u)
+        return da * (rises + near * rises * falls * (GATE + 3 * GATE * CUBE * near * near))
 
     def bound(self, z: np.ndarray, a: np.ndarray, bound: np.ndarray) -> np.ndarray:
         """u rounds by 4 eps of itself, and e^u by as much more of its own size."""

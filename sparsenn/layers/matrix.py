@@ -6,7 +6,7 @@ import math
 from typing import ClassVar
 
 import numpy as np
-import scipy.sparse
+import scipy
 
 from ..errors import ArgumentError
 from ..graph.coupling import Coupling, along_first, spread

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
+import scipy
 
 from .layer import Activation
 
@@ -28,7 +28,7 @@ class Mish(Activation):
     def gradient(self, z: np.ndarray, a: np.ndarray, da: np.ndarray) -> np.ndarray:
         """da (w + z (1 - w^2) s), w = tanh(log(1 + exp(z))) and s the logistic function of z."""
         w = _gate(z)
-        return da * (w + z * (1 - w * w) * expit(z))
+        return da * (w + z * (1 - w * w) * scipy.special.expit(z))
 
     def to_torch(self, nn):
         return nn.Mish()

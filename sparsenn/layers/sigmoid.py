@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
+import scipy
 
 from .layer import Activation
 
@@ -19,7 +19,7 @@ class Sigmoid(Activation):
 
     def value(self, z: np.ndarray) -> np.ndarray:
         """Without overflow."""
-        return expit(z)
+        return scipy.special.expit(z)
 
     def gradient(self, z: np.ndarray, a: np.ndarray, da: np.ndarray) -> np.ndarray:
         """da a (1 - a)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
+import scipy
 
 from .layer import Activation
 
@@ -24,11 +24,11 @@ class SiLU(Activation):
     def value(self, z: np.ndarray) -> np.ndarray:
         """z times the logistic function; 0 at -inf, the limit."""
         z = np.maximum(z, -750)
-        return z * expit(z)
+        return z * scipy.special.expit(z)
 
     def gradient(self, z: np.ndarray, a: np.ndarray, da: np.ndarray) -> np.ndarray:
         """da s (1 + z (1 - s)), s the logistic function of z."""
-        s = expit(z)
+        s = scipy.special.expit(z)
         return da * (s * (1 + z * (1 - s)))
 
     def to_torch(self, nn):

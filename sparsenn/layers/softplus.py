@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
+import scipy
 
 from .layer import Activation
 
@@ -26,7 +26,7 @@ class Softplus(Activation):
 
     def gradient(self, z: np.ndarray, a: np.ndarray, da: np.ndarray) -> np.ndarray:
         """da times the logistic function of z."""
-        return da * expit(z)
+        return da * scipy.special.expit(z)
 
     def to_torch(self, nn):
         return nn.Softplus()

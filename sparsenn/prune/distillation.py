@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit
+import scipy
 
 from ..checks import check_real
 from ..errors import UnsupportedError
@@ -84,7 +84,7 @@ def distilled(
     if not isinstance(loss, CrossEntropy):
         given = forward(teacher, X)
         if loss.name == "binary_cross_entropy":
-            given = expit(given)
+            given = scipy.special.expit(given)
         return loss, (1 - weight) * targets + weight * given
     soft = np.column_stack([targets, forward(without_softmax(teacher), X)]).astype(np.float32)
     return Distillation(weight=weight, temperature=temperature, hard=loss), soft

@@ -11,6 +11,7 @@ import numpy as np
 from ..checks import check_flag, check_integer
 from ..errors import ArgumentError
 from ..model import Model
+from ..progress import bar
 from ..training.train import train
 from . import prune
 from .amount import check_amount, check_keep
@@ -112,7 +113,7 @@ def prune_iteratively(
         )
     best, trace = model, []
     try:
-        for step in _bar(steps, progress):
+        for step in bar(range(1, steps + 1), progress, caller="prune_iteratively", unit="step"):
             start = time.perf_counter()
             current = prune(best, sparsity=plan.amount(step, best), **options)
             if rewind is not None:
@@ -229,11 +230,3 @@ def _check_rewind(rewind: Model, model: Model, structure: str) -> None:
 def _check_model(name: str, model) -> None:
     if not isinstance(model, Model):
         raise TypeError(f"{name} must be a Model, got {type(model).__name__}")
-
-
-def _bar(steps: int, progress: bool) -> Iterable[int]:
-    if not progress:
-        return range(1, steps + 1)
-    from tqdm import tqdm  # imported where it is asked for
-
-    return tqdm(range(1, steps + 1), desc="prune", unit="step", disable=None)

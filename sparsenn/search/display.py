@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from math import nan
 
 from ..bench.timing import MARK, NOT_BELIEVED
-from ..file_replace import save_figure
+from ..figures import new_figure, save_figure
 from .selection import SparsitySelection
 
 
@@ -42,11 +42,7 @@ class SparsityDisplay:
     def plot(self, *, axes: Sequence | None = None) -> SparsityDisplay:
         """Draws and returns itself, with figure_ and axes_ set."""
         if axes is None:
-            from matplotlib.backends.backend_agg import FigureCanvasAgg
-            from matplotlib.figure import Figure
-
-            figure = Figure(figsize=(11, 4.4), dpi=110, layout="constrained")
-            FigureCanvasAgg(figure)
+            figure = new_figure("SparsityDisplay", figsize=(11, 4.4), dpi=110)
             axes = figure.subplots(1, 2)
         left, right = axes
         self.figure_, self.axes_ = left.figure, (left, right)

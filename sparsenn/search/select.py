@@ -18,6 +18,7 @@ from ..prune.evaluation import score
 from ..prune.forward import check_data
 from ..prune.iterative import prune_iteratively
 from ..prune.recorder import RecordRange
+from ..require import require
 from ..training.train import train
 from .cross_validation import make_folds
 from .latency import measure_latency
@@ -114,7 +115,8 @@ def select_sparsity(
 
 def _cross_validate(make_model, X, y, folds, sparsities, options, n_jobs) -> tuple[dict, dict]:
     """-> scores of each fold by sparsity (0: dense), and one model each, from the first fold, to be timed."""
-    from joblib import Parallel, delayed
+    joblib = require("joblib", extra="search", caller="select_sparsity")
+    Parallel, delayed = joblib.Parallel, joblib.delayed
 
     dense = Parallel(n_jobs=n_jobs)(
         delayed(_train_dense)(make_model, X[training], y[training], X[test], y[test], options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-import scipy.sparse
+import scipy
 from torch import nn
 
 from ..checks import check_real

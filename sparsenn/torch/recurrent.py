@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import scipy.sparse
+import scipy
 import torch
 from torch import fx, nn
 from torch.nn import functional

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-import scipy.sparse
+import scipy
 
 from .. import _core
 from ..bridge import from_bytes, to_bytes

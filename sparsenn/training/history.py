@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, dataclass, field
 
-from ..file_replace import save_figure
+from ..figures import new_figure, save_figure
 
 
 @dataclass
@@ -44,10 +44,8 @@ class History:
 
         Returns the matplotlib Figure.
         """
-        from matplotlib.figure import Figure  # imported here: training itself does not need it
-
         kinds = ["loss", "accuracy"] if self.accuracy or self.val_accuracy else ["loss"]
-        figure = Figure(figsize=(5.5 * len(kinds), 4), layout="constrained")
+        figure = new_figure("History.plot", figsize=(5.5 * len(kinds), 4))
         for index, kind in enumerate(kinds, start=1):
             axes = figure.add_subplot(1, len(kinds), index, xlabel="epoch", ylabel=kind)
             for label, name in (("training", kind), ("validation", f"val_{kind}")):

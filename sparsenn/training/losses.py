@@ -8,7 +8,7 @@ as often as its weight says: sum(weight * loss) / sum(weight), 0 where all are 0
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit
+import scipy
 
 from ..checks import as_numbers, check_finite, check_real
 from ..errors import ArgumentError
@@ -176,8 +176,8 @@ class BinaryCrossEntropy(Regression):
         wanted = targets.T
         losses = np.logaddexp(0, logits) - wanted * logits  # log(1 + e^z) - t z
         if weights is not None:
-            return _weighted(losses, expit(logits) - wanted, weights)
-        gradient = (expit(logits) - wanted) / np.asarray(logits.size, logits.dtype)
+            return _weighted(losses, scipy.special.expit(logits) - wanted, weights)
+        gradient = (scipy.special.expit(logits) - wanted) / np.asarray(logits.size, logits.dtype)
         return float(losses.mean(dtype=np.float64)), gradient
 
     def correct(self, logits: np.ndarray, targets: np.ndarray) -> int:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse
+import scipy
 
 from ..checks import check_integer, check_real
 from .samples import Samples

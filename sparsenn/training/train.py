@@ -15,6 +15,7 @@ from ..errors import ArgumentError, DivergedError
 from ..file_replace import check_replaceable
 from ..model import Model
 from ..paths import as_path
+from ..progress import bar
 from .history import History
 from .losses import Loss
 from .optim import Optimizer
@@ -129,7 +130,8 @@ def train(
     if resume and os.path.exists(checkpoint):
         run.resume(checkpoint)
     try:
-        for epoch in _epochs(run.epoch, epochs, progress):
+        numbers = range(run.epoch, epochs)
+        for epoch in bar(numbers, progress, caller="train", unit="epoch", done=run.epoch):
             row = run.epoch_once(epochs)
             if checkpoint is not None:
                 run.save(checkpoint)
@@ -163,14 +165,6 @@ def _split(samples: Samples, share: float, generator: np.random.Generator) -> tu
                 f"sample_weight must be positive for some sample of the {name}, got 0 for all"
             )
     return training, validation
-
-
-def _epochs(first: int, count: int, progress: bool) -> Iterable[int]:
-    if not progress:
-        return range(first, count)
-    from tqdm import tqdm  # imported where it is asked for: training itself does not need it
-
-    return tqdm(range(first, count), initial=first, total=count, desc="train", unit="epoch", disable=None)
 
 
 def _check_pair(validation_data) -> tuple:

@@ -1,7 +1,7 @@
 """Contribution: weights that add little to the sums they enter go first."""
 
 import numpy as np
-from scipy.sparse import issparse
+import scipy
 
 from ..csr import stored_values
 from ..slopes import mean_inputs
@@ -18,6 +18,6 @@ def importance(model, data) -> list[np.ndarray]:
     result = []
     means = mean_inputs(model, data, "contribution", np.abs)
     for layer, mean in zip(model.linear_layers, means, strict=True):
-        at_each = mean[layer.weight.indices] if issparse(layer.weight) else mean[np.newaxis, :]
+        at_each = mean[layer.weight.indices] if scipy.sparse.issparse(layer.weight) else mean[np.newaxis, :]
         result.append(np.abs(stored_values(layer.weight)) * at_each)
     return result
