@@ -30,7 +30,6 @@ REFUSED = {
     ),
     **dict.fromkeys(("slice", "slice_neg_steps"), "must take whole batches"),
     "slice_start_out_of_bounds": "must leave a place of 10",
-    "squeeze": "must leave the batch alone",
     "unsqueeze_axis_0": "must have the batch first",
     **dict.fromkeys(("identity_sequence", "identity_opt"), "must be a tensor"),
     "clip_default_*inbounds_expanded": "must have shape|must hold floats",

@@ -8,7 +8,8 @@ import numpy as np
 
 from ..layers import Add, Div, Equal, Less, LessEqual, Max, Min, Mul, Pair, ReLU, Sub
 from ._data import At, Data, check_size, learn
-from ._moves import unsqueezed
+from ._moves import alone, unsqueezed
+from ._positions import at_positions
 from ._steps import Affine, Against, Scale
 from ._wires import Sizes, Wire
 
@@ -19,6 +20,8 @@ PAIRS |= {"Equal": Equal(), "Less": Less(), "LessEqual": LessEqual()}
 
 def product(data: Data, weight, bias, at: At, *, axis: int = 0, result_axis: int = 0) -> Data:
     """weight (out, in) times the features of data, which has its batch in axis; bias (out,) or None."""
+    if data.axis is None and data.rank > 1:  # (steps, features) of the one sample
+        return at_positions(data, weight, bias, at)
     if len(data.sizes) != 1:
         raise at.fail(f"take (batch, features), got {data}")
     if data.axis != axis:
@@ -90,9 +93,9 @@ def combined(op: str, left, right, at: At) -> Data:
 
 def _spread_over(values: np.ndarray, data: Data) -> Sizes | None:
     """The sizes of a result that has more values than data, which a constant repeats; None for any other."""
-    if None in data.sizes or values.ndim > data.rank or data.axis != 0:
+    if None in data.sizes or values.ndim > data.rank or data.axis not in (0, None):
         return None
-    own = values.shape[1:] if values.ndim == data.rank else values.shape
+    own = values.shape[1:] if values.ndim == data.rank and data.axis == 0 else values.shape
     try:
         sizes = np.broadcast_shapes(own, data.sizes)
     except ValueError:
@@ -121,11 +124,7 @@ def per_sample(values: np.ndarray, data: Data, at: At, *, sizes: Sizes | None = 
     if values.ndim > data.rank:
         raise at.fail(f"not add dimensions, got a constant of shape {values.shape} for {data}")
     full = values.reshape((1,) * (data.rank - values.ndim) + values.shape)
-    if full.shape[data.axis] == data.batch and (full == full.take([0], data.axis)).all():
-        full = full.take([0], data.axis)
-    if full.shape[data.axis] != 1:
-        raise at.fail_batch(f"do the same to every sample, got a constant of shape {values.shape}")
-    sample = full.reshape(full.shape[: data.axis] + full.shape[data.axis + 1 :])
+    sample = full if data.axis is None else _alike(full, data, at)
     for own, size in zip(sample.shape, sizes, strict=True):
         if own != 1 and size is None:
             learn(data, own)
@@ -139,9 +138,20 @@ def per_sample(values: np.ndarray, data: Data, at: At, *, sizes: Sizes | None = 
     return sample
 
 
+def _alike(full: np.ndarray, data: Data, at: At) -> np.ndarray:
+    """A constant of all samples, without the batch axis."""
+    if full.shape[data.axis] == data.batch and (full == full.take([0], data.axis)).all():
+        full = full.take([0], data.axis)
+    if full.shape[data.axis] != 1:
+        raise at.fail_batch(f"do the same to every sample, got a constant of shape {full.shape}")
+    return full.squeeze(data.axis)
+
+
 def paired(layer: Pair, left: Data, right: Data, at: At) -> Data:
     """Two tensors, value by value, as numpy broadcasts."""
     rank = max(left.rank, right.rank)
+    if (left.axis is None) != (right.axis is None):
+        left, right = alone(left, at), alone(right, at)
     left, right = raised(left, rank, at), raised(right, rank, at)
     if left.axis != right.axis:
         raise at.fail_batch(f"have the batch of both in one dimension, got {left} and {right}")

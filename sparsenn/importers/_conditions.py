@@ -64,7 +64,7 @@ def where(condition, x, y, at: At) -> Data:
     for operand in operands:
         if not isinstance(operand, Data):
             full = (1,) * (rank - operand.ndim) + operand.shape
-            shapes.append(full[: data[0].axis] + full[data[0].axis + 1 :])
+            shapes.append(data[0].of_a_sample(full))
     if any(None in shape for shape in shapes):
         raise at.unknown(next((own for own in data if None in own.sizes), data[0]))
     try:

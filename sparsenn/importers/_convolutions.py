@@ -67,6 +67,7 @@ def padded(data: Data, given: dict[int, tuple[int, int]], mode: str, value: floa
     images = {axis for axis, pads in given.items() if any(pads)} <= set(range(data.rank)[2:])
     if (
         mode == "constant"
+        and data.axis is not None
         and images
         and data.rank in (3, 4)
         and min(map(min, given.values()), default=0) >= 0

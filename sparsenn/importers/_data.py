@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import ArgumentError, SparsennError, UnsupportedError
@@ -59,14 +60,15 @@ class At:
 class Data:
     """A tensor whose samples are wire.
 
-    batch  how many samples there are, a number that stands for any;  axis  of the batch
+    batch  how many samples there are, a number that stands for any
+    axis   of the batch; None: the tensor is the one sample that the source computes, all of it
     lead   dimensions of a sample, the first ones, that are one with the batch, as heads may be; then that is
            in front, and few functions take such data
     """
 
     wire: Wire
     batch: int
-    axis: int = 0
+    axis: int | None = 0
     lead: int = 0
 
     @property
@@ -80,13 +82,15 @@ class Data:
 
     @property
     def rank(self) -> int:
-        return len(self.sizes) + 1 - self.lead
+        return len(self.sizes) + (self.axis is not None) - self.lead
 
     @property
     def shape(self) -> Sizes:
         """Of the tensor, the batch included."""
         if self.lead:
             return (self.batch * math.prod(self.sizes[: self.lead]), *self.sizes[self.lead :])
+        if self.axis is None:
+            return self.sizes
         return (*self.sizes[: self.axis], self.batch, *self.sizes[self.axis :])
 
     def __str__(self) -> str:
@@ -94,7 +98,9 @@ class Data:
         if self.lead:
             shown = [" x ".join(["batch", *shown[: self.lead]]), *shown[self.lead :]]
             return f"({', '.join(shown)})"
-        return f"({', '.join((*shown[: self.axis], 'batch', *shown[self.axis :]))})"
+        if self.axis is not None:
+            shown.insert(self.axis, "batch")
+        return f"({', '.join(shown)})"
 
     def then(self, step: object, *, sizes: Sizes | None = None) -> Data:
         """What a step makes of this alone."""
@@ -106,9 +112,15 @@ class Data:
         plain = axis + self.rank if axis < 0 else axis
         if not 0 <= plain < self.rank:
             raise at.bad(f"have an axis in [{-self.rank}, {self.rank}), got {axis}")
+        if self.axis is None:
+            return plain
         if plain == self.axis:
             raise at.fail_batch(f"leave the batch alone, got axis {axis} of {self}")
         return plain - (plain > self.axis) + self.lead
+
+    def of_a_sample(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """A shape of as many dimensions without that of the batch."""
+        return tuple(size for axis, size in enumerate(shape) if axis != self.axis)
 
     def size(self, place: int, at: At) -> int:
         """The size at an index into sizes, which must be known."""

@@ -26,16 +26,24 @@ WIDEST_IDENTITY, MOST_SPREAD = 1 << 17, 1 << 22
 Named = list[tuple[str, Wire]]
 
 
-def emit(inputs: Named, outputs: Named, *, hint: str = "", keep_batch_norm: bool = False) -> Model:
+def emit(
+    inputs: Named,
+    outputs: Named,
+    *,
+    hint: str = "",
+    keep_batch_norm: bool = False,
+    numbers: bool = False,
+) -> Model:
     """The Model that computes the outputs of the inputs, where they are needed; hint: how to give sizes.
 
     A chain of layers takes and gives (batch, features), whatever the sizes of its input. ArgumentError for
     weights that are not finite or do not fit, UnsupportedError for what no model can do.
 
     keep_batch_norm  as layers, not folded
+    numbers          whether outputs of one number a sample, (batch,), are given as (batch, 1)
     """
     for name, wire in outputs:
-        if not wire.sizes:
+        if not wire.sizes and not numbers:
             raise UnsupportedError(f"the output {name!r:.80} must keep a dimension beside the batch")
     wires = [wire for _, wire in outputs]
     wires = attended(normals(rewrite(wires, _kept) if keep_batch_norm else wires))

@@ -132,7 +132,7 @@ def gelu(data: Data, approximate: str, at: At) -> Data:
 def softmax(data: Data, axis: int, at: At) -> Data:
     """Over an axis behind the batch."""
     place = data.place(axis, at)
-    return data.then(Softmax() if data.rank == 2 else AxisSoftmax(place + 1))
+    return data.then(Softmax() if len(data.sizes) == 1 else AxisSoftmax(place + 1))
 
 
 def log_softmax(data: Data, axis: int, at: At) -> Data:

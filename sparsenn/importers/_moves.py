@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, UnsupportedError
 from ..graph.value import Value
 from ..layers import Concat, Embedding, Expand, Pad, Reshape, Slice, Transpose
 from ..layers.blocks import Blocks
@@ -20,11 +20,41 @@ from ._wires import Sizes, Wire
 MOST_RUNS = 256  # of neighbouring indices that are taken one by one
 
 
+def alone(data: Data, at: At) -> Data:
+    """The tensor as one sample, its batch of 1 a dimension like the others."""
+    if data.axis is None or data.batch != 1:
+        return data
+    return _under(data, data.shape, axis=None, at=at)
+
+
+def batched(data: Data, axis: int, at: At) -> Data:
+    """The tensor with its batch in axis, of one sample a dimension of 1."""
+    if data.axis is not None or not 0 <= axis < data.rank or data.sizes[axis] != 1:
+        return data
+    return _under(data, (*data.sizes[:axis], *data.sizes[axis + 1 :]), axis=axis, at=at)
+
+
 def reshaped(data: Data, shape: Sequence[int | None], at: At) -> Data:
-    """The tensor under another shape, of which one size may be -1; the batch stays in front.
+    """The tensor under another shape, of which one size may be -1; the batch, if more than one, stays.
 
     None: a size of data that is not known, as it is.
     """
+    if data.batch != 1 or None in shape or None in data.sizes:
+        return _of_each(data, shape, at)
+    if data.axis is None:
+        known = math.prod(size for size in shape if size != -1)
+        if known < 1 or data.features % known or (known != data.features and shape.count(-1) != 1):
+            raise at.bad(f"keep the {data.features} values of {data}, got shape {tuple(shape)}")
+        return _under(
+            data, tuple(data.features // known if size == -1 else size for size in shape), axis=None, at=at
+        )
+    try:
+        return _of_each(data, shape, at)
+    except UnsupportedError:
+        return reshaped(alone(data, at), shape, at)
+
+
+def _of_each(data: Data, shape: Sequence[int | None], at: At) -> Data:
     if None in shape:
         if tuple(shape) == data.shape:
             return data
@@ -55,7 +85,8 @@ def reshaped(data: Data, shape: Sequence[int | None], at: At) -> Data:
 def merged(data: Data, shape: Sequence[int | None], at: At) -> Data:
     """reshaped, also to and from shapes in which the first dimensions of a sample are one with the batch."""
     full = _resolved(data, shape)
-    if full is None or (not data.lead and full[0] == data.batch):
+    lone = full is not None and data.batch == 1 and len(full) < 3
+    if full is None or lone or (not data.lead and full[0] == data.batch):
         return reshaped(data, shape, at)
     heads, rest = divmod(full[0], data.batch)
     counts = [math.prod(data.sizes[:count]) for count in range(len(data.sizes) + 1)]
@@ -107,16 +138,20 @@ def flattened(data: Data, start: int, end: int, at: At) -> Data:
 def squeezed(data: Data, axes: Sequence[int] | None, at: At) -> Data:
     """Without those dimensions of size 1; None: without any."""
     if axes is None:
+        data = alone(data, at)
         places = {place for place, size in enumerate(data.sizes) if size == 1}
         if None in data.sizes:
             raise at.unknown(data)
     else:
+        if data.axis in [axis + data.rank if axis < 0 else axis for axis in axes]:
+            data = alone(data, at)
         places = {data.place(axis, at) for axis in axes}
         for place in places:
             if data.size(place, at) != 1:
                 raise at.bad(f"drop dimensions of size 1, got {data.sizes[place]}")
     sizes = tuple(size for place, size in enumerate(data.sizes) if place not in places)
-    return _under(data, sizes, axis=data.axis - sum(place < data.axis for place in places), at=at)
+    axis = data.axis
+    return _under(data, sizes, axis=axis and axis - sum(place < axis for place in places), at=at)
 
 
 def unsqueezed(data: Data, axes: Sequence[int], at: At) -> Data:
@@ -127,7 +162,8 @@ def unsqueezed(data: Data, axes: Sequence[int], at: At) -> Data:
         raise at.bad(f"have axes of their own in [{-rank}, {rank}), got {tuple(axes)[:8]}")
     left = iter(enumerate(data.shape))
     full = [(None, 1) if axis in new else next(left) for axis in range(rank)]
-    batch = next(axis for axis, (old, _) in enumerate(full) if old == data.axis)
+    axis = data.axis
+    batch = None if axis is None else next(place for place, (old, _) in enumerate(full) if old == axis)
     sizes = tuple(size for axis, (_, size) in enumerate(full) if axis != batch)
     return _under(data, sizes, axis=batch, at=at)
 
@@ -143,7 +179,7 @@ def permuted(data: Data, order: Sequence[int], at: At) -> Data:
     moved = data if places == sorted(places) else data.then(
         Transpose(tuple(place + 1 for place in places)), sizes=tuple(data.sizes[place] for place in places)
     )  # fmt: skip
-    return Data(moved.wire, data.batch, plain.index(data.axis), data.lead)
+    return Data(moved.wire, data.batch, plain.index(data.axis) if data.axis in plain else None, data.lead)
 
 
 def in_blocks(data: Data, layer: Blocks, at: At) -> Data:
@@ -161,7 +197,7 @@ def in_blocks(data: Data, layer: Blocks, at: At) -> Data:
 
 def sliced(data: Data, axis: int, start: int | None, stop: int | None, step: int | None, at: At) -> Data:
     """start:stop:step of one dimension, as in numpy."""
-    if axis in (data.axis, data.axis - data.rank):
+    if data.axis is not None and axis in (data.axis, data.axis - data.rank):
         if slice(start, stop, step).indices(data.batch) != (0, data.batch, 1):
             raise at.fail(f"take whole batches, got [{start}:{stop}:{step}] of {data}")
         return data
@@ -212,6 +248,9 @@ def joined(parts: Sequence[Data | np.ndarray], axis: int, at: At) -> Data:
     first = next(part for part in parts if isinstance(part, Data))
     if len(parts) == 1:
         return first
+    if any(isinstance(part, Data) and part.axis is None for part in parts):
+        parts = [alone(part, at) if isinstance(part, Data) else part for part in parts]
+        first = next(part for part in parts if isinstance(part, Data))
     place = first.place(axis, at)
     data = [part for part in parts if isinstance(part, Data)]
     constants = tuple(None if isinstance(part, Data) else _of_a_sample(part, first, at) for part in parts)
@@ -233,6 +272,8 @@ def _of_a_sample(values: np.ndarray, data: Data, at: At) -> np.ndarray:
     """A constant beside data of as many dimensions, without the batch."""
     if values.ndim != data.rank or values.dtype.kind != "f":
         raise at.fail(f"join floats of {data.rank} dimensions, got {values.dtype} {values.shape}")
+    if data.axis is None:
+        return values
     own = values.take([0], data.axis)
     if values.shape[data.axis] not in (1, data.batch) or (values != own).any():
         raise at.fail_batch(f"do the same to every sample, got a constant of shape {values.shape}")
@@ -257,9 +298,9 @@ def expanded(data: Data, shape: Sequence[int], at: At) -> Data:
     """The tensor with its dimensions of 1 repeated; 1 for those that stay, and for more in front."""
     data = unsqueezed(data, range(len(shape) - data.rank), at) if len(shape) > data.rank else data
     full = [1] * (data.rank - len(shape)) + list(shape)
-    if full[data.axis] not in (1, data.batch):
+    if data.axis is not None and full[data.axis] not in (1, data.batch):
         raise at.fail_batch(f"leave the batch alone, got shape {tuple(shape)} for {data}")
-    wanted = [size for axis, size in enumerate(full) if axis != data.axis]
+    wanted = data.of_a_sample(full)
     for own, size in zip(data.sizes, wanted, strict=True):
         if size < 1 or (size not in (1, own) and own != 1):
             raise (
@@ -318,7 +359,7 @@ def padded(data: Data, axis: int, before: int, behind: int, mode: str, fill: flo
     return data.then(layer, sizes=sizes)
 
 
-def _under(data: Data, sizes: Sizes, *, axis: int, at: At) -> Data:
+def _under(data: Data, sizes: Sizes, *, axis: int | None, at: At) -> Data:
     """The values of each sample in the same order under those sizes."""
     if sizes == data.sizes:
         return Data(data.wire, data.batch, axis)

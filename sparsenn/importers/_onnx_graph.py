@@ -6,14 +6,27 @@ Data is a number that stands for any, so that the arithmetic on shapes is plain 
 
 from __future__ import annotations
 
+from collections import ChainMap
+from collections.abc import Iterable, MutableMapping
+
 import onnx
 
 from ..errors import FormatError, SparsennError, UnsupportedError
 from ._data import STAND_INS, BatchAxisError, Data, LearnedSizeError
 from ._onnx_attributes import Attributes
+from ._onnx_branches import chosen, is_if, read_by, spread
 from ._onnx_file import as_text, cut, read_sparse_tensor, read_tensor
 from ._onnx_fold import FOLDED, Folder
-from ._onnx_inputs import chosen_outputs, dims_of, given_shapes, hint, holds_integers, split_batch
+from ._onnx_inputs import (
+    batch_behind,
+    chosen_outputs,
+    dims_of,
+    given_constants,
+    given_shapes,
+    hint,
+    holds_integers,
+    split_batch,
+)
 from ._onnx_integers import check_counted, counted_values, whole_values
 from ._onnx_ops import ALWAYS, LISTED, OPS
 from ._onnx_recurrent import first_states, lengths
@@ -32,25 +45,50 @@ Named = list[tuple[str, Wire]]
 class Graph:
     """A checked graph. Making one raises UnsupportedError or FormatError where it cannot be imported."""
 
-    def __init__(self, proto: onnx.ModelProto, folder: str | None, *, output=None, input_shapes=None):
+    def __init__(
+        self, proto: onnx.ModelProto, folder: str | None, *, output=None, input_shapes=None, constants=None
+    ):
         self.folder, self.file_bytes = folder, proto.ByteSize()
         self.graph, self.opset = proto.graph, _opset(proto)
         self.initializers = {tensor.name: tensor for tensor in self.graph.initializer}
         self.sparse = {tensor.values.name: tensor for tensor in self.graph.sparse_initializer}
-        self.tensors: dict = {}  # those that were read
+        self.constants = given_constants(constants, self.graph)
+        self.tensors: dict = dict(self.constants)  # those that were read
         _check_names(self.graph)
         self.functions = {(DOMAINS.get(f.domain, f.domain), f.name) for f in proto.functions}
         self.outputs = chosen_outputs(self.graph, output)
         self.nodes = self._needed()
-        self.recurrent = not RECURRENT.isdisjoint(node.op_type for node in self.nodes)
-        self.states = first_states(self.nodes)
+        self.spread = list(spread(self.nodes))
+        self.recurrent = not RECURRENT.isdisjoint(node.op_type for node in self.spread)
+        self.states = first_states(self.spread)
+        self.lone = False  # whether it is read as of one sample
         self.inputs = self._inputs()
+        self.states |= batch_behind(self.inputs)
         given = given_shapes(input_shapes, self.inputs)
         self.dims = {value.name: dims_of(value, given.get(value.name)) for value in self.inputs}
-        self.read = {name for node in self.nodes for name in node.input} | set(self.outputs)
+        self.read = {name for node in self.spread for name in node.input} | set(self.outputs)
+
+    def read_alone(self) -> bool:
+        """Reads the graph from now on as of one sample, with the steps first; whether that can be.
+
+        Inputs but for first states have an axis more then, that of the samples.
+        """
+        if self.lone or not self.recurrent or self.lengths:
+            return False
+        if any(name in self.states and len(dims) > 1 and dims[1] not in (None, 1)
+               for name, dims in self.dims.items()):  # fmt: skip
+            return False
+        self.lone = True
+        self.dims = {
+            name: (*dims[:1], 1, *dims[2:]) if name in self.states else (None, *dims)
+            for name, dims in self.dims.items()
+        }
+        return True
 
     def wires(self) -> tuple[Named, Named]:
         """The inputs and the outputs by name."""
+        if self.lone:
+            return self._learning(1, axis=0)
         inputs, outputs = self._either_way(STAND_INS[0])
         fixed = all(dims[0] is not None for dims in self.dims.values())
         if not fixed and not READS_BATCH.isdisjoint(node.op_type for node in self.nodes):
@@ -62,7 +100,7 @@ class Graph:
     def size_names(self) -> dict[tuple[str, int], str]:
         """The names of sizes in the file, by input and axis: those of one name are the same."""
         sizes = (
-            ((value.name, axis), dim.dim_param)
+            ((value.name, axis + (self.lone and value.name not in self.states)), dim.dim_param)
             for value in self.inputs
             for axis, dim in enumerate(value.type.tensor_type.shape.dim)
         )
@@ -103,42 +141,42 @@ class Graph:
         for node in reversed(self.graph.node):
             if wanted.intersection(node.output):
                 needed.append(node)
-                wanted.update(name for name in node.input if name)
+                wanted.update(read_by(node))
                 seen.update(node.output)
         needed.reverse()
         for node in needed:
-            op, what = (
-                (DOMAINS.get(node.domain, node.domain), node.op_type),
-                f"op {cut(node.op_type)} of node",
-            )
-            if op in self.functions or node.overload:
-                raise UnsupportedError(
-                    f"{what} {_label(node)} is not supported: it is a function of the file"
-                )
-            if op not in OPS and not (op[0] == "" and op[1] in FOLDED):
-                raise UnsupportedError(f"{what} {_label(node)} is not supported; supported are {LISTED}")
-        constants = self.initializers.keys() | self.sparse.keys()
+            self._check_op(node)
+        constants = self.initializers.keys() | self.sparse.keys() | self.constants.keys()
         stored = constants | {value.name for value in self.graph.input}
         if missing := wanted - seen - stored:
             raise FormatError(f"the value {cut(min(missing, key=as_text))} must be made before it is used")
         self.wanted = wanted - constants
         return needed
 
+    def _check_op(self, node: onnx.NodeProto) -> None:
+        """UnsupportedError for an op that is not known."""
+        op, what = (DOMAINS.get(node.domain, node.domain), node.op_type), f"op {cut(node.op_type)} of node"
+        if op in self.functions or node.overload:
+            raise UnsupportedError(f"{what} {_label(node)} is not supported: it is a function of the file")
+        if op not in OPS and not (op[0] == "" and op[1] in FOLDED) and not is_if(node):
+            raise UnsupportedError(f"{what} {_label(node)} is not supported; supported are {LISTED}")
+
     def _inputs(self) -> list:
         """The inputs that the outputs need."""
         inputs = [value for value in self.graph.input if value.name in self.wanted]
         if not inputs:
             raise UnsupportedError(f"the output {cut(self.outputs[0])} must depend on the input")
-        self.lengths = lengths(self.nodes, inputs)
+        self.lengths = lengths(self.spread, inputs)
         integers = [value for value in inputs if holds_integers(value) and value.name not in self.lengths]
-        self.whole = whole_values(integers, self.nodes, self.outputs)
-        self.counted = counted_values(self.nodes)
+        self.whole = whole_values(integers, self.spread, self.outputs)
+        self.counted = counted_values(self.spread)
         return inputs
 
     def _evaluate(self, stand_in: int, *, axis: int) -> tuple[Named, Named]:
         axes = {value.name: 1 if value.name in self.states else axis for value in self.inputs}
         axes.update(dict.fromkeys(self.lengths, 0))
-        most = 3 if self.recurrent else 2
+        most = 3 if self.recurrent or self.states else 2
+        lone = {name for name in axes if self.lone and name not in self.states}
         parts = [
             split_batch(value, self._dims_of(value.name), axes[value.name], most=most)
             for value in self.inputs
@@ -147,27 +185,14 @@ class Graph:
         if len(batches) > 1:
             problem = BatchAxisError if self.states else UnsupportedError  # steps, perhaps
             raise problem(f"the inputs must have one number of samples, got {sorted(batches)[:8]}")
-        batch = batches.pop() if batches else stand_in
+        batch = stand_in if self.lone or not batches else batches.pop()
         self.starts = [
             (value.name, Wire(None, (), sizes)) for value, (_, sizes) in zip(self.inputs, parts, strict=True)
         ]
-        values: dict = {name: Data(wire, batch, axes[name]) for name, wire in self.starts}
-        folder, advice = Folder(self.file_bytes), hint(self.inputs, self.dims)
-        for proto in self.nodes:
-            node = Node(
-                _label(proto),
-                as_text(proto.op_type),
-                [self._value(name, values) if name else None for name in proto.input],
-                list(proto.output),
-                [name in self.read for name in proto.output],
-                Attributes(proto, _label(proto), self.folder, self.file_bytes),
-                self.opset,
-                advice,
-                whole=any(name in self.whole for name in proto.input),
-            )
-            check_counted(node, (name in self.counted for name in proto.input))
-            made = _made(node, proto, folder)
-            values.update((name, value) for name, value in zip(proto.output, made, strict=False) if name)
+        values: dict = {
+            name: Data(wire, batch, None if name in lone else axes[name]) for name, wire in self.starts
+        }
+        self._run(self.nodes, values, Folder(self.file_bytes), hint(self.inputs, self.dims))
         outputs = []
         if axis == 1 and any(None in wire.sizes for _, wire in self.starts):
             raise UnsupportedError("an input with the batch in dimension 1 must have a known dimension 0")
@@ -177,16 +202,54 @@ class Graph:
                 raise UnsupportedError(f"the output {cut(name)} must depend on the input")
             if name in self.counted:
                 raise UnsupportedError(f"the output {cut(name)} must hold floats, got integers")
-            if value.axis > 0 and value.rank > 2 and not self.recurrent:
+            if value.axis and value.rank > 2 and most == 2:
                 raise UnsupportedError(f"the output {cut(name)} must have the batch first, got {value}")
             outputs.append((name, value.wire))
         return self.starts, outputs
+
+    def _run(self, nodes: Iterable, values: MutableMapping, folder: Folder, advice: str) -> None:
+        """Adds what the nodes make to values."""
+        for proto in nodes:
+            if is_if(proto):
+                made = self._branch(proto, values, folder, advice)
+            else:
+                made = self._of_node(proto, values, folder, advice)
+            values.update((name, value) for name, value in zip(proto.output, made, strict=False) if name)
+
+    def _of_node(self, proto: onnx.NodeProto, values: MutableMapping, folder: Folder, advice: str) -> list:
+        node = Node(
+            _label(proto),
+            as_text(proto.op_type),
+            [self._value(name, values) if name else None for name in proto.input],
+            list(proto.output),
+            [name in self.read for name in proto.output],
+            Attributes(proto, _label(proto), self.folder, self.file_bytes),
+            self.opset,
+            advice,
+            whole=any(name in self.whole for name in proto.input),
+        )
+        check_counted(node, (name in self.counted for name in proto.input))
+        return _made(node, proto, folder)
+
+    def _branch(self, proto: onnx.NodeProto, values: MutableMapping, folder: Folder, advice: str) -> list:
+        """The outputs of the branch that is chosen."""
+        if len(proto.input) != 1:
+            raise FormatError(f"op 'If' of node {_label(proto)} must have one input, got {len(proto.input)}")
+        graph = chosen(proto, self._value(proto.input[0], values), _label(proto))
+        inner: MutableMapping = ChainMap({}, values)
+        inner.update((tensor.name, read_tensor(tensor, self.folder)) for tensor in graph.initializer)
+        for tensor in graph.sparse_initializer:
+            inner[tensor.values.name] = read_sparse_tensor(tensor, self.folder, self.file_bytes)
+        for node in graph.node:
+            self._check_op(node)
+        self._run(graph.node, inner, folder, advice)
+        return [self._value(value.name, inner) for value in graph.output]
 
     def _dims_of(self, name: str) -> tuple:
         """Those of an input; of numbers of steps with an axis behind the batch."""
         return (*self.dims[name], 1) if name in self.lengths else self.dims[name]
 
-    def _value(self, name: str, values: dict):
+    def _value(self, name: str, values: MutableMapping):
         if name in values:
             return values[name]
         if name not in self.tensors:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import onnx
 
 from ..checks import check_integer
 from ..errors import ArgumentError, FormatError, UnsupportedError
 from ._data import LARGEST, BatchAxisError
-from ._onnx_file import cut
+from ._onnx_file import as_text, cut
 from ._open_sizes import open_shapes
 
 _types = onnx.TensorProto
@@ -81,6 +82,42 @@ def given_shapes(input_shapes, inputs: list) -> dict[str, Dims]:
     return shapes
 
 
+def given_constants(constants, graph: onnx.GraphProto) -> dict[str, np.ndarray]:
+    """constants, checked: the array of each named input, of the type and shape that it has in the file."""
+    if constants is None:
+        return {}
+    if not isinstance(constants, Mapping):
+        raise TypeError(
+            f"constants must be a dict of name to array such as {{'h': zeros}}, "
+            f"got {type(constants).__name__}"
+        )
+    inputs, arrays = {value.name: value for value in graph.input}, {}
+    for name, given in constants.items():
+        if name not in inputs:
+            listed = ", ".join(cut(name) for name in list(inputs)[:8])
+            raise ArgumentError(f"constants must be of inputs of the file, {listed}, got {name!r}")
+        tensor = inputs[name].type.tensor_type
+        array = np.asarray(given)
+        if array.dtype.kind not in "biuf":
+            raise TypeError(f"constants[{name!r}] must hold numbers, got {array.dtype}")
+        dtype = np.float32 if tensor.elem_type in FLOATS else np.int64
+        if tensor.elem_type == _types.BOOL:
+            dtype = np.bool_
+        elif tensor.elem_type not in (*FLOATS, *INTEGERS):
+            raise UnsupportedError(f"the input {cut(name)} must hold numbers, got type {tensor.elem_type}")
+        with np.errstate(all="ignore"):
+            made = array.astype(dtype)
+        if (made != array).any() and dtype != np.float32:
+            raise ArgumentError(f"constants[{name!r}] must hold {np.dtype(dtype)}, got {array.dtype}")
+        if not np.isfinite(made).all():
+            raise ArgumentError(f"constants[{name!r}] must be finite")
+        dims = dims_of(inputs[name], None) if tensor.HasField("shape") else (None,) * array.ndim
+        if len(dims) != array.ndim or any(d not in (None, n) for d, n in zip(dims, array.shape, strict=True)):
+            raise ArgumentError(f"constants[{name!r}] must have shape {_shown(dims)}, got {array.shape}")
+        arrays[name] = made
+    return arrays
+
+
 def dims_of(value: onnx.ValueInfoProto, given: Dims | None) -> Dims:
     """The shape of an input, batch included, as the file declares it and as it is given beside it."""
     tensor = value.type.tensor_type
@@ -105,6 +142,16 @@ def dims_of(value: onnx.ValueInfoProto, given: Dims | None) -> Dims:
     return dims
 
 
+def batch_behind(inputs: list) -> set[str]:
+    """The names of inputs with the batch in dimension 1: of the name that others have in dimension 0."""
+    names = {
+        value.name: [as_text(dim.dim_param) for dim in value.type.tensor_type.shape.dim][:2]
+        for value in inputs
+    }
+    first = {own[0] for own in names.values() if own and own[0].strip("?")}
+    return {name for name, own in names.items() if len(own) == 2 and own[1] in first and own[0] != own[1]}
+
+
 def split_batch(value: onnx.ValueInfoProto, dims: Dims, axis: int, *, most: int) -> tuple[int | None, Dims]:
     """The batch, and the sizes of a sample, of an input that has the batch in axis.
 
@@ -112,7 +159,10 @@ def split_batch(value: onnx.ValueInfoProto, dims: Dims, axis: int, *, most: int)
     """
     if len(dims) < 2 or (axis == 1 and len(dims) > most):
         problem = UnsupportedError if axis == 0 else BatchAxisError
-        raise problem(f"the input {cut(value.name)} must have shape (batch, ...), got {len(dims)} dimensions")
+        raise problem(
+            f"the input {cut(value.name)} must have shape (batch, ...), got {len(dims)} dimensions; where it "
+            f"is the same in every run, give constants={{name: value}}"
+        )
     sizes = dims[:axis] + dims[axis + 1 :]
     if 0 in sizes or (None not in sizes and math.prod(sizes) >= LARGEST):
         raise UnsupportedError(f"the input {cut(value.name)} must have in [1, 2^31) features, got {sizes}")

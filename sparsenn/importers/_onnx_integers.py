@@ -24,7 +24,7 @@ from ._positions import at_positions
 MOVES = frozenset(
     {"Expand", "Flatten", "Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"}
 )  # by input 0
-ENDS = frozenset({"Cast", "Shape", "Size"})
+ENDS = frozenset({"Cast", "If", "Shape", "Size"})
 JOINS = frozenset({"And", "Not", "Or", "Where"})  # of what comparisons give
 COUNTS = frozenset({"Add", "CumSum", "Mul", "Sub"})  # of comparisons that were cast to integers
 INTEGERS = (6, 7)  # types that hold what they give: INT32, INT64
@@ -63,7 +63,8 @@ def _refused(source: onnx.ValueInfoProto) -> UnsupportedError:
     kind = source.type.tensor_type.elem_type
     return UnsupportedError(
         f"the input {cut(source.name)} must hold floats, got type {kind}: integers are only moved, cast to "
-        f"floats, compared with Equal or the rows that Gather takes"
+        f"floats, compared with Equal or the rows that Gather takes; where it is the same in every run, give "
+        f"constants={{name: value}}"
     )
 
 

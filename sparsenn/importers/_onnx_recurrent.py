@@ -8,7 +8,7 @@ import numpy as np
 
 from ..layers import GRU, LSTM, RNN, Recurrent
 from ._data import Data
-from ._moves import reshaped, sliced, squeezed
+from ._moves import batched, reshaped, sliced, squeezed
 from ._onnx_values import Node
 from ._recurrent import Direction, recurrent
 
@@ -56,6 +56,7 @@ def _first_states(node: Node, index: int, directions: int, hidden: int, layout: 
     if value is None:
         return None
     if isinstance(value, Data):
+        value = batched(value, 1 - layout, node)
         if value.axis != 1 - layout or value.sizes != (directions, hidden):
             raise node.fail_batch(f"have first states of {directions} directions, got {value}")
         value = Data(value.wire, value.batch)
@@ -104,7 +105,8 @@ def _run(
 ) -> list:
     """states: the place of the first operand that is one; coupled: the forget gate is of the input gate."""
     layout = node.attributes.get("layout", 0)
-    data, axis = node.data(0), 1 - layout
+    axis = 1 - layout
+    data = batched(node.data(0), axis, node)
     if data.rank != 3 or data.axis != axis:
         wanted = "(batch, steps, features)" if layout else "(steps, batch, features)"
         raise node.fail_batch(f"take {wanted}, got {data}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..layers.pad import MODES
 from . import _convolutions
 from ._data import Data
+from ._moves import batched, permuted
 from ._onnx_values import Node
 from ._transposed import transposed_convolution
 
@@ -42,10 +43,18 @@ def _window(node: Node, data: Data, kernel: tuple[int, ...], lift: bool):
 
 
 def _on_images(function):
-    """(node, data, lift) -> data on images, for (batch, channels, length) too."""
+    """(node, data, lift) -> data on images, for (batch, channels, length) too.
+
+    Of the one sample that (steps, channels, length) is, the steps are the height of an image.
+    """
 
     def run(node: Node) -> Data:
         data = node.data(0)
+        if data.axis is None and data.rank == 3:
+            image = permuted(data, (1, 0, 2), node)
+            made = function(node, Data(image.wire, image.batch), True)
+            return permuted(Data(made.wire, made.batch, None), (1, 0, 2), node)
+        data = batched(data, 0, node)
         if data.rank != 3:
             return function(node, data, False)
         return _convolutions.lowered(function(node, _convolutions.lifted(data, node), True), node)

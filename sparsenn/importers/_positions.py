@@ -15,6 +15,9 @@ def at_positions(data: Data, weight, bias, at: At) -> Data:
 
     A convolution whose kernel is one place, of the last dimension as channels.
     """
+    if data.axis is None:
+        made = at_positions(Data(data.wire, data.batch), weight, bias, at)
+        return Data(made.wire, data.batch, None)
     if data.axis != 0:
         raise at.fail_batch("have the batch in dimension 0")
     if data.rank < 3 or None in data.sizes:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from ..checks import check_flag
+from ..errors import SparsennError, UnsupportedError
 from ..model import Model
 from ..require import require
 
@@ -15,6 +16,7 @@ def from_onnx(
     *,
     output: str | Sequence[str] | None = None,
     input_shapes: Mapping[str, Sequence[int | None]] | None = None,
+    constants: Mapping | None = None,
     keep_batch_norm: bool = False,
 ) -> Model:
     """The network of an ONNX file.
@@ -23,6 +25,7 @@ def from_onnx(
     output        the name of the output to import, or several. None: every output of floats
     input_shapes  shapes (batch, ...) of inputs by name, None for a size that is not fixed; needed only where
                   the file leaves sizes open on which layers depend: errors say which. Others stay open
+    constants     arrays of inputs that are the same in every run, by name: they are no inputs of the model
     keep_batch_norm  False: BatchNormalization is folded into the layers beside it; True: it becomes a
                   BatchNorm layer, to train on, which plans fold
 
@@ -60,22 +63,34 @@ def from_onnx(
     ):
         raise TypeError(f"output must be a name, a list of names or None, got {output!r:.80}")
     proto, folder = read_model(model)
-    graph = Graph(proto, folder, output=names, input_shapes=input_shapes)
+    graph = Graph(proto, folder, output=names, input_shapes=input_shapes, constants=constants)
     hint = graph.hint()
 
     def build(dims: dict) -> Model:
         graph.dims = dict(dims)
-        return emit(*graph.wires(), hint=hint, keep_batch_norm=keep)
-
-    try:
-        return build(graph.dims)
-    except UnknownSizeError as error:
-        dims, problem = graph.dims, error
-    if not any(None in sizes[1:] for sizes in dims.values()):
-        raise problem
+        return emit(*graph.wires(), hint=hint, keep_batch_norm=keep, numbers=True)
 
     def probe(dims: dict) -> None:
         graph.dims = dict(dims)
         graph.wires()
 
-    return with_open_sizes(build, dims, graph.size_names(), probe=probe)[0]
+    def imported() -> Model:
+        try:
+            return build(graph.dims)
+        except UnknownSizeError as error:
+            dims, problem = graph.dims, error
+        if not any(None in sizes[1:] for sizes in dims.values()):
+            raise problem
+        return with_open_sizes(build, dims, graph.size_names(), probe=probe)[0]
+
+    dims = dict(graph.dims)
+    try:
+        return imported()
+    except UnsupportedError as error:
+        graph.dims, problem = dims, error
+    try:
+        if graph.read_alone():
+            return imported()
+    except SparsennError:
+        pass
+    raise problem

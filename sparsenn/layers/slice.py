@@ -73,10 +73,17 @@ class Slice(Move):
     def infer(self, dims: Dims) -> Dims:
         at = self.axis
         if dims[at] is None:
-            made = 1 if (self.start, self.end) in ((0, 1), (-1, None)) else None  # of whatever size
+            made = 1 if self._takes_one else None
         else:
             made = len(range(*slice(self.start, self.end, self.step).indices(dims[at])))
         return (*dims[:at], made, *dims[at + 1 :])
+
+    @property
+    def _takes_one(self) -> bool:
+        """Whether it is one place of any size; a size that has not that place is refused."""
+        if self.end is None:
+            return self.start == -1
+        return self.end - self.start == 1 and (self.start < 0) == (self.end < 0)
 
     @property
     def _places(self) -> tuple[slice, ...]:

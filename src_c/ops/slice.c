@@ -32,10 +32,10 @@ static snn_status infer(snn_node *node, const snn_value *const *operands, snn_va
     result->rank = x->rank;
     for (int i = 1; i < x->rank; i++)
         result->dims[i] = x->dims[i];
-    const int is_one = (at[START] == 0 && at[END] == 1) || (at[START] == -1 && at[END] >= INT32_MAX);
-    result->dims[axis] = known    ? (at[END] - at[START] - 1) / at[STEP] + 1
-                         : is_one ? 1 // of whatever size
-                                  : SNN_DYNAMIC;
+    // One place of whatever size: a size that has not that place is refused once it is known.
+    const int is_one =
+        (!may_be_empty && at[END] - at[START] == 1) || (at[START] == -1 && at[END] >= INT32_MAX);
+    result->dims[axis] = known ? (at[END] - at[START] - 1) / at[STEP] + 1 : is_one ? 1 : SNN_DYNAMIC;
     return SNN_OK;
 }
 

@@ -41,14 +41,19 @@ static int is_forward(const snn_model *model, const snn_node *node)
     return constant && !cell.reverse && !cell.has_lengths && !cell.gives_states;
 }
 
-/* A window of one place that stays where it is. */
+/* A window that is one step, which stays where it is: of images (channels, height, width), of which either
+ * may be the steps, or of (steps, features). */
 static int is_single(const snn_node *node, const snn_op *op, const snn_value *operand)
 {
     snn_window w;
     memset(&w, 0, sizeof w);
     op->window(node, operand, &w);
-    return op->kind == SNN_KIND_MATRIX && w.kernel_h == 1 && w.kernel_w == 1 && w.stride_h == 1 &&
-           w.stride_w == 1 && !w.pad_top && !w.pad_left && !w.pad_bottom && !w.pad_right;
+    const int rows = w.kernel_h == 1 && w.stride_h == 1 && !w.pad_top && !w.pad_bottom;
+    const int columns = w.kernel_w == 1 && w.stride_w == 1 && !w.pad_left && !w.pad_right;
+    const int axis = steps_axis(operand);
+    if (operand->rank == 4)
+        return axis == 2 ? rows : axis == 3 && columns;
+    return op->kind == SNN_KIND_MATRIX && rows && columns;
 }
 
 /* Floats of a value on one side of its steps. */
@@ -104,6 +109,7 @@ static int keeps_steps(const snn_model *model, const snn_node *node)
     case SNN_OP_TRANSPOSE: return 1;
     case SNN_OP_SOFTMAX: return axis != result->rank - 1;
     case SNN_OP_SOFTMAX_AXIS:
+    case SNN_OP_PAD:
     case SNN_OP_SLICE: return node->integers[0] != axis;
     case SNN_OP_CONCAT:
         for (int64_t i = 0; i < node->operand_count; i++)

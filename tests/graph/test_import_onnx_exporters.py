@@ -146,9 +146,6 @@ REFUSED = {
         "must compare integers of the input with a constant",
     ),
     "text": (of_integers(node("Cast", "x", "y", to=1), kind=TensorProto.STRING), "floats, got type 8"),
-    "no dimension left": (
-        make([node("ReduceSum", "x a", "y", keepdims=0)], a=[1]), "'y' must keep a dimension beside",
-    ),
     "a number a sample against features": (
         make([node("ReduceSum", "x a", "m", keepdims=0), node("Mul", "x m", "y")], a=[1]),
         "have the batch of both in one dimension",

@@ -99,3 +99,44 @@ def test_what_cannot_come_bit_by_bit_says_why():
     plan = snn.compile(snn.Model(inputs=fixed, outputs=forward(fixed)), **OPTIONS)
     with pytest.raises(snn.UnsupportedError, match=r'open number of steps, .* got "x" \(batch, 5, 4\)'):
         plan.stream()
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_windows_of_single_steps(turned):
+    """Images of a feature: steps are their height, or their width; padded and pooled along the other."""
+    rng = np.random.default_rng(5)
+
+    def of(*sides):
+        return sides[::-1] if turned else sides
+
+    x = snn.Input((None, 12), name="x")
+    h = snn.Pad(axis=2, before=3, behind=2, mode="reflect")(x)
+    h = snn.Transpose((2, 1))(h) if turned else h
+    h = snn.Reshape((1, 17, -1) if turned else (1, -1, 17))(h)
+    h = snn.Conv2d(
+        rng.standard_normal((4, 1, *of(1, 5))), stride=of(1, 2), padding=(*of(0, 1), *of(0, 2)),
+    )(h)  # fmt: skip
+    h = snn.MaxPool2d(of(1, 3), stride=of(1, 2))(snn.ReLU()(h))
+    h = snn.Conv2d(rng.standard_normal((4, 1, *of(1, 3))), groups=4)(h)
+    h = snn.Transpose((3, 1, 2) if turned else (2, 1, 3))(h)
+    h = snn.Reshape((-1, 4))(h)
+    y = snn.LSTM(rng.standard_normal((16, 4)))(snn.StepwiseLinear(rng.standard_normal((16, 4)))(h))
+    plan = snn.compile(snn.Model(inputs=x, outputs=y), **OPTIONS)
+    steps = rng.standard_normal((3, 13, 12)).astype(np.float32)
+    whole, stream = plan.run(steps), plan.stream(3)
+    parts = [stream.feed(steps[:, start:end]) for start, end in [(0, 1), (1, 5), (5, 13)]]
+    np.testing.assert_array_equal(np.concatenate(parts, axis=1), whole)
+
+
+@pytest.mark.parametrize(
+    "options", [{"padding": (1, 0, 0, 0)}, {"padding": (0, 0, 1, 0)}, {"kernel": 2}, {"stride": (2, 1)}]
+)
+def test_windows_of_several_steps_are_refused(options):
+    """Whatever the number of steps that they give."""
+    x = snn.Input((None, 12), name="x")
+    kernel = options.pop("kernel", 1)
+    window = snn.Conv2d(np.ones((1, 1, kernel, 3)), **{"padding": (0, 1), **options})
+    mixed = window(snn.Reshape((1, -1, 12))(x))
+    y = snn.RNN(np.eye(12))(snn.Reshape((-1, 12))(mixed))
+    with pytest.raises(snn.UnsupportedError, match="layers that keep steps apart, .* got (conv2d|reshape)"):
+        snn.compile(snn.Model(inputs=x, outputs=y), **OPTIONS).stream()
