@@ -36,7 +36,7 @@ static inline __attribute__((always_inline)) void SNN_NAME(column_chunk)(const i
 }
 
 /* N samples, P panels side by side: P * N chains; W windows a chunk. */
-static inline __attribute__((always_inline)) void SNN_NAME(csr_column)(const int N, const int P, const int W, const int H,
+static inline __attribute__((always_inline)) int SNN_NAME(csr_column)(const int N, const int P, const int W, const int H,
                                                                        const void *packed,
                                                                        const float *restrict x,
                                                                        float *restrict y, int64_t row_stride,
@@ -52,6 +52,7 @@ static inline __attribute__((always_inline)) void SNN_NAME(csr_column)(const int
         x = narrow;
         x_stride = VF_BLOCK;
     }
+    vn found = vn_none();
     for (int64_t p0 = 0; p0 < share->panel_count; p0 += P) {
         const int present = share->panel_count - p0 < P ? (int)(share->panel_count - p0) : P;
         vf acc[4][4];
@@ -76,7 +77,8 @@ static inline __attribute__((always_inline)) void SNN_NAME(csr_column)(const int
             for (int64_t c = common; c < count[p]; c++)
                 SNN_NAME(column_chunk)(N, W, H, records[p] + (size_t)c * record, x, x_stride, windows[p] + c * W, acc[p]);
             SNN_EACH(n, N)
-                SNN_NAME(lane_store)(&share->lanes, p0 + p, acc[p][n], y + n * row_stride, e);
+                SNN_NAME(lane_store)(&share->lanes, p0 + p, acc[p][n], y + n * row_stride, e, &found);
         }
     }
+    return vn_any(found);
 }

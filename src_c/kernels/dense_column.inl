@@ -9,7 +9,7 @@ static inline int SNN_NAME(dense_lanes)(const snn_dense *share, int64_t row) {
     return left >= VF_LANES ? VF_LANES : left > 0 ? (int)left : 0;
 }
 
-static inline __attribute__((always_inline)) void SNN_NAME(dense_column)(const int N, const void *packed,
+static inline __attribute__((always_inline)) int SNN_NAME(dense_column)(const int N, const void *packed,
                                                                          const float *restrict x,
                                                                          float *restrict y, int64_t row_stride,
                                                                          const snn_epilogue *e) {
@@ -18,6 +18,7 @@ static inline __attribute__((always_inline)) void SNN_NAME(dense_column)(const i
     const int64_t x_stride = snn_column_stride(share->columns);
     const int64_t panel_size = share->columns * SNN_DENSE_ROWS;
     const int64_t panel_count = (share->row_count + SNN_DENSE_ROWS - 1) / SNN_DENSE_ROWS;
+    vn found = vn_none();
     for (int64_t p0 = 0; p0 < panel_count; p0 += together) {
         const float *w[together];
         vf acc[together][SNN_DENSE_VECTORS][4];
@@ -51,10 +52,12 @@ static inline __attribute__((always_inline)) void SNN_NAME(dense_column)(const i
                 for (int n = 0; n < N; n++) {
                     float *to = y + n * row_stride + share->first_row + row;
                     const vf out = vf_activate(vf_sum_end(vf_load(sums[p][n] + v * VF_LANES)), e);
+                    found = vn_note(found, out, out);
                     if (lanes == VF_LANES) vf_store(to, out);
                     else vf_store_part(to, out, lanes);
                 }
             }
         }
     }
+    return vn_any(found);
 }

@@ -111,8 +111,10 @@ typedef enum snn_layout { SNN_LAYOUT_TILE, SNN_LAYOUT_COLUMN } snn_layout;
 
 /* y = activation(W x + bias) for the rows of one packed share.
  * packed is the struct that belongs to (format, layout); x and y are one tile in the kernel's layout.
- * row_stride: features of y a sample (column layout); not read in the tile layout. */
-typedef void (*snn_linear_fn)(const void *packed, const float *x, float *y, int64_t row_stride,
+ * row_stride: features of y a sample (column layout); not read in the tile layout.
+ * Returns, of the column layout alone, whether a sum was NaN: looking at it in its register is cheaper than at y, which
+ * the thread has just stored. */
+typedef int (*snn_linear_fn)(const void *packed, const float *x, float *y, int64_t row_stride,
                               const snn_epilogue *epilogue);
 
 /* One block of a product: of columns, so that their part of x stays in L1. The sums of a tile lie side by

@@ -26,8 +26,11 @@ static inline vf SNN_NAME(lane_bias)(const snn_lanes *lanes, int64_t p, const fl
     return vf_load(one);
 }
 
-static inline void SNN_NAME(lane_store)(const snn_lanes *lanes, int64_t p, vf sum, float *y, const snn_epilogue *e) {
+/* found: notes a NaN, of lanes without a row as well. */
+static inline void SNN_NAME(lane_store)(const snn_lanes *lanes, int64_t p, vf sum, float *y, const snn_epilogue *e,
+                                        vn *found) {
     const vf out = vf_activate(vf_sum_end(sum), e);
+    *found = vn_note(*found, out, out);
     float one[VF_LANES];
     vf_store(one, out);
     if (SNN_NAME(lanes_full)(lanes, p)) {

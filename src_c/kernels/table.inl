@@ -1,19 +1,20 @@
 /* The kernels of kernels.def as functions, then as the table of this ISA. */
 #define SNN_TILE_KERNEL(op, suffix, ...)                                                                  \
-    static void SNN_NAME(op##_##suffix)(const void *packed, const float *x, float *y, int64_t row_stride, \
+    static int SNN_NAME(op##_##suffix)(const void *packed, const float *x, float *y, int64_t row_stride,  \
                                          const snn_epilogue *e) {                                         \
         (void)row_stride;                                                                                 \
         const snn_planes tile = {.x = x, .y = y};                                                         \
         SNN_NAME(op)(__VA_ARGS__, 1, packed, &tile, e);                                                   \
+        return 0;                                                                                         \
     }                                                                                                     \
     static void SNN_NAME(op##_##suffix##_planes)(const void *packed, const snn_planes *planes,            \
                                                  const snn_epilogue *e) {                                 \
         SNN_NAME(op)(__VA_ARGS__, 0, packed, planes, e);                                                  \
     }
 #define SNN_COLUMN_KERNEL(op, N, ...)                                                                     \
-    static void SNN_NAME(op##_##N)(const void *packed, const float *x, float *y, int64_t row_stride,      \
+    static int SNN_NAME(op##_##N)(const void *packed, const float *x, float *y, int64_t row_stride,       \
                                    const snn_epilogue *e) {                                               \
-        SNN_NAME(op)(__VA_ARGS__, packed, x, y, row_stride, e);                                           \
+        return SNN_NAME(op)(__VA_ARGS__, packed, x, y, row_stride, e);                                    \
     }
 #define SNN_CSR_TILE(R, V, I) SNN_TILE_KERNEL(csr_tile, R##x##V##i##I, R, V, I)
 #define SNN_PANEL_TILE(R, V) SNN_TILE_KERNEL(panel_tile, R##x##V, R, V)

@@ -56,6 +56,7 @@ static void find_direct(const snn_plan *plan, int64_t *uses)
                 uses[plan->steps[s].result.row] == 1) {
                 plan->steps[s].output = (int)i;
                 plan->ports_out[i].direct = 1;
+                plan->ports_out[i].seen = plan->steps[s].type == SNN_STEP_LINEAR;
             }
 }
 

@@ -125,6 +125,7 @@ typedef struct snn_port {
     snn_place place;
     int64_t features;
     int direct; /* an output: a step writes it where the caller wants it if the layout is the same */
+    int seen;   /* that step says whether there is a NaN in it */
 } snn_port;
 
 /* ---- workspaces ---- */

@@ -65,21 +65,20 @@ static void run_segments(snn_run *r)
     snn_crowd_leave(r->crowd, &visit, threads);
 }
 
-/* What was written into outputs directly and not looked at by the thread that did: split tiles of which
- * threads do not know their own rows, and a batch of one tile, where a thread would wait for its own stores,
- * which the workspace's return has waited for. */
+/* What was written into outputs directly and not looked at by the thread that did: split tiles, and a batch
+ * of one tile, where a thread would wait for its own stores, which the workspace's return has waited for. */
 static void watch_direct(snn_run *r)
 {
     for (int s = 0; s < r->segment_count; s++) {
         const snn_segment *segment = &r->segments[s];
         const snn_bucket *bucket = &r->plan->buckets[segment->bucket];
         const int64_t left = r->batch - segment->first_sample, samples = segment->tiles * bucket->samples;
-        const int later = segment->split ? !snn_last_rows(r->plan, bucket) : bucket->samples == r->batch;
+        const int later = segment->split || bucket->samples == r->batch;
         if (bucket->layout != SNN_LAYOUT_COLUMN || !later)
             continue;
         for (int64_t i = 0; i < r->plan->out_count; i++) {
             const snn_port *port = &r->plan->ports_out[i];
-            if (port->direct)
+            if (port->direct && !port->seen)
                 snn_run_watch(r, r->y[i] + segment->first_sample * port->features,
                               (samples < left ? samples : left) * port->features);
         }

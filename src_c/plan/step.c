@@ -202,26 +202,26 @@ void snn_window_run(const snn_convolution *c, int member, int members)
         snn_pool_run(c, member, members);
 }
 
-static void run_linear(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y,
-                       int64_t y_stride, int member, int members)
+static int run_linear(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y,
+                      int64_t y_stride, int member, int members)
 {
     const snn_choice *choice = &step->chosen[frame->bucket - plan->buckets];
     const float *x = snn_frame_operand(frame, &step->operands[0]);
+    int found = 0;
     for (int share = member; share < choice->packing->share_count; share += members)
-        choice->kernel->run(snn_share(choice->packing, share), x, y, y_stride, &step->epilogue);
+        found |= choice->kernel->run(snn_share(choice->packing, share), x, y, y_stride, &step->epilogue);
+    return found;
 }
 
-void snn_step_run(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y,
-                  int64_t y_stride, int member, int members)
+int snn_step_run(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y,
+                 int64_t y_stride, int member, int members)
 {
-    if (step->type == SNN_STEP_LINEAR) {
-        run_linear(plan, step, frame, y, y_stride, member, members);
-        return;
-    }
+    if (step->type == SNN_STEP_LINEAR)
+        return run_linear(plan, step, frame, y, y_stride, member, members);
     if (step->window) {
         const snn_convolution c = snn_frame_convolution(plan, step, frame, y);
         snn_window_run(&c, member, members);
-        return;
+        return 0;
     }
     const piece p = {plan,
                      step,
@@ -241,4 +241,5 @@ void snn_step_run(const snn_plan *plan, const snn_step *step, const snn_frame *f
     case SNN_STEP_LOOKUP: snn_lookup_run(step, frame, y, member, members); break;
     default: run_weightless(&p); break;
     }
+    return 0;
 }

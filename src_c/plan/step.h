@@ -43,8 +43,8 @@ static inline int64_t snn_part(int64_t features, int member, int members)
 }
 
 /* The part of member, of so many members, of a step -> y, whose samples lie y_stride apart in the column
- * layout. */
-void snn_step_run(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y,
+ * layout. Returns whether it saw a NaN: products in the column layout alone look. */
+int snn_step_run(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y,
                   int64_t y_stride, int member, int members);
 
 /* exact.c: W x + b of one sample by the weights that are not 0 alone, of a plan by sample. */

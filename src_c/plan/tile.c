@@ -95,7 +95,7 @@ static void watch_stored(snn_run *r, const tile *t)
 {
     for (int64_t i = 0; i < r->plan->out_count && t->samples < r->batch; i++) {
         const int64_t features = r->plan->ports_out[i].features;
-        if (is_stored(r, t, i))
+        if (is_stored(r, t, i) && !r->plan->ports_out[i].seen)
             snn_run_watch(r, r->y[i] + t->first * features, t->samples * features);
     }
 }
@@ -113,13 +113,17 @@ static void store_tile(snn_run *r, const tile *t, int member, int members)
 
 /* ---- one tile ---- */
 
-/* A vector load that straddles two cache lines costs twice, and x is read many times: one that begins between
- * lines is copied. */
-static int on_lines(const snn_run *r)
+/* Whether a tile from the first sample on can read x where it is: it is all of x and in the bucket's layout.
+ * A vector load that straddles two cache lines costs twice, and x is read many times: where samples or
+ * features begin between lines, it is copied. So it is for plans by sample, some kernels of which read behind
+ * the end. */
+static int reads_in_place(const snn_run *r, const snn_bucket *bucket)
 {
-    int all = 1;
-    for (int64_t i = 0; i < r->plan->in_count; i++)
-        all &= (uintptr_t)r->x[i] % 64 == 0;
+    const int column = bucket->layout == SNN_LAYOUT_COLUMN;
+    int all =
+        r->batch == bucket->samples && column == (r->x_order == SNN_SAMPLES_FIRST) && !r->plan->by_sample;
+    for (int64_t i = 0; i < r->plan->in_count && all; i++)
+        all = (uintptr_t)r->x[i] % 64 == 0 && (!column || r->plan->ports_in[i].features % 16 == 0);
     return all;
 }
 
@@ -142,7 +146,7 @@ static tile begin_tile(const snn_run *r, int bucket, int64_t first, int owner)
     const int64_t width = t.frame.bucket->samples;
     const int column = t.frame.bucket->layout == SNN_LAYOUT_COLUMN;
     t.samples = r->batch - first < width ? r->batch - first : width;
-    if (!column && r->x_order == SNN_FEATURES_FIRST && first == 0 && r->batch == width && on_lines(r))
+    if (first == 0 && reads_in_place(r, t.frame.bucket))
         t.frame.x = r->x;
     t.direct = column && r->y_order == SNN_SAMPLES_FIRST && t.samples == width;
     return t;
@@ -157,7 +161,7 @@ static void run_window(void *context, const snn_convolution *c, int64_t index)
 }
 
 /* A step of a tile and what runs together with it, for one thread of several or for the only one. */
-static void run_step(const snn_run *r, const tile *t, int64_t index, int member, int members)
+static void run_step(snn_run *r, const tile *t, int64_t index, int member, int members)
 {
     const snn_step *step = &r->plan->steps[index], *last = step + snn_together(step) - 1;
     const int direct = t->direct && last->output >= 0;
@@ -166,9 +170,10 @@ static void run_step(const snn_run *r, const tile *t, int64_t index, int member,
     SNN_PAUSE();
     if (step->band)
         snn_band_run(r->plan, index, &t->frame, y, member, members, run_window, NULL);
-    else
-        snn_step_run(r->plan, step, &t->frame, y, direct ? step->outputs : snn_column_stride(step->outputs),
-                     member, members);
+    else if (snn_step_run(r->plan, step, &t->frame, y,
+                          direct ? step->outputs : snn_column_stride(step->outputs), member, members) &&
+             direct)
+        snn_run_found(r);
 }
 
 void snn_tile_run(snn_run *r, int bucket, int64_t first, int thread)
@@ -269,18 +274,6 @@ static void load_split(const snn_run *r, tile *t, int shared, int thread, int th
     }
 }
 
-/* The rows of an output that the thread has written in place: fetching the others' costs more than looking.
- */
-static void watch_rows(snn_run *r, const tile *t, const snn_packing *rows, int thread, int threads)
-{
-    const int64_t outputs = r->plan->ports_out[0].features;
-    const float *y = r->y[0] + t->first * outputs;
-    for (int share = thread; share < rows->share_count; share += threads)
-        for (int64_t s = 0; s < t->samples; s++)
-            snn_run_watch(r, y + s * outputs + rows->bounds[share],
-                          rows->bounds[share + 1] - rows->bounds[share]);
-}
-
 /* Threads wait for each other between steps alone: what a thread stores of y is what it computed where its
  * rows are a run. */
 static void store_split(snn_run *r, const tile *t, int thread, int threads)
@@ -289,11 +282,9 @@ static void store_split(snn_run *r, const tile *t, int thread, int threads)
     int stored = 1;
     for (int64_t i = 0; i < r->plan->out_count; i++)
         stored &= is_stored(r, t, i);
-    if (stored && rows) {
-        watch_rows(r, t, rows, thread, threads);
-    } else if (stored) {
+    if (stored)
         return; // looked at after the region
-    } else if (rows) {
+    if (rows) {
         for (int share = thread; share < rows->share_count; share += threads)
             store_output(r, t, 0, rows->bounds[share], rows->bounds[share + 1]);
     } else {
