@@ -5,7 +5,11 @@
  * Why eight indices at a time through a vector register (vx_load8): on Zen 5 a scalar load among
  * full-width vector loads costs two of them; without scalar loads the loop runs at the rate of the FMAs.
  * Loads are what the loop has least of, one a multiply-add for x: so weights come sixteen a load where a
- * vector holds as many, and are spread from registers. */
+ * vector holds as many, and are spread from registers.
+ *
+ * On Sapphire Rapids and its like it is the other way round: multiply-adds share a port with shuffles and moves out of
+ * vector registers, and scalar loads have a port of their own. So each shape is there a second time (I is 0): two-byte
+ * indices and weights, a load each. The tuner takes what is faster. */
 
 /* One stored weight: acc[row] += w[lane] * x[index]. Takes the index from the low end of queue: a byte, or two
  * bytes that hold the distance in units of 8 bytes, which saves the shift. */
@@ -28,10 +32,10 @@
         SNN_CSR_ENTRY((e) + 3, 3); \
     } while (0)
 
-/* Row r of a panel of R. Two row numbers a load, as with indices; where a panel has eight rows, or a vector fewer
- * than 16 lanes, plain loads are faster. */
-static inline uint64_t SNN_NAME(panel_row)(const int32_t *rows, int r, const int R) {
-    if (R == 8 || VF_LANES < 16) return (uint32_t)rows[r];
+/* Row r of a panel of R. Two row numbers a load, as with indices; where a panel has eight rows, a vector fewer than 16
+ * lanes or indices are loaded one by one, plain loads are faster. */
+static inline uint64_t SNN_NAME(panel_row)(const int32_t *rows, int r, const int R, const int I) {
+    if (R == 8 || I == 0 || VF_LANES < 16) return (uint32_t)rows[r];
     const uint64_t pair = vx_load8((const uint8_t *)(rows + r / 2 * 2));
     return r % 2 ? pair >> 32 : (uint32_t)pair;
 }
@@ -59,7 +63,20 @@ static inline __attribute__((always_inline)) void SNN_NAME(fetch_planes)(const s
     }
 }
 
-/* R is 2, 4 or 8. whole: all blocks, y a tile; else one block, y in planes (kernel.h). */
+/* So many steps of R rows: an index and a weight a load. */
+#define SNN_CSR_LOADED(steps)                                                          \
+    do {                                                                               \
+        SNN_UNROLL for (int e = 0; e < (steps) * R; e++) {                             \
+            const float *xk = x + ((const uint16_t *)(const void *)indices)[e] * (uint64_t)2; \
+            const vf w = vf_set1(weights[e]);                                          \
+            SNN_EACH(v, V) acc[e % R][v] = vf_fma(w, vf_load(xk + v * VF_LANES), acc[e % R][v]); \
+        }                                                                              \
+        indices += (steps) * R * 2;                                                    \
+        weights += (steps) * R;                                                        \
+    } while (0)
+
+/* R is 2, 4 or 8; I: bytes of an index that comes with others, 0: loaded by itself. whole: all blocks, y a tile; else one
+ * block, y in planes (kernel.h). */
 static inline __attribute__((always_inline)) void SNN_NAME(csr_tile)(const int R, const int V, const int I, const int whole,
                                                                      const void *packed, const snn_planes *p,
                                                                      const snn_epilogue *e) {
@@ -75,7 +92,7 @@ static inline __attribute__((always_inline)) void SNN_NAME(csr_tile)(const int R
         const uint8_t *indices = block->indices;
         const float *weights = block->weights;
         const int first = b == 0, last = b == share->block_count - 1;
-        uint64_t next = vx_load8(indices), next_upper = I == 2 ? vx_load8(indices + 8) : 0;
+        uint64_t next = I ? vx_load8(indices) : 0, next_upper = I == 2 ? vx_load8(indices + 8) : 0;
         // With more samples threads rarely split rows.
         const float *ahead = whole && nb <= 16 && !last ? p->x + block[1].first_column * nb : NULL;
         const int64_t lines = ahead ? SNN_NAME(lines_ahead)(block, R, ahead - x) : 0;
@@ -86,11 +103,16 @@ static inline __attribute__((always_inline)) void SNN_NAME(csr_tile)(const int R
                 if (!whole && last) SNN_NAME(fetch_planes)(p, rows + 2 * R, R, nb);
                 vf acc[8][8];
                 SNN_UNROLL for (int r = 0; r < R; r++) {
-                    const uint64_t row = SNN_NAME(panel_row)(rows, r, R);
+                    const uint64_t row = SNN_NAME(panel_row)(rows, r, R, I);
                     SNN_EACH(v, V) acc[r][v] =
                         first ? vf_set1(e->bias[row]) : vf_load((whole ? y : sums) + row * (uint64_t)nb + v * VF_LANES);
                 }
                 uint32_t left = entries;
+                if (I == 0) {
+                    for (; left >= 2u * R; left -= 2 * R) SNN_CSR_LOADED(2);
+                    if (left) SNN_CSR_LOADED(1);
+                    left = 0;
+                }
 #if VF_LANES == 16
                 for (; left >= 16; left -= 16) {
                     uint64_t queue = next;
@@ -143,13 +165,13 @@ static inline __attribute__((always_inline)) void SNN_NAME(csr_tile)(const int R
                 }
                 if (!whole && last && p->addend) {
                     SNN_UNROLL for (int r = 0; r < R; r++) {
-                        const float *addend = p->addend + SNN_NAME(panel_row)(rows, r, R) * (uint64_t)p->addend_stride;
+                        const float *addend = p->addend + SNN_NAME(panel_row)(rows, r, R, I) * (uint64_t)p->addend_stride;
                         SNN_EACH(v, V) acc[r][v] = vf_add(acc[r][v], vf_load(addend + v * VF_LANES));
                     }
                 }
                 if (last) SNN_ACTIVATE_PANEL(acc, R, V, e);
                 SNN_UNROLL for (int r = 0; r < R; r++) {
-                    const uint64_t row = SNN_NAME(panel_row)(rows, r, R);
+                    const uint64_t row = SNN_NAME(panel_row)(rows, r, R, I);
                     float *to = whole || last ? y + row * (uint64_t)y_stride : sums + row * (uint64_t)nb;
                     SNN_EACH(v, V) vf_store(to + v * VF_LANES, acc[r][v]);
                 }
@@ -159,5 +181,13 @@ static inline __attribute__((always_inline)) void SNN_NAME(csr_tile)(const int R
     }
 }
 
+/* The same with an index and a weight a load. */
+static inline __attribute__((always_inline)) void SNN_NAME(csr_loads)(const int R, const int V, const int whole,
+                                                                      const void *packed, const snn_planes *p,
+                                                                      const snn_epilogue *e) {
+    SNN_NAME(csr_tile)(R, V, 0, whole, packed, p, e);
+}
+
+#undef SNN_CSR_LOADED
 #undef SNN_CSR_ENTRY
 #undef SNN_CSR_FOUR

@@ -139,6 +139,7 @@ typedef struct snn_kernel {
     int samples;     /* samples a tile */
     int index_bytes; /* bytes of an index; 0 when dense */
     int window;      /* CSR, column layout: features of a window; 0 elsewhere */
+    int loads;       /* CSR, tile layout: whether each index and weight is a load of its own */
     snn_linear_fn run;
     snn_planes_fn planes; /* tile layout alone; the same bits */
 } snn_kernel;

@@ -17,6 +17,7 @@
         return SNN_NAME(op)(__VA_ARGS__, packed, x, y, row_stride, e);                                    \
     }
 #define SNN_CSR_TILE(R, V, I) SNN_TILE_KERNEL(csr_tile, R##x##V##i##I, R, V, I)
+#define SNN_CSR_LOADS(R, V) SNN_TILE_KERNEL(csr_loads, R##x##V, R, V)
 #define SNN_PANEL_TILE(R, V) SNN_TILE_KERNEL(panel_tile, R##x##V, R, V)
 #define SNN_DENSE_TILE(R, V) SNN_TILE_KERNEL(dense_tile, R##x##V, R, V)
 #define SNN_CSR_COLUMN(N, P, W, H) SNN_COLUMN_KERNEL(csr_column, N##w##W##h##H, N, P, W, H)
@@ -24,6 +25,7 @@
 #define SNN_DENSE_COLUMN(N) SNN_COLUMN_KERNEL(dense_column, N, N)
 #include "kernels.def"
 #undef SNN_CSR_TILE
+#undef SNN_CSR_LOADS
 #undef SNN_PANEL_TILE
 #undef SNN_DENSE_TILE
 #undef SNN_CSR_COLUMN
@@ -31,21 +33,24 @@
 #undef SNN_DENSE_COLUMN
 
 #define SNN_CSR_TILE(R, V, I)                                                                          \
-    {"csr_tile_" #R "x" #V "i" #I, SNN_FORMAT_CSR, SNN_LAYOUT_TILE, R, V * VF_LANES, I, 0,             \
+    {"csr_tile_" #R "x" #V "i" #I, SNN_FORMAT_CSR, SNN_LAYOUT_TILE, R, V * VF_LANES, I, 0, 0,          \
      SNN_NAME(csr_tile_##R##x##V##i##I), SNN_NAME(csr_tile_##R##x##V##i##I##_planes)},
+#define SNN_CSR_LOADS(R, V)                                                                            \
+    {"csr_loads_" #R "x" #V, SNN_FORMAT_CSR, SNN_LAYOUT_TILE, R, V * VF_LANES, 2, 0, 1,                \
+     SNN_NAME(csr_loads_##R##x##V), SNN_NAME(csr_loads_##R##x##V##_planes)},
 #define SNN_PANEL_TILE(R, V)                                                                           \
-    {"panel_tile_" #R "x" #V, SNN_FORMAT_PANEL, SNN_LAYOUT_TILE, R, V * VF_LANES, 1, 0,                \
+    {"panel_tile_" #R "x" #V, SNN_FORMAT_PANEL, SNN_LAYOUT_TILE, R, V * VF_LANES, 1, 0, 0,             \
      SNN_NAME(panel_tile_##R##x##V), SNN_NAME(panel_tile_##R##x##V##_planes)},
 #define SNN_DENSE_TILE(R, V)                                                                           \
-    {"dense_tile_" #R "x" #V, SNN_FORMAT_DENSE, SNN_LAYOUT_TILE, R, V * VF_LANES, 0, 0,                \
+    {"dense_tile_" #R "x" #V, SNN_FORMAT_DENSE, SNN_LAYOUT_TILE, R, V * VF_LANES, 0, 0, 0,             \
      SNN_NAME(dense_tile_##R##x##V), SNN_NAME(dense_tile_##R##x##V##_planes)},
 #define SNN_CSR_COLUMN(N, P, W, H)                                                                     \
-    {"csr_column_" #N "w" #W "h" #H, SNN_FORMAT_CSR, SNN_LAYOUT_COLUMN, W, N, 1, H ? VF_BLOCK / 2 : VF_BLOCK, \
+    {"csr_column_" #N "w" #W "h" #H, SNN_FORMAT_CSR, SNN_LAYOUT_COLUMN, W, N, 1, H ? VF_BLOCK / 2 : VF_BLOCK, 0, \
      SNN_NAME(csr_column_##N##w##W##h##H), NULL},
 #define SNN_SELL_COLUMN(N) \
-    {"sell_column_" #N, SNN_FORMAT_SELL, SNN_LAYOUT_COLUMN, 0, N, 2, 0, SNN_NAME(sell_column_##N), NULL},
+    {"sell_column_" #N, SNN_FORMAT_SELL, SNN_LAYOUT_COLUMN, 0, N, 2, 0, 0, SNN_NAME(sell_column_##N), NULL},
 #define SNN_DENSE_COLUMN(N) \
-    {"dense_column_" #N, SNN_FORMAT_DENSE, SNN_LAYOUT_COLUMN, SNN_DENSE_ROWS, N, 0, 0, SNN_NAME(dense_column_##N), NULL},
+    {"dense_column_" #N, SNN_FORMAT_DENSE, SNN_LAYOUT_COLUMN, SNN_DENSE_ROWS, N, 0, 0, 0, SNN_NAME(dense_column_##N), NULL},
 static const snn_kernel SNN_NAME(kernels)[] = {
 #include "kernels.def"
 };

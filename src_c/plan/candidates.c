@@ -185,7 +185,7 @@ void snn_candidate_init(const snn_plan *plan, const snn_step *step, const snn_cs
             const int64_t k_block = blocked ? k_blocks[k] : kernel->window;
             if (blocked && (k_block > snn_largest_block(kernel) || (k > 0 && k_blocks[k - 1] >= csr->cols)))
                 continue;
-            if (blocked && kernel->index_bytes == 2 && k_block <= 256 && csr->cols > 256)
+            if (blocked && kernel->index_bytes == 2 && !kernel->loads && k_block <= 256 && csr->cols > 256)
                 continue; // one byte would do
             if (k_block > 512 && csr->cols > 512 && !wide_pays(csr, kernel))
                 continue;

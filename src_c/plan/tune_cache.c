@@ -55,7 +55,7 @@ static int64_t nanoseconds(double us) { return (int64_t)(1e3 * us + 0.5); }
 static void put_machine(page *p, const snn_plan *plan)
 {
     p->used = 0;
-    put(p, "sparsenn %s 5 | %s | %s | threads %d | ", SNN_VERSION_STRING, plan->isa->name, snn_cpu_model(),
+    put(p, "sparsenn %s 6 | %s | %s | threads %d | ", SNN_VERSION_STRING, plan->isa->name, snn_cpu_model(),
         plan->threads);
 }
 
