@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..layers import Equal, Expand, Less, LessEqual, Max, Min, Mul, Reshape, Slice, Transpose, Where
+from ..layers import Equal, Expand, Less, LessEqual, Max, Min, Mul, ReLU, Reshape, Slice, Transpose, Where
 from ._arithmetic import combined, per_sample, plus, raised
 from ._data import At, Data, check_size
 from ._steps import Against, Beside, Scale
@@ -39,17 +39,22 @@ def truth(data: Data, at: At) -> Data:
 
 
 def is_truth(wire: Wire) -> bool:
-    """Whether it is made of comparisons alone, moved or not."""
+    """Whether it is made of comparisons and constants of 1 and 0 alone, moved or not."""
     step = wire.step.layer if isinstance(wire.step, Against) else wire.step
-    if isinstance(step, (Expand, Reshape, Slice, Transpose)):
+    if isinstance(step, (Expand, ReLU, Reshape, Slice, Transpose)):
         return is_truth(wire.operands[0])
     if isinstance(step, _COMPARES):
         return True
-    if isinstance(step, _JOINS) and step is wire.step:
-        return all(map(is_truth, wire.operands))
-    if not isinstance(step, Scale) or not (step.scale == -1).all() or not (step.shift == 1).all():
+    if isinstance(step, _JOINS):
+        constant = getattr(wire.step, "constant", None)
+        return (constant is None or _binary(constant)) and all(map(is_truth, wire.operands))
+    if not isinstance(step, Scale) or not _binary(step.shift) or not _binary(step.scale + step.shift):
         return False
     return is_truth(wire.operands[0])
+
+
+def _binary(values) -> bool:
+    return bool(np.isin(values, (0, 1)).all())
 
 
 def where(condition, x, y, at: At) -> Data:

@@ -60,7 +60,14 @@ def _mask(node: Node, q: Data):
     if mask is None:
         return None
     mask = node.constant(3)
-    mask = np.where(mask, SEEN, HIDDEN) if mask.dtype.kind == "b" else mask
+    if mask.dtype.kind == "b":
+        mask = np.where(mask, SEEN, HIDDEN)
+    if (
+        mask.ndim == 4
+        and len(mask) == q.batch
+        and np.array_equal(mask, np.broadcast_to(mask[:1], mask.shape))
+    ):
+        mask = mask[:1]
     if mask.ndim == 4 and len(mask) != 1:
         raise node.fail_batch(f"do the same to every sample, got a mask of shape {mask.shape}")
     return mask[0] if mask.ndim == 4 else mask

@@ -27,7 +27,17 @@ BROADCAST = frozenset(
 MOVES = frozenset({"Concat", "Flatten", "Reshape", "Shape", "Size", "Slice", "Split", "Squeeze", "Transpose"})
 REDUCED = frozenset({"ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum"})
 FOLDED = BROADCAST | MOVES | REDUCED
-FOLDED |= {"ConstantOfShape", "Expand", "Gather", "Range", "Tile", "Trilu", "Unsqueeze"}
+FOLDED |= {
+    "ConstantOfShape",
+    "Expand",
+    "Gather",
+    "GatherElements",
+    "GatherND",
+    "Range",
+    "Tile",
+    "Trilu",
+    "Unsqueeze",
+}
 
 
 class Folder:
@@ -47,6 +57,8 @@ class Folder:
         self._spend(node)
         if node.op in ("Squeeze", "Unsqueeze") and node.opset < 13:  # which the evaluator does not take
             return [_with_axes(node)]
+        if node.op == "GatherElements":  # which the evaluator takes of few shapes alone
+            return [_elements(node)]
         plain = onnx.NodeProto()
         plain.CopyFrom(proto)
         plain.name, plain.domain = "", ""
@@ -91,6 +103,20 @@ def _with_axes(node: Node) -> np.ndarray:
         raise node.bad(f"have axes that fit: {error!s:.200}") from None
 
 
+def _elements(node: Node) -> np.ndarray:
+    """The values at indices along an axis, each from where the index stands along the others."""
+    data, indices = node.inputs
+    axis = node.attributes.get("axis", 0)
+    axis = axis + data.ndim if axis < 0 else axis
+    if indices.ndim != data.ndim or not 0 <= axis < data.ndim or indices.dtype.kind not in "iu":
+        raise node.bad(f"have indices of {data.ndim} dimensions, got {indices.dtype} {indices.shape}")
+    others = tuple(slice(None if i == axis else size) for i, size in enumerate(indices.shape))
+    try:
+        return np.take_along_axis(data[others], indices, axis)
+    except (IndexError, ValueError) as error:
+        raise node.bad(f"have indices that fit: {error!s:.200}") from None
+
+
 def _most_values(node: Node) -> int:
     """How many values the node may make, at most."""
     inputs = [value for value in node.inputs if value is not None]
@@ -112,6 +138,9 @@ def _most_values(node: Node) -> int:
     if node.op == "Gather":
         axis = node.attributes.get("axis", 0)
         return inputs[1].size * inputs[0].size // max(1, inputs[0].shape[axis]) + total
+    if node.op == "GatherND":
+        last = inputs[1].shape[-1] + node.attributes.get("batch_dims", 0)
+        return inputs[1].size * math.prod(inputs[0].shape[last:]) + total
     return total
 
 

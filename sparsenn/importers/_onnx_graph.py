@@ -36,7 +36,9 @@ from ._wires import Wire, same
 OLDEST_OPSET = 9
 DOMAINS = {"": "", "ai.onnx": "", "ai.onnx.ml": "ai.onnx.ml"}
 RECURRENT = frozenset({"LSTM", "GRU", "RNN"})  # take and give the batch in dimension 1
-MERGED = frozenset({"MatMul", "Reshape", "Shape", "Softmax", "Transpose"})  # take heads that are one with it
+MERGED = frozenset(
+    {"Gather", "MatMul", "Reshape", "Shape", "Softmax", "Transpose"}
+)  # take heads that are one with it
 READS_BATCH = frozenset({"Shape", "Size", "Reshape", "Expand"})  # what may depend on the number of samples
 
 Named = list[tuple[str, Wire]]

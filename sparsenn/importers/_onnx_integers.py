@@ -28,6 +28,7 @@ ENDS = frozenset({"Cast", "If", "Shape", "Size"})
 JOINS = frozenset({"And", "Not", "Or", "Where"})  # of what comparisons give
 COUNTS = frozenset({"Add", "CumSum", "Mul", "Sub"})  # of comparisons that were cast to integers
 INTEGERS = (6, 7)  # types that hold what they give: INT32, INT64
+ROWS = frozenset({"Gather", "GatherElements"})  # by input 1
 COUNTED = "added, multiplied, moved, cast, or the rows that Gather takes"
 EXACT = 1 << 24  # float32 holds every whole number below
 
@@ -42,7 +43,7 @@ def whole_values(inputs: Iterable[onnx.ValueInfoProto], nodes: Iterable[onnx.Nod
     for node in nodes:
         for index, name in enumerate(node.input):
             source = sources.get(name) or compared.get(name)
-            if source is None or node.op_type in ENDS or (node.op_type == "Gather" and index == 1):
+            if source is None or node.op_type in ENDS or (node.op_type in ROWS and index == 1):
                 continue
             if name in compared and node.op_type in JOINS:
                 continue
@@ -84,7 +85,7 @@ def counted_values(nodes: Iterable[onnx.NodeProto]) -> set[str]:
 def check_counted(node: Node, counted: Iterable[bool]) -> None:
     """UnsupportedError where a node computes with data of integers; counted: which inputs are some."""
     own = [i for i, found in enumerate(counted) if found and isinstance(node.inputs[i], Data)]
-    if own and node.op not in COUNTS | MOVES | {"Cast"} and (node.op, own) != ("Gather", [1]):
+    if own and node.op not in COUNTS | MOVES | ENDS and not (node.op in ROWS and own == [1]):
         raise node.fail(f"take integers made of comparisons as they are: they are only {COUNTED}")
 
 

@@ -11,14 +11,18 @@ from ..layers import DepthToSpace, SpaceToDepth
 from . import _moves
 from ._data import Data
 from ._onnx_file import MOST_DIMENSIONS
+from ._onnx_gathered import GATHERED_OPS, of_all_samples
 from ._onnx_values import Node
 
 
 def flatten(node: Node) -> Data:
-    """(batch, ...) to (batch, features)."""
+    """(batch, ...) to (batch, features), or to (batch * features, 1)."""
     data = node.data()
     axis = node.attributes.get("axis", 1)
-    if (axis + data.rank if axis < 0 else axis) != 1:
+    axis = axis + data.rank if axis < 0 else axis
+    if axis == data.rank and data.axis == 0 and None not in data.sizes:
+        return _moves.merged(data, (data.batch * data.features, 1), node)
+    if axis != 1:
         raise node.fail(f"keep the batch (axis 1), got axis {axis}")
     return _moves.flattened(data, 1, -1, node)
 
@@ -60,6 +64,8 @@ def gather(node: Node) -> Data:
     if isinstance(node.input(1), Data):
         return embedded(node)
     data, indices, axis = node.data(0), node.constant(1), node.attributes.get("axis", 0)
+    if data.lead:
+        return of_all_samples(node, data, indices, axis)
     if indices.dtype.kind not in "iu" or indices.ndim > 1:
         raise node.fail(f"have a list of indices or one of them, got {indices.dtype} {indices.shape}")
     part = _moves.taken(data, [int(index) for index in indices.reshape(-1)], axis, node)
@@ -151,6 +157,7 @@ SHAPE_OPS = {
     "Expand": expand,
     "Flatten": flatten,
     "Gather": gather,
+    **GATHERED_OPS,
     "Reshape": reshape,
     "Shape": shape_of,
     "Size": size_of,

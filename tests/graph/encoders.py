@@ -80,15 +80,22 @@ class Block(nn.Module):
 class Bert(nn.Module):
     """Token ids and a mask of padding -> what each token has become, and a pooled first one.
 
-    counted: places count the tokens that are no padding, id 1, as RoBERTa's do.
+    form      of the mask, see SelfAttention; "indexed": booleans by the numbers of samples and tokens, and
+              types of tokens gathered from a buffer, as the transformers package writes both
+    counted   places count the tokens that are no padding, id 1, as RoBERTa's do
     """
 
-    def __init__(self, *, form="added", gelu="erf", norm=nn.LayerNorm, types=True, counted=False, layers=2):
+    def __init__(
+        self, *, form="added", gelu="erf", norm=nn.LayerNorm, types=True, counted=False, layers=2, added=False
+    ):
         super().__init__()
-        hidden, heads = 48, 4
+        self.added = added
+        hidden, heads, self.indexed = 48, 4, form == "indexed"
+        form = "sdpa" if self.indexed else form
         self.words, self.places = nn.Embedding(101, hidden), nn.Embedding(64, hidden)
         self.types = nn.Embedding(2, hidden) if types else None
         self.register_buffer("ids", torch.arange(64)[None])
+        self.register_buffer("type_ids", torch.zeros(1, 64, dtype=torch.int64))
         self.norm, self.form, self.counted = norm(hidden), form, counted
         self.blocks = nn.ModuleList(
             Block(hidden, heads, 2 * hidden, form, gelu, norm, pre=False) for _ in range(layers)
@@ -102,10 +109,17 @@ class Bert(nn.Module):
             real = input_ids.ne(1).int()
             places = (torch.cumsum(real, dim=1).type_as(real) * real).long() + 1
         x = self.words(input_ids) + self.places(places)
-        if self.types is not None:
+        if self.indexed:
+            own = torch.gather(self.type_ids.expand(places.shape[0], -1), 1, places)
+            x = x + self.types(own.expand(batch, tokens))
+        elif self.types is not None:
             x = x + self.types(torch.zeros_like(input_ids))
         x, mask = self.norm(x), attention_mask
-        if self.form == "sdpa":
+        if self.indexed:
+            sample, token = torch.arange(batch)[:, None, None, None], torch.arange(tokens)
+            seen = (token[None, None, :, None] >= 0) & attention_mask.bool()[sample, token[None, None, None]]
+            mask = torch.where(seen, 0.0, torch.finfo(x.dtype).min) if self.added else seen
+        elif self.form == "sdpa":
             mask = attention_mask[:, None, None, :].bool().expand(batch, 1, tokens, tokens)
         elif self.form == "added":
             mask = (1.0 - attention_mask[:, None, None, :].to(x.dtype)) * torch.finfo(x.dtype).min
