@@ -5,8 +5,11 @@
 #define ONE 1024       /* learned: as expected */
 #define SHORT_NS 20000 /* of one thread: reading a fine clock twice costs 50 ns, too much for each */
 #define SAMPLED 8      /* one short region of so many is timed finely */
-#define RUNS_FIRST 16  /* on fewer threads: costs about what was lost, should it have been a hiccup */
-#define RUNS_AGAIN 256 /* so that less than 1 % of the runs are tries that fail */
+#define RUNS_FIRST 16  /* on fewer threads, at most, should it have been a hiccup */
+#define RUNS_AGAIN 256 /* at most, so that less than 1 % of the runs are tries that fail */
+#define SPENT_FIRST                                                                                          \
+    2 /* times of what was lost: two threads would gain half of that, so no more than the loss */
+#define SPENT_AGAIN 20 /* so that tries that fail take 5 % of the time at most */
 #define REMEMBERED 32  /* regions, in the mean of their ratio to one thread */
 #define USELESS 0.85   /* of one thread, in the mean: threads that fail are not tried again soon */
 #define HARMFUL 1.1    /* with so much they fail, even if no loss of theirs stands out */
@@ -103,7 +106,16 @@ static void remember(snn_crowd *crowd, int64_t took_ns, int64_t one_thread_ns)
     STORE(ratio, (int)now);
 }
 
-static void give_up_threads(snn_crowd *crowd, int threads, int wanted, int64_t lost_ns, int64_t now)
+/* Runs on fewer threads in proportion to what was lost: many short ones, few long ones. */
+static int runs_for(int64_t lost_ns, int64_t one_thread_ns, int again)
+{
+    const int64_t most = again ? RUNS_AGAIN : RUNS_FIRST;
+    const int64_t runs = 1 + (again ? SPENT_AGAIN : SPENT_FIRST) * lost_ns / (one_thread_ns + 1);
+    return (int)(runs < most ? runs : most);
+}
+
+static void give_up_threads(snn_crowd *crowd, const snn_crowd_visit *visit, int wanted, int64_t lost_ns,
+                            int64_t now)
 {
     const int64_t before = LOAD(while_ns);
     const int again = before && (now - LOAD(returned_ns) < 4 * before || LOAD(ratio) > USELESS * ONE);
@@ -112,8 +124,8 @@ static void give_up_threads(snn_crowd *crowd, int threads, int wanted, int64_t l
     STORE(while_ns, span);
     STORE(until_ns, now + span);
     STORE(lost_ns, 0);
-    STORE(runs, again ? RUNS_AGAIN : RUNS_FIRST);
-    STORE(fewer, fewer_than(threads, wanted));
+    STORE(runs, runs_for(lost_ns, visit->one_thread_ns, again));
+    STORE(fewer, fewer_than(visit->threads, wanted));
 }
 
 void snn_crowd_leave(snn_crowd *crowd, const snn_crowd_visit *visit, int wanted)
@@ -140,5 +152,5 @@ void snn_crowd_leave(snn_crowd *crowd, const snn_crowd_visit *visit, int wanted)
     if (lost != before)
         STORE(lost_ns, lost);
     if (lost > 3 * visit->one_thread_ns + TOLERATED_NS || (lost && LOAD(ratio) > HARMFUL * ONE))
-        give_up_threads(crowd, visit->threads, wanted, lost, now);
+        give_up_threads(crowd, visit, wanted, lost, now);
 }

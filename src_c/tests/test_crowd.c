@@ -50,6 +50,19 @@ static void test_quick_regions_keep_their_threads(void)
     CHECK(crowd.fewer == 0);
 }
 
+/* Runs of 20 ms: 256 of them on one thread would be seconds, for a loss of 70 ms. */
+static void test_long_runs_are_back_soon(void)
+{
+    snn_crowd crowd = {0};
+    begin(&crowd, 2);
+    CHECK(region(&crowd, 2, 2e4, 100) == 2);
+    CHECK(crowd.fewer == 1 && crowd.runs < 16);
+    atomic_store(&crowd.runs, 0);
+    atomic_store(&crowd.until_ns, 0);
+    CHECK(region(&crowd, 2, 2e4, 100) == 2); // again, at once
+    CHECK(crowd.fewer == 1 && crowd.runs > 16 && crowd.runs < 256);
+}
+
 static void test_a_hold_up_is_followed_by_runs_alone(void)
 {
     snn_crowd crowd = {0};
@@ -157,6 +170,7 @@ static void test_a_plan_gives_the_same_bits(void)
 int main(void)
 {
     test_quick_regions_keep_their_threads();
+    test_long_runs_are_back_soon();
     test_a_hold_up_is_followed_by_runs_alone();
     test_short_regions_notice_too();
     test_many_threads_are_given_up_in_steps();
