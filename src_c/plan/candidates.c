@@ -20,6 +20,9 @@ void snn_bucket_init(snn_plan *plan, const snn_plan_options *options)
             largest = options->batch_sizes[i];
     if (plan->by_sample) {
         plan->buckets[plan->bucket_count++] = (snn_bucket){.layout = SNN_LAYOUT_COLUMN, .samples = 1};
+        if (plan->by_tiles && plan->isa->lanes <= 2 * largest)
+            plan->buckets[plan->bucket_count++] =
+                (snn_bucket){.layout = SNN_LAYOUT_TILE, .samples = plan->isa->lanes};
         return;
     }
     for (int i = 0; i < 3; i++)
@@ -158,7 +161,7 @@ static int worth_timing(const snn_tuned *tuned, int most)
 /* Whether a step may run a kernel in a bucket. */
 static int fits(const snn_kernel *kernel, const snn_step *step, const snn_bucket *bucket)
 {
-    if (step->type == SNN_STEP_CONVOLUTION)
+    if (snn_takes_positions(step, bucket))
         return kernel->layout == SNN_LAYOUT_TILE;
     return kernel->layout == bucket->layout && kernel->samples == bucket->samples;
 }
@@ -170,7 +173,7 @@ void snn_candidate_init(const snn_plan *plan, const snn_step *step, const snn_cs
     enum { k_block_count = sizeof k_blocks / sizeof *k_blocks };
     const snn_bucket *tile = &plan->buckets[bucket];
     // Tiles of a convolution may be of any width: kernels of all are timed, not one in all its blocks.
-    const int all_widths = step->type == SNN_STEP_CONVOLUTION;
+    const int all_widths = snn_takes_positions(step, tile);
     for (int i = 0; i < plan->isa->kernel_count; i++) {
         const snn_kernel *kernel = &plan->isa->kernels[i];
         if (!fits(kernel, step, tile))
@@ -193,7 +196,7 @@ void snn_candidate_init(const snn_plan *plan, const snn_step *step, const snn_cs
             insert(tuned,
                    (snn_choice){.kernel = kernel,
                                 .k_block = k_block,
-                                .estimate_us = us * (double)snn_step_tiles(step, kernel)},
+                                .estimate_us = us * (double)snn_step_tiles(step, tile, kernel)},
                    all_widths ? 2 : k_block_count);
         }
     }

@@ -7,6 +7,7 @@
 #include "base/status.h"
 #include "graph/model_build.h"
 #include "plan/band.h"
+#include "plan/sequence.h"
 
 #include <inttypes.h>
 
@@ -108,6 +109,8 @@ static snn_status lower_all(snn_lowering *l)
         status = snn_lower_direct(l);
     if (!status)
         status = find_bands(l);
+    if (!status && !snn_sequence_find(l->plan, l->slots))
+        status = snn_lower_out_of_memory(-1);
     return status ? status : snn_arena_init(l->plan, l->slots);
 }
 

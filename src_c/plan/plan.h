@@ -88,7 +88,11 @@ typedef struct snn_step {
     struct snn_band *band; /* it and the steps behind it run in bands: band.h; owned. NULL: it runs alone */
     int64_t together;      /* with a band: how many steps */
     struct snn_cell *cell; /* SNN_STEP_RECURRENT: owned */
-    int shared;            /* SNN_STEP_RECURRENT: threads that share a tile share each product */
+    unsigned shared; /* SNN_STEP_RECURRENT: a bit for each bucket in which threads that share a tile share
+                        each product */
+    int64_t product_step; /* in tiles (sequence.h) the product of that step, less 1, is this one's, whose x is
+                             its last operand; 0: none */
+    int taken_over;       /* and this one is not run in tiles */
     snn_epilogue epilogue;
     int64_t rows, cols; /* with weights: of W; a linear step's outputs and inputs */
     float *bias;        /* (rows + shares) owned */
@@ -165,6 +169,7 @@ struct snn_plan {
     int64_t arena_rows, input_rows;
     int by_sample; /* it has windows, cells or products of values: values are of one sample, (channels,
                       positions), in bucket 0 alone */
+    int by_tiles;  /* by sample, but samples may also be the lanes of tiles: sequence.h */
     int64_t widest_product; /* rows or columns of any weight */
     int64_t most_spare;     /* of any place */
     size_t scratch_floats;  /* by sample: of each thread, behind its arena */

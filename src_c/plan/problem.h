@@ -6,6 +6,7 @@
 #include "graph/op.h"
 #include "plan/convolution.h"
 #include "plan/recurrent.h"
+#include "plan/sequence.h"
 
 #define SNN_MAX_CANDIDATES 24
 #define SNN_KEY_BYTES 384
@@ -45,15 +46,17 @@ static inline int64_t snn_step_positions(const snn_step *step)
         return snn_recurrent_products(step);
     return snn_is_convolution(step) ? snn_window_positions(step->window) : 1;
 }
-/* How often a run of a tile does what was timed: once, but for the products of a cell. */
-static inline double snn_step_repeats(const snn_step *step)
+/* How often a run of a tile does what was timed: once, but for the products of steps. */
+static inline double snn_step_repeats(const snn_step *step, const snn_bucket *bucket)
 {
-    return step->type == SNN_STEP_RECURRENT ? (double)snn_recurrent_products(step) : 1.0;
+    const int each = step->type == SNN_STEP_RECURRENT ||
+                     (step->type == SNN_STEP_CONVOLUTION && !snn_takes_positions(step, bucket));
+    return each ? (double)snn_step_positions(step) : 1.0;
 }
 /* How often a kernel runs for one tile of a step: a convolution's positions are its samples. */
-static inline int64_t snn_step_tiles(const snn_step *step, const snn_kernel *kernel)
+static inline int64_t snn_step_tiles(const snn_step *step, const snn_bucket *bucket, const snn_kernel *kernel)
 {
-    return step->type == SNN_STEP_CONVOLUTION ? snn_window_tiles(step->window, kernel) : 1;
+    return snn_takes_positions(step, bucket) ? snn_window_tiles(step->window, kernel) : 1;
 }
 
 /* problem.c */
@@ -80,6 +83,7 @@ void snn_candidate_init(const snn_plan *plan, const snn_step *step, const snn_cs
 typedef struct snn_bench {
     const snn_plan *plan;
     const snn_step *step;
+    const snn_bucket *bucket;
     float *x, *y, *scratch; /* scratch: of a convolution */
 } snn_bench;
 

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/minmax.h"
 #include "base/threads.h"
+#include "plan/sequence.h"
 
 #include <math.h>
 #include <string.h>
@@ -18,11 +19,14 @@ typedef struct run {
     const snn_plan *plan;
     const snn_step *step;
     const snn_cell *cell;
+    const snn_frame *frame;
     int member, members, exact;
-    int64_t first, end; /* units of the member */
-    const float *x;     /* (steps, rows) */
-    float *y;           /* (steps, hidden), and the last states where it gives them */
-    float *sums;        /* (rows) */
+    int64_t width;      /* samples: the lanes of a tile, or 1 */
+    int64_t hidden;     /* units of all of them */
+    int64_t first, end; /* of these the member's */
+    const float *x; /* (steps, rows, width), or where the step has the product itself (rows, width) of one */
+    float *y;       /* (steps, hidden), and the last states where it gives them */
+    float *sums;    /* (rows, width) */
     snn_units units;
 } run;
 
@@ -62,9 +66,9 @@ int64_t snn_recurrent_products(const snn_step *step) { return steps_of(step) * (
 /* ---- beginning and end ---- */
 
 /* The i-th operand behind the first. */
-static const float *operand(const run *r, const snn_frame *frame, int i)
+static const float *operand(const run *r, int i)
 {
-    return snn_frame_operand(frame, &r->step->operands[1 + i]);
+    return snn_frame_operand(r->frame, &r->step->operands[1 + i]);
 }
 
 static void copy_units(const run *r, const float *from, float *to)
@@ -78,18 +82,39 @@ static void fill_units(const run *r, float value, float *to)
         to[i] = value;
 }
 
-static void begin(run *r, const snn_frame *frame, float *state)
+/* What the units of the member begin with: state i of a stream, of an operand, or zeros. */
+static void first_state(const run *r, int i, float *to)
 {
     const snn_cell *cell = r->cell;
-    const int64_t stride = snn_column_stride(cell->hidden);
+    const int64_t width = r->width, units = (r->end - r->first) / width, unit = r->first / width;
+    const float *from = r->frame->state     ? r->frame->state + cell->offset + i * cell->hidden
+                        : cell->has_initial ? operand(r, i)
+                                            : NULL;
+    const int is_constant = !r->frame->state && from && r->step->operands[1 + i].constant != NULL;
+    if (!from)
+        fill_units(r, 0.0f, to);
+    else if (width == 1 || (!r->frame->state && !is_constant))
+        copy_units(r, from, to);
+    else if (is_constant)
+        for (int64_t k = r->first; k < r->end; k++)
+            to[k] = from[k / width];
+    else
+        r->plan->isa->transpose(from + unit, r->frame->state_size, to + r->first, width, r->frame->samples,
+                                units, width);
+}
+
+static void begin(run *r, float *state)
+{
+    const snn_cell *cell = r->cell;
+    const int64_t stride = snn_column_stride(cell->hidden) * r->width;
     const int64_t peepholes = cell->has_initial * cell->states + cell->has_lengths;
     const float clip = r->plan->shape->nodes[r->step->node].attributes[0];
     r->sums = state + BUFFERS * stride;
-    r->units = (snn_units){.hidden = cell->hidden,
+    r->units = (snn_units){.hidden = r->hidden,
                            .first = r->first,
                            .count = r->end - r->first,
                            .sums = r->sums,
-                           .peepholes = cell->has_peepholes ? operand(r, frame, (int)peepholes) : NULL,
+                           .peepholes = cell->has_peepholes ? operand(r, (int)peepholes) : NULL,
                            .h = state + H * stride,
                            .c = state + C * stride,
                            .update = state + C * stride,
@@ -103,32 +128,38 @@ static void begin(run *r, const snn_frame *frame, float *state)
     r->units.c_before = r->units.c;
     float *const states[] = {r->units.h, r->units.c};
     for (int i = 0; i < cell->states; i++)
-        if (frame->state)
-            copy_units(r, frame->state + cell->offset + i * cell->hidden, states[i]);
-        else if (cell->has_initial)
-            copy_units(r, operand(r, frame, i), states[i]);
-        else
-            fill_units(r, 0.0f, states[i]);
+        first_state(r, i, states[i]);
 }
 
 /* The number of steps that count; -1 where it is NaN. */
-static int64_t read_length(const run *r, const snn_frame *frame)
+static int64_t read_length(const run *r)
 {
     const int64_t steps = steps_of(r->step);
     if (!r->cell->has_lengths)
         return steps;
-    const float length = *operand(r, frame, r->cell->has_initial * r->cell->states);
+    const float length = *operand(r, r->cell->has_initial * r->cell->states);
     return isnan(length) ? -1 : length < (float)steps ? (int64_t)fmaxf(length, 0.0f) : steps;
 }
 
+/* A last state, of the member's units -> the stream's. */
+static void keep_state(const run *r, const float *state, float *next)
+{
+    const int64_t width = r->width, unit = r->first / width;
+    if (width == 1)
+        copy_units(r, state, next);
+    else
+        r->plan->isa->transpose(state + r->first, width, next + unit, r->frame->state_size,
+                                (r->end - r->first) / width, r->frame->samples, (r->end - r->first) / width);
+}
+
 /* The last states behind the steps, and to a stream. */
-static void end_states(const run *r, const snn_frame *frame)
+static void end_states(const run *r)
 {
     const float *const states[] = {r->units.h, r->units.c};
-    for (int i = 0; frame->next && i < r->cell->states; i++)
-        copy_units(r, states[i], frame->next + r->cell->offset + i * r->cell->hidden);
+    for (int i = 0; r->frame->next && i < r->cell->states; i++)
+        keep_state(r, states[i], r->frame->next + r->cell->offset + i * r->cell->hidden);
     for (int i = 0; r->cell->gives_states && i < r->cell->states; i++)
-        copy_units(r, states[i], r->y + (steps_of(r->step) + i) * r->cell->hidden);
+        copy_units(r, states[i], r->y + (steps_of(r->step) + i) * r->hidden);
 }
 
 /* ---- steps ---- */
@@ -144,13 +175,13 @@ static void meet(const run *r)
 static void multiply(const run *r, const float *x)
 {
     SNN_PAUSE();
-    const snn_choice *choice = snn_single_choice(r->step);
     if (r->exact) {
         snn_step_multiply(r->plan, r->step, x, r->sums);
         for (int64_t i = 0; i < r->step->rows; i++)
             r->sums[i] += 0.0f; // as the kernels end a sum
         return;
     }
+    const snn_choice *choice = &r->step->chosen[r->frame->bucket - r->plan->buckets];
     for (int share = r->member; share < choice->packing->share_count; share += r->members)
         choice->kernel->run(snn_share(choice->packing, share), x, r->sums, r->step->rows, &r->step->epilogue);
 }
@@ -176,12 +207,16 @@ static void end_step(const run *r)
 
 static void run_steps(run *r, int64_t length)
 {
-    const int64_t hidden = r->cell->hidden, steps = steps_of(r->step);
+    const int64_t hidden = r->hidden, steps = steps_of(r->step);
+    const int takes = r->width > 1 && r->step->product_step;
     for (int64_t i = 0; i < length; i++) {
         const int64_t at = r->cell->reverse ? length - 1 - i : i;
-        r->units.x = r->x + at * r->step->rows;
+        r->units.x = r->x + (takes ? 0 : at * r->step->rows * r->width);
         r->units.y = r->y + at * hidden;
         meet(r); // the state is there
+        if (takes)
+            snn_sequence_product(r->plan, r->step, r->frame, at, (float *)(uintptr_t)r->x, r->member,
+                                 r->members);
         multiply(r, r->units.h);
         meet(r);
         end_step(r);
@@ -190,49 +225,57 @@ static void run_steps(run *r, int64_t length)
         fill_units(r, 0.0f, r->y + at * hidden);
 }
 
-static void run_cell(const snn_frame *frame, run *r)
+static void run_cell(run *r)
 {
-    const int64_t hidden = r->cell->hidden;
-    r->first = snn_part(hidden, r->member, r->members);
-    r->end = snn_part(hidden, r->member + 1, r->members);
-    r->x = snn_frame_operand(frame, &r->step->operands[0]);
-    begin(r, frame, snn_frame_result(frame, &r->step->result) + snn_column_stride(r->step->outputs));
-    const int64_t length = read_length(r, frame);
+    r->width = r->frame->bucket->samples;
+    const int64_t hidden = r->hidden = r->cell->hidden * r->width;
+    r->first = snn_part(r->cell->hidden, r->member, r->members) * r->width;
+    r->end = snn_part(r->cell->hidden, r->member + 1, r->members) * r->width;
+    r->x = snn_frame_operand(r->frame, &r->step->operands[0]);
+    begin(r, snn_frame_result(r->frame, &r->step->result) + snn_column_stride(r->step->outputs) * r->width);
+    const int64_t length = read_length(r);
     if (length < 0) {
-        for (int64_t at = 0; at < r->step->outputs / hidden; at++)
+        for (int64_t at = 0; at < r->step->outputs / r->cell->hidden; at++)
             fill_units(r, NAN, r->y + at * hidden);
         return;
     }
     run_steps(r, length);
-    end_states(r, frame);
+    end_states(r);
 }
 
 void snn_recurrent_choose(snn_plan *plan)
 {
     for (int64_t i = 0; i < plan->step_count; i++) {
         snn_step *step = &plan->steps[i];
-        const snn_choice *choice = snn_single_choice(step);
-        const double us = choice->measured_us > 0.0 ? choice->measured_us : choice->estimate_us;
-        step->shared = step->type == SNN_STEP_RECURRENT && us >= SHARED_US;
+        for (int b = 0; b < plan->bucket_count && step->type == SNN_STEP_RECURRENT; b++) {
+            const snn_choice *choice = &step->chosen[b];
+            const double us = choice->measured_us > 0.0 ? choice->measured_us : choice->estimate_us;
+            step->shared |= (unsigned)(us >= SHARED_US) << b;
+        }
     }
 }
 
 void snn_recurrent_run(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y,
                        int member, int members)
 {
-    if (members > 1 && !step->shared) {
+    if (members > 1 && !snn_recurrent_shared(step, (int)(frame->bucket - plan->buckets))) {
         // By turns, so that two directions of a layer run side by side.
         if ((step - plan->steps) % members != member)
             return;
         member = 0;
         members = 1;
     }
-    run_cell(
-        frame,
-        &(run){.plan = plan, .step = step, .cell = step->cell, .y = y, .member = member, .members = members});
+    run_cell(&(run){.plan = plan,
+                    .step = step,
+                    .cell = step->cell,
+                    .frame = frame,
+                    .y = y,
+                    .member = member,
+                    .members = members});
 }
 
 void snn_recurrent_exact(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y)
 {
-    run_cell(frame, &(run){.plan = plan, .step = step, .cell = step->cell, .y = y, .members = 1, .exact = 1});
+    run_cell(&(run){
+        .plan = plan, .step = step, .cell = step->cell, .frame = frame, .y = y, .members = 1, .exact = 1});
 }

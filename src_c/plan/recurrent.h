@@ -11,8 +11,12 @@ int64_t snn_recurrent_states(const snn_model *model, int64_t end);
 int snn_recurrent_init(snn_step *step, const snn_node *node, const snn_plan *plan);
 /* How often W is multiplied at most. */
 int64_t snn_recurrent_products(const snn_step *step);
-/* Which cells threads share, once kernels are chosen. */
+/* Which cells threads share in which buckets, once kernels are chosen. */
 void snn_recurrent_choose(snn_plan *plan);
+static inline int snn_recurrent_shared(const snn_step *step, int bucket)
+{
+    return step->shared >> bucket & 1;
+}
 /* snn_step_run. Threads share each product and the units behind it, with barriers between; or one of them
  * does it all. */
 void snn_recurrent_run(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y,

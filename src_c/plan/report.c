@@ -92,7 +92,7 @@ static void put_linear(text *t, const snn_plan *plan, const snn_step *step)
     put(t, ", \"nnz\": %lld, \"stored\": \"%s\", \"sparsity\": ", (long long)step->nnz,
         step->sparse ? "csr" : "dense");
     put_fixed(t, 1.0 - (double)step->nnz / ((double)step->cols * (double)step->rows), 6);
-    if (step->operand_count > 1)
+    if (snn_is_convolution(step) && step->operand_count > 1)
         put(t, ", \"adds\": true");
     put(t, ", \"rows\": %" PRId64 ", \"cols\": %" PRId64 ", \"positions\": %" PRId64, step->rows, step->cols,
         snn_step_positions(step));
@@ -104,12 +104,12 @@ static void put_linear(text *t, const snn_plan *plan, const snn_step *step)
     for (int b = 0; b < plan->bucket_count; b++) {
         put(t, "%s{\"layout\": \"%s\", \"samples\": %d, \"chosen\": ", b ? ", " : "",
             plan->buckets[b].layout == SNN_LAYOUT_TILE ? "tile" : "column", plan->buckets[b].samples);
-        put_choice(t, &step->chosen[b], snn_step_repeats(step));
+        put_choice(t, &step->chosen[b], snn_step_repeats(step, &plan->buckets[b]));
         put(t, ", \"candidates\": [");
         const snn_tuned *tuned = &step->problem->buckets[b];
         for (int c = 0; c < tuned->count; c++) {
             put(t, "%s", c ? ", " : "");
-            put_choice(t, &tuned->candidates[c], snn_step_repeats(step));
+            put_choice(t, &tuned->candidates[c], snn_step_repeats(step, &plan->buckets[b]));
         }
         put(t, "]}");
     }
@@ -120,7 +120,7 @@ static void put_linear(text *t, const snn_plan *plan, const snn_step *step)
 static void put_values(text *t, const snn_plan *plan, const snn_step *step)
 {
     int64_t reads = 0;
-    for (int64_t i = 0; i < step->operand_count; i++)
+    for (int64_t i = 0; i < step->operand_count - (step->product_step > 0); i++)
         reads += step->operands[i].constant ? 0 : step->operands[i].features;
     put(t, ", \"reads\": %" PRId64 ", \"dims\": [", reads);
     const snn_value *value =

@@ -4,6 +4,7 @@
 #include "plan/depthwise.h"
 #include "plan/product.h"
 #include "plan/recurrent.h"
+#include "plan/sequence.h"
 
 #include "graph/value.h"
 
@@ -232,6 +233,12 @@ int snn_step_run(const snn_plan *plan, const snn_step *step, const snn_frame *fr
                      snn_part(step->outputs, member + 1, members)};
     switch (step->type) {
     case SNN_STEP_RECURRENT: snn_recurrent_run(plan, step, frame, y, member, members); break;
+    case SNN_STEP_MOVE:
+        if (step->product_step && snn_is_sequence(plan, frame->bucket))
+            snn_sequence_multiply(plan, step, frame, y, member, members);
+        else
+            run_weightless(&p);
+        break;
     case SNN_STEP_SOFTMAX:
     case SNN_STEP_AXIS_NORM:
     case SNN_STEP_REDUCE:

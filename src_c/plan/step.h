@@ -12,8 +12,10 @@ typedef struct snn_frame {
     float *inputs;         /* the arena that the inputs were copied into */
     float *scratch;        /* by sample: this thread's */
     const float *const *x; /* the inputs are the tile already: they are read here; or NULL */
-    const float *state;    /* of a stream: what the cells of the sample go on from; or NULL */
+    int64_t samples;       /* that are there; the tile may be wider */
+    const float *state;    /* of a stream: what the cells of the samples go on from; or NULL */
     float *next;           /* where they leave it */
+    int64_t state_size;    /* floats of a sample */
     atomic_int *turns;     /* (steps, threads) chunks taken: turns.h; NULL: each thread does its own part */
 } snn_frame;
 

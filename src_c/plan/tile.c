@@ -4,6 +4,7 @@
 #include "base/threads.h"
 #include "plan/band.h"
 #include "plan/problem.h"
+#include "plan/sequence.h"
 #include "plan/step.h"
 
 #include <string.h>
@@ -137,7 +138,9 @@ static tile begin_tile(const snn_run *r, int bucket, int64_t first, int owner)
 {
     float *arena = arena_of(r, owner);
     tile t = {.frame = {.bucket = &r->plan->buckets[bucket],
-                        .row_floats = r->workspace->extent.row_floats,
+                        .row_floats = snn_is_sequence(r->plan, &r->plan->buckets[bucket])
+                                          ? (size_t)r->plan->buckets[bucket].samples
+                                          : r->workspace->extent.row_floats,
                         .arena = arena,
                         .inputs = arena,
                         .scratch = arena + r->workspace->extent.scratch_at},
@@ -145,7 +148,7 @@ static tile begin_tile(const snn_run *r, int bucket, int64_t first, int owner)
     snn_frame_set_states(&t.frame, &r->states, first);
     const int64_t width = t.frame.bucket->samples;
     const int column = t.frame.bucket->layout == SNN_LAYOUT_COLUMN;
-    t.samples = r->batch - first < width ? r->batch - first : width;
+    t.frame.samples = t.samples = r->batch - first < width ? r->batch - first : width;
     if (first == 0 && reads_in_place(r, t.frame.bucket))
         t.frame.x = r->x;
     t.direct = column && r->y_order == SNN_SAMPLES_FIRST && t.samples == width;
@@ -164,6 +167,8 @@ static void run_window(void *context, const snn_convolution *c, int64_t index)
 static void run_step(snn_run *r, const tile *t, int64_t index, int member, int members)
 {
     const snn_step *step = &r->plan->steps[index], *last = step + snn_together(step) - 1;
+    if (step->taken_over && snn_is_sequence(r->plan, t->frame.bucket))
+        return;
     const int direct = t->direct && last->output >= 0;
     float *y =
         direct ? r->y[last->output] + t->first * last->outputs : snn_frame_result(&t->frame, &last->result);

@@ -16,6 +16,7 @@ static inline void snn_frame_set_states(snn_frame *frame, const snn_states *stat
         return;
     frame->state = states->state + sample * states->size;
     frame->next = states->next + sample * states->size;
+    frame->state_size = states->size;
 }
 
 /* What every thread reads for each tile comes first: two cache lines, which another core has to fetch. */

@@ -39,7 +39,7 @@ static snn_status time_some(const tuner *t, snn_step *step, const snn_csr *csr, 
     for (int i = 0; i < count; i++)
         if (!(first[i].packing = snn_layer_pack(t->plan, step, csr, &first[i], t->bounds)))
             return fail_memory(step);
-    const snn_bench bench = {t->plan, step, t->x, t->y, t->scratch};
+    const snn_bench bench = {t->plan, step, &t->plan->buckets[bucket], t->x, t->y, t->scratch};
     *believed &= snn_time_candidates(&bench, first, count);
     if (!step->chosen[bucket].packing || first->measured_us < step->chosen[bucket].measured_us)
         step->chosen[bucket] = *first;

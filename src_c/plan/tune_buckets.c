@@ -24,23 +24,25 @@
 #define MOST_PATIENCE_US 200000.0
 
 /* What the chosen kernel of a step takes for a tile. */
-static double chosen_us(const snn_step *step, int bucket)
+static double chosen_us(const snn_plan *plan, const snn_step *step, int bucket)
 {
     const snn_choice *choice = &step->chosen[bucket];
-    return (choice->measured_us > 0.0 ? choice->measured_us : choice->estimate_us) * snn_step_repeats(step);
+    return (choice->measured_us > 0.0 ? choice->measured_us : choice->estimate_us) *
+           snn_step_repeats(step, &plan->buckets[bucket]);
 }
 
 /* split_us from tile_us, which is that of one thread: cells that are not shared take one, others wait at each
  * step. */
 static void estimate_split(const snn_plan *plan, snn_bucket *bucket)
 {
+    const int number = (int)(bucket - plan->buckets);
     double alone = 0.0, barriers = (double)plan->step_count;
     for (int64_t i = 0; i < plan->step_count; i++) {
         const snn_step *step = &plan->steps[i];
-        if (step->type == SNN_STEP_RECURRENT && step->shared)
-            barriers += 2.0 * snn_step_repeats(step);
+        if (step->type == SNN_STEP_RECURRENT && snn_recurrent_shared(step, number))
+            barriers += 2.0 * snn_step_repeats(step, bucket);
         else if (step->type == SNN_STEP_RECURRENT)
-            alone += chosen_us(step, (int)(bucket - plan->buckets));
+            alone += chosen_us(plan, step, number);
     }
     alone = alone < bucket->tile_us ? alone : bucket->tile_us;
     bucket->split_us = plan->threads == 1
@@ -64,9 +66,9 @@ static double sum_of_steps(const snn_plan *plan, int bucket)
     double sum = b->layout == SNN_LAYOUT_TILE ? values * 0.0002 : 0.0;
     for (int64_t i = 0; i < plan->step_count; i++) {
         const snn_step *step = &plan->steps[i];
-        if (step->run_count)
+        if (step->run_count && !(step->taken_over && snn_is_sequence(plan, b)))
             sum += weightless_us(step, b);
-        sum += chosen_us(step, bucket);
+        sum += chosen_us(plan, step, bucket);
     }
     return sum;
 }

@@ -42,16 +42,16 @@ static double time_of(const trial *t) { return snn_samples_us(&t->samples, AGREE
 /* A convolution is timed by some tiles in its middle: what it fetches for each counts as well. */
 #define TIMED_TILES 8
 
-static int64_t timed_tiles(const snn_step *step, const snn_choice *choice)
+static int64_t timed_tiles(const snn_bench *b, const snn_choice *choice)
 {
-    const int64_t tiles = snn_step_tiles(step, choice->kernel);
+    const int64_t tiles = snn_step_tiles(b->step, b->bucket, choice->kernel);
     return tiles < TIMED_TILES ? tiles : TIMED_TILES;
 }
 
 static void run_choice(const snn_bench *b, const snn_choice *choice)
 {
     const snn_step *step = b->step;
-    if (step->type == SNN_STEP_CONVOLUTION) {
+    if (snn_takes_positions(step, b->bucket)) {
         const snn_convolution c = {.plan = b->plan,
                                    .step = step,
                                    .window = step->window,
@@ -60,7 +60,7 @@ static void run_choice(const snn_bench *b, const snn_choice *choice)
                                    .y = b->y,
                                    .spare = 1,
                                    .scratch = b->scratch};
-        const int64_t count = timed_tiles(step, choice);
+        const int64_t count = timed_tiles(b, choice);
         const int64_t first = (snn_window_tiles(step->window, choice->kernel) - count) / 2;
         snn_convolution_run_tiles(&c, first, first + count);
         return;
@@ -131,8 +131,8 @@ int snn_time_candidates(const snn_bench *bench, snn_choice *list, int count)
     const clockid_t clock = snn_tuning_clock();
     for (int i = 0; i < count; i++) {
         trials[i].choice = list[i];
-        trials[i].tiles =
-            (double)snn_step_tiles(bench->step, list[i].kernel) / (double)timed_tiles(bench->step, &list[i]);
+        trials[i].tiles = (double)snn_step_tiles(bench->step, bench->bucket, list[i].kernel) /
+                          (double)timed_tiles(bench, &list[i]);
         snn_samples_init(&trials[i].samples);
     }
     if (count > 1)

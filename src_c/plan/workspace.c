@@ -44,9 +44,10 @@ snn_extent snn_plan_extent(const snn_plan *plan)
     // lines.
     const int samples = largest_tile(plan);
     snn_extent e = {.row_floats = plan->by_sample ? 1 : samples > 16 ? (size_t)samples : 16};
-    e.scratch_at = ((size_t)plan->arena_rows * e.row_floats + 15) / 16 * 16;
+    const size_t widest = plan->by_sample ? (size_t)samples : e.row_floats;
+    e.scratch_at = ((size_t)plan->arena_rows * widest + 15) / 16 * 16;
     e.arena_floats = e.scratch_at + plan->scratch_floats;
-    e.turns_at = (size_t)plan->threads * e.arena_floats + (size_t)plan->input_rows * e.row_floats;
+    e.turns_at = (size_t)plan->threads * e.arena_floats + (size_t)plan->input_rows * widest;
     e.turns = plan->by_sample && plan->threads > 1 ? (size_t)plan->step_count * (size_t)plan->threads : 0;
     e.floats = e.turns_at + 2 * e.turns;
     return e;

@@ -161,14 +161,21 @@ static void try_axes(random_model *m)
                                  .integer_count = op == 4 ? 1 : 2});
 }
 
-static void add_random_node(random_model *m, int windows)
+/* What a graph is made of: features alone, images and cells, or sequences. */
+enum { PLAIN, WINDOWS, SEQUENCES };
+
+static void add_random_node(random_model *m, int kind)
 {
+    if (kind == SEQUENCES && chance(2)) {
+        try_sequence(m);
+        return;
+    }
     static void (*const makers[])(random_model *) = {
         try_linear, try_linear,    try_activation, try_pair,  try_pair,      try_concat,
         try_slice,  try_reshape,   try_transpose,  try_axes,  try_axis_norm, try_window,
         try_pool,   try_sum,       try_sum,        try_three, try_recurrent, try_recurrent,
         try_matmul, try_attention, try_attention,  try_lookup};
-    makers[chance(windows ? 22 : 11)](m);
+    makers[chance(kind == WINDOWS ? 22 : 11)](m);
 }
 
 /* The last value, and others. */
@@ -190,18 +197,19 @@ static void make_random_graph(random_model *m)
 {
     memset(m, 0, sizeof *m);
     CHECK_OK(snn_model_create_graph(&m->model));
-    const int inputs = 1 + chance(3), steps = 1 + chance(MOST_NODES - 1), windows = chance(4) == 0;
+    const int inputs = 1 + chance(3), steps = 1 + chance(MOST_NODES - 1),
+              kind = chance(2) ? PLAIN : WINDOWS + chance(2);
     for (int i = 0; i < inputs; i++) {
         char name[] = "x0";
         name[1] = (char)('0' + i);
-        int64_t dims[] = {windows && i == 0 && chance(2) ? sequence_size() : odd_size()}, value;
+        int64_t dims[] = {kind != PLAIN && i == 0 && chance(2) ? sequence_size() : odd_size()}, value;
         if (i && m->inputs + dims[0] > WIDEST)
             break;
         CHECK_OK(snn_model_add_input(m->model, name, dims, 1, &value));
         m->inputs += dims[0];
     }
     while (m->model->count < steps)
-        add_random_node(m, windows);
+        add_random_node(m, kind);
     while (m->outputs == 0) {
         add_outputs(m);
         if (m->outputs == 0)

@@ -83,7 +83,7 @@ static void force_candidates(snn_plan *plan, const random_model *m)
         if (!snn_has_weights(step))
             continue;
         const snn_csr *csr = &m->csr[step->node];
-        step->shared = chance(2);
+        step->shared = (unsigned)chance(4);
         snn_split_rows(csr, plan->threads, bounds);
         for (int b = 0; b < plan->bucket_count; b++) {
             const snn_tuned *tuned = &step->problem->buckets[b];

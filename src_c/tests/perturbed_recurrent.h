@@ -32,23 +32,22 @@ static int64_t random_units(const random_model *m, int64_t x, int64_t gates)
     return features % gates ? 0 : 1;
 }
 
-static void try_recurrent(random_model *m)
+static const int64_t cell_gates[] = {4, 3, 1};
+
+/* A cell on x (steps, rows); plain: without lengths and peepholes. */
+static void add_cell(random_model *m, int64_t x, int kind, int64_t hidden, int plain)
 {
     static const char *const ops[] = {"lstm", "gru", "rnn"};
-    static const int64_t gates[] = {4, 3, 1}, numbers[] = {8, 7, 5};
-    const int kind = chance(3);
-    const int64_t x = random_value(m), hidden = random_units(m, x, gates[kind]);
-    const int64_t rows = gates[kind] * hidden, dims[2] = {-1, rows};
-    int64_t operands[5] = {hidden ? reshaped(m, x, dims, 2) : -1}, given[CELL_NUMBERS] = {0}, count = 1;
-    if (operands[0] < 0 || m->model->count >= MOST_NODES)
-        return;
+    static const int64_t numbers[] = {8, 7, 5};
+    const int64_t rows = cell_gates[kind] * hidden;
+    int64_t operands[5] = {x}, given[CELL_NUMBERS] = {0}, count = 1;
     for (int i = 0; i < 4; i++)
-        given[i] = chance(2); // reverse, initial, lengths, states
+        given[i] = chance(2) && !(plain && i == 2); // reverse, initial, lengths, states
     for (int i = 0; given[1] && i < (kind == 0 ? 2 : 1); i++)
         operands[count++] = cell_constant(m, hidden);
     if (given[2])
         operands[count++] = cell_constant(m, 1);
-    if (kind == 0 && (given[7] = chance(2)))
+    if (kind == 0 && (given[7] = !plain && chance(2)))
         operands[count++] = cell_constant(m, 3 * hidden);
     if (kind == 1)
         given[6] = chance(2);
@@ -74,6 +73,69 @@ static void try_recurrent(random_model *m)
         m->csr[node] = csr;
     else
         free_csr(&csr);
+}
+
+static void try_recurrent(random_model *m)
+{
+    const int kind = chance(3);
+    const int64_t x = random_value(m), hidden = random_units(m, x, cell_gates[kind]);
+    const int64_t dims[2] = {-1, cell_gates[kind] * hidden};
+    const int64_t steps = hidden ? reshaped(m, x, dims, 2) : -1;
+    if (steps >= 0 && m->model->count < MOST_NODES)
+        add_cell(m, steps, kind, hidden, 0);
+}
+
+/* x turned, of two dims or of three of which one is 1. */
+static int64_t turned(random_model *m, int64_t x)
+{
+    static const int64_t axes[2] = {2, 1};
+    const snn_node_spec spec = {
+        .op = "transpose", .operands = &x, .operand_count = 1, .integers = axes, .integer_count = 2};
+    return x >= 0 && try_node(m, &spec) ? last_value(m) : -1;
+}
+
+/* W x + b at every place of x (features, steps). */
+static int64_t product_of_steps(random_model *m, int64_t x, int64_t features, int64_t rows)
+{
+    static const int64_t window[10] = {1, 1, 1, 1, 0, 0, 0, 0, 1, 1};
+    const int64_t image[3] = {features, 1, -1}, flat[2] = {rows, -1};
+    const int64_t places = x >= 0 ? reshaped(m, x, image, 3) : -1;
+    if (places < 0 || m->model->count >= MOST_NODES)
+        return -1;
+    snn_csr csr = random_csr(rows, features, chance(10) ? 2 + chance(90) : 0, NULL);
+    const snn_node_spec spec = {.op = "conv2d",
+                                .operands = &places,
+                                .operand_count = 1,
+                                .integers = window,
+                                .integer_count = 10,
+                                .rows = rows,
+                                .cols = features,
+                                .indptr = csr.indptr,
+                                .indices = csr.indices,
+                                .data = csr.data};
+    const int64_t node = m->model->count;
+    if (!try_node(m, &spec)) {
+        free_csr(&csr);
+        return -1;
+    }
+    m->csr[node] = csr;
+    return reshaped(m, last_value(m), flat, 2);
+}
+
+/* A product of all steps of a value, and mostly a cell of what it gives. */
+static void try_sequence(random_model *m)
+{
+    const int64_t x = random_value(m), all = snn_value_features(&m->model->values[x]);
+    const int kind = chance(3);
+    const int64_t hidden = chance(3) ? 1 + chance(20) : 1, rows = cell_gates[kind] * hidden;
+    int64_t steps = 1 + chance(6);
+    while (all % steps)
+        steps--;
+    const int64_t dims[2] = {steps, -1};
+    const int64_t back =
+        turned(m, product_of_steps(m, turned(m, reshaped(m, x, dims, 2)), all / steps, rows));
+    if (back >= 0 && chance(4) && m->model->count < MOST_NODES)
+        add_cell(m, back, kind, hidden, chance(8) > 0);
 }
 
 #endif
