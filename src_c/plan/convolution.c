@@ -142,7 +142,7 @@ void snn_convolution_exact(const snn_convolution *c)
 {
     const snn_csr *csr = c->step->weights;
     const snn_window *w = c->window;
-    const int64_t positions = snn_window_positions(w), width = c->choice->kernel->samples;
+    const int64_t positions = snn_window_positions(w), width = c->plan->isa->lanes;
     for (int64_t first = 0; first < positions; first += width) {
         const int64_t count = snn_min(width, positions - first);
         snn_fetch fetch;

@@ -142,6 +142,7 @@ static void run_thread(void *argument, int thread, int threads)
     const int64_t batch = r->run->batch;
     float *arena = r->workspace->memory + (size_t)thread * r->workspace->extent.arena_floats;
     snn_frame frame = {.bucket = &r->bucket,
+                       .exact = 1,
                        .row_floats = r->workspace->extent.row_floats,
                        .arena = arena,
                        .inputs = arena,

@@ -93,6 +93,7 @@ typedef struct snn_step {
     int64_t product_step; /* in tiles (sequence.h) the product of that step, less 1, is this one's, whose x is
                              its last operand; 0: none */
     int taken_over;       /* and this one is not run in tiles */
+    int by_column;        /* nor, or so, for single samples, whose few steps are columns of their own */
     snn_epilogue epilogue;
     int64_t rows, cols; /* with weights: of W; a linear step's outputs and inputs */
     float *bias;        /* (rows + shares) owned */

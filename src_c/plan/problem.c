@@ -58,13 +58,13 @@ static int find_structure(const snn_isa *isa, const snn_csr *csr, snn_structure 
 
 static void write_key(const snn_step *step, const snn_csr *csr, const snn_structure *structure, char *key)
 {
+    const int is_window = step->type == SNN_STEP_CONVOLUTION && !step->by_column;
     const int64_t nnz = csr->indptr[csr->rows];
     const double density = (double)nnz / ((double)csr->rows * (double)csr->cols);
     int used = snprintf(key, SNN_KEY_BYTES, "%s %" PRId64 "x%" PRId64 " activation %d density %d rows %d:%d",
-                        step->type == SNN_STEP_CONVOLUTION ? "window" : "linear", csr->rows, csr->cols,
-                        step->epilogue.activation, nnz ? (int)floor(8.0 * log2(density)) : -999,
-                        structure->spread, structure->runs);
-    if (step->type == SNN_STEP_CONVOLUTION) {
+                        is_window ? "window" : "linear", csr->rows, csr->cols, step->epilogue.activation,
+                        nnz ? (int)floor(8.0 * log2(density)) : -999, structure->spread, structure->runs);
+    if (is_window) {
         const snn_window *w = step->window;
         used += snprintf(key + used, (size_t)(SNN_KEY_BYTES - used),
                          " positions %" PRId64 "x%" PRId64 " places %" PRId64 "x%" PRId64 " stride %" PRId64,

@@ -208,7 +208,7 @@ static void end_step(const run *r)
 static void run_steps(run *r, int64_t length)
 {
     const int64_t hidden = r->hidden, steps = steps_of(r->step);
-    const int takes = r->width > 1 && r->step->product_step;
+    const int takes = r->step->product_step && snn_takes_over(r->plan, r->step, r->frame);
     for (int64_t i = 0; i < length; i++) {
         const int64_t at = r->cell->reverse ? length - 1 - i : i;
         r->units.x = r->x + (takes ? 0 : at * r->step->rows * r->width);

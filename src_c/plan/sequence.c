@@ -1,6 +1,7 @@
 #include "plan/sequence.h"
 
 #include "base/memory.h"
+#include "base/threads.h"
 
 #include <string.h>
 
@@ -63,10 +64,15 @@ static snn_step *product_before(const search *s, const snn_step *back)
     return there && !there->operands[0].constant && turns(there, steps) ? product : NULL;
 }
 
+/* So many steps of a single sample cost less one by one than as positions of a tile, most of which are empty.
+ */
+#define FEW_STEPS 4
+
 /* A step takes a product over, whose x it reads from now on. */
 static void take_over(const search *s, snn_step *step, snn_step *product)
 {
     snn_step *there = &s->plan->steps[s->maker[product->operands[0].row]];
+    step->by_column = product->by_column = there->by_column = product->outputs / product->rows <= FEW_STEPS;
     step->product_step = product - s->plan->steps + 1;
     step->operands[step->operand_count++] = there->operands[0];
     product->taken_over = there->taken_over = 1;
@@ -81,6 +87,7 @@ static void find_products(const search *s)
         if (back && s->readers[back->result.row] == 1 && product_before(s, back)) {
             take_over(s, step, product_before(s, back));
             back->taken_over = 1;
+            back->by_column = step->by_column;
         }
     }
     for (int64_t i = 0; i < s->plan->step_count; i++) {
@@ -151,6 +158,7 @@ void snn_sequence_product(const snn_plan *plan, const snn_step *step, const snn_
 {
     const snn_step *product = &plan->steps[step->product_step - 1];
     const snn_choice *choice = &product->chosen[frame->bucket - plan->buckets];
+    SNN_PAUSE();
     const float *x = snn_frame_operand(frame, &step->operands[step->operand_count - 1]);
     for (int share = member; share < choice->packing->share_count; share += members)
         choice->kernel->run(snn_share(choice->packing, share),

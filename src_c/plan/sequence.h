@@ -26,7 +26,12 @@ static inline int snn_is_sequence(const snn_plan *plan, const snn_bucket *bucket
 /* Whether the tiles of a step's kernels are positions of a sample. */
 static inline int snn_takes_positions(const snn_step *step, const snn_bucket *bucket)
 {
-    return step->type == SNN_STEP_CONVOLUTION && bucket->layout == SNN_LAYOUT_COLUMN;
+    return step->type == SNN_STEP_CONVOLUTION && bucket->layout == SNN_LAYOUT_COLUMN && !step->by_column;
+}
+/* Whether steps take over what they can in a frame. */
+static inline int snn_takes_over(const snn_plan *plan, const snn_step *step, const snn_frame *frame)
+{
+    return !frame->exact && (step->by_column || snn_is_sequence(plan, frame->bucket));
 }
 
 #endif

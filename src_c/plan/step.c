@@ -234,7 +234,7 @@ int snn_step_run(const snn_plan *plan, const snn_step *step, const snn_frame *fr
     switch (step->type) {
     case SNN_STEP_RECURRENT: snn_recurrent_run(plan, step, frame, y, member, members); break;
     case SNN_STEP_MOVE:
-        if (step->product_step && snn_is_sequence(plan, frame->bucket))
+        if (step->product_step && snn_takes_over(plan, step, frame))
             snn_sequence_multiply(plan, step, frame, y, member, members);
         else
             run_weightless(&p);

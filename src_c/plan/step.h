@@ -12,6 +12,7 @@ typedef struct snn_frame {
     float *inputs;         /* the arena that the inputs were copied into */
     float *scratch;        /* by sample: this thread's */
     const float *const *x; /* the inputs are the tile already: they are read here; or NULL */
+    int exact;             /* by the weights that are not 0 alone: exact.c */
     int64_t samples;       /* that are there; the tile may be wider */
     const float *state;    /* of a stream: what the cells of the samples go on from; or NULL */
     float *next;           /* where they leave it */
@@ -47,7 +48,7 @@ static inline int64_t snn_part(int64_t features, int member, int members)
 /* The part of member, of so many members, of a step -> y, whose samples lie y_stride apart in the column
  * layout. Returns whether it saw a NaN: products in the column layout alone look. */
 int snn_step_run(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y,
-                  int64_t y_stride, int member, int members);
+                 int64_t y_stride, int member, int members);
 
 /* exact.c: W x + b of one sample by the weights that are not 0 alone, of a plan by sample. */
 void snn_step_multiply(const snn_plan *plan, const snn_step *step, const float *x, float *y);

@@ -167,7 +167,7 @@ static void run_window(void *context, const snn_convolution *c, int64_t index)
 static void run_step(snn_run *r, const tile *t, int64_t index, int member, int members)
 {
     const snn_step *step = &r->plan->steps[index], *last = step + snn_together(step) - 1;
-    if (step->taken_over && snn_is_sequence(r->plan, t->frame.bucket))
+    if (step->taken_over && snn_takes_over(r->plan, step, &t->frame))
         return;
     const int direct = t->direct && last->output >= 0;
     float *y =

@@ -1,5 +1,6 @@
 /* The buffers of one run of a plan: a pool of idle ones, so that run allocates nothing. */
 #include "base/memory.h"
+#include "base/minmax.h"
 #include "base/status.h"
 #include "plan/band.h"
 #include "plan/depthwise.h"
@@ -25,7 +26,8 @@ void snn_plan_set_scratch(snn_plan *plan)
         if (step->type == SNN_STEP_POOL)
             floats = snn_pool_scratch(step, plan->isa->lanes);
         else if (step->type == SNN_STEP_CONVOLUTION)
-            floats = snn_convolution_scratch(plan, step, step->chosen[0].kernel->samples);
+            floats = snn_convolution_scratch(plan, step,
+                                             snn_max(step->chosen[0].kernel->samples, plan->isa->lanes));
         else if (step->type == SNN_STEP_DEPTHWISE)
             floats = snn_depthwise_scratch(step, plan->isa);
         else if (step->type == SNN_STEP_PRODUCT)
