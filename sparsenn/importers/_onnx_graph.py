@@ -17,6 +17,7 @@ from ._onnx_attributes import Attributes
 from ._onnx_branches import chosen, is_if, read_by, spread
 from ._onnx_file import as_text, cut, read_sparse_tensor, read_tensor
 from ._onnx_fold import FOLDED, Folder
+from ._onnx_fused import switch
 from ._onnx_inputs import (
     batch_behind,
     chosen_outputs,
@@ -35,6 +36,7 @@ from ._wires import Wire, same
 
 OLDEST_OPSET = 9
 DOMAINS = {"": "", "ai.onnx": "", "ai.onnx.ml": "ai.onnx.ml"}
+FUSED_DOMAINS = frozenset({"com.microsoft", "com.microsoft.nchwc", "com.microsoft.nhwc"})
 RECURRENT = frozenset({"LSTM", "GRU", "RNN"})  # take and give the batch in dimension 1
 MERGED = frozenset(
     {"Gather", "MatMul", "Reshape", "Shape", "Softmax", "Transpose"}
@@ -160,6 +162,12 @@ class Graph:
         op, what = (DOMAINS.get(node.domain, node.domain), node.op_type), f"op {cut(node.op_type)} of node"
         if op in self.functions or node.overload:
             raise UnsupportedError(f"{what} {_label(node)} is not supported: it is a function of the file")
+        if op[0] in FUSED_DOMAINS:
+            raise UnsupportedError(
+                f"{what} {_label(node)} is not supported: {cut(node.domain)} has the fused operators that "
+                f"ONNX Runtime's optimizer makes: export without it (optimum-cli without --optimize), or "
+                f"with onnxruntime.transformers.optimizer and {switch(op[1])}"
+            )
         if op not in OPS and not (op[0] == "" and op[1] in FOLDED) and not is_if(node):
             raise UnsupportedError(f"{what} {_label(node)} is not supported; supported are {LISTED}")
 
