@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
+
 import numpy as np
 import pytest
 import scipy.sparse
 
 import sparsenn as snn
+
+# What Keras computes with, whichever test imports it first.
+_BACKENDS = [name for name in ("torch", "jax", "tensorflow") if importlib.util.find_spec(name)]
+os.environ.setdefault("KERAS_BACKEND", _BACKENDS[0] if _BACKENDS else "numpy")
 
 
 def pytest_addoption(parser):

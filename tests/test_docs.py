@@ -45,9 +45,7 @@ def test_examples(page, tmp_path):
     missing = [name for name in set(IMPORT.findall(code)) if importlib.util.find_spec(name) is None]
     if missing:
         pytest.skip(f"{page.name} needs {', '.join(sorted(missing))}, which is not installed")
-    backends = [name for name in ("torch", "jax", "tensorflow") if importlib.util.find_spec(name)]
     settings = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "agg"}
-    settings["KERAS_BACKEND"] = os.environ.get("KERAS_BACKEND", backends[0] if backends else "numpy")
     file = tmp_path / f"{page.stem}_examples.py"
     file.write_text(code, encoding="utf-8")
     done = subprocess.run(

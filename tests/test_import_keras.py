@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-
 import numpy as np
 import pytest
 
 import sparsenn as snn
 
-if "KERAS_BACKEND" not in os.environ:
-    backends = [name for name in ("torch", "jax", "tensorflow") if importlib.util.find_spec(name)]
-    os.environ["KERAS_BACKEND"] = backends[0] if backends else "numpy"
 keras = pytest.importorskip(
     "keras", reason="Keras is not installed: pip install 'sparsenn-cpu[keras]' and a backend"
 )

@@ -69,7 +69,7 @@ def test_keras_is_kept_where_it_is_asked_for():
     assert [layer.channels for layer in kept.norm_layers] == [4, 64]
     assert kept.norm_layers[0].momentum == pytest.approx(0.1)
     X = rng.standard_normal((5, 6, 6, 2)).astype(np.float32)
-    wanted = np.asarray(network(X))
+    wanted = keras.ops.convert_to_numpy(network(X))
     for model in (kept, snn.from_keras(network)):
         np.testing.assert_allclose(model.predict(X), wanted, rtol=1e-4, atol=1e-5)
     plain = keras.Sequential([keras.Input((4,)), layers.Dense(3), layers.BatchNormalization()])
