@@ -41,6 +41,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _core, layers, ops
 from .compile import compile
+from .encoders import encoder
 from .errors import (
     ArgumentError,
     CSRError,
@@ -137,6 +138,7 @@ __all__ = [
     "criteria",
     "datasets",
     "drop_dead_neurons",
+    "encoder",
     "from_keras",
     "from_onnx",
     "from_safetensors",

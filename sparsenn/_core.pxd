@@ -365,6 +365,41 @@ cdef extern from "sparsenn.h" nogil:
                                const snn_activation *activation, snn_tiles y, snn_tiles dy)
     snn_status snn_tiles_add(const char *isa, int64_t features, int64_t samples, int threads, snn_tiles a,
                              snn_tiles b, snn_tiles y)
+    ctypedef struct snn_strides:
+        int64_t head, feature, token
+
+    ctypedef struct snn_attending:
+        int64_t heads, own_heads, depth, width, queries, keys
+        float scale
+        int causal, zeros
+        int64_t batch
+        int threads
+        snn_tiles q, k, v, y
+        snn_strides q_at, k_at, v_at, y_at
+        snn_tiles kept, mask
+        const float *fixed_mask
+        int64_t mask_rows
+        snn_strides mask_at
+        float *scratch
+
+    snn_status snn_attending_scratch(const char *isa, const snn_attending *attention, int64_t *floats)
+    snn_status snn_attention_forward_tiles(const char *isa, const snn_attending *attention)
+    snn_status snn_attention_backward_tiles(const char *isa, const snn_attending *attention, snn_tiles dy,
+                                            snn_tiles dq, snn_tiles dk, snn_tiles dv)
+    snn_status snn_norm_forward_tiles(const char *isa, const snn_channels *channels, float epsilon,
+                                      const float *scale, const float *shift, snn_tiles x, snn_tiles y)
+    snn_status snn_norm_backward_tiles(const char *isa, const snn_channels *channels, float epsilon,
+                                       const float *scale, const float *shift, snn_tiles x, snn_tiles dy,
+                                       snn_tiles dx, float *dscale, float *dshift)
+
+    ctypedef struct snn_embedding:
+        int64_t rows, features, places, batch
+        int threads
+
+    snn_status snn_embedding_forward_tiles(const char *isa, const snn_embedding *embedding, const float *table,
+                                           snn_tiles ids, snn_tiles y)
+    snn_status snn_embedding_backward_tiles(const char *isa, const snn_embedding *embedding, snn_tiles ids,
+                                            snn_tiles dy, float *dtable)
     snn_status snn_update_values(const snn_update *update, float *values, const float *gradient, float *first,
                                  float *second, int64_t count, int threads)
     snn_status snn_sparse_update(snn_sparse *sparse, const snn_update *update, float *data,
@@ -411,6 +446,12 @@ cdef class Recurrence:
     cdef Sparse weight
     cdef bytes op
     cdef object integers, held
+
+
+cdef class Attending:
+    cdef snn_attending value
+    cdef bytes isa
+    cdef object scratch, held
 
 
 cdef class Convolution:

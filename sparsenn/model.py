@@ -17,7 +17,7 @@ from .graph.build import build
 from .graph.node import Node
 from .graph.value import Dims, Input, Value
 from .graph.walk import walk
-from .layers import LAYER_TYPES, BatchNorm, Layer, Linear, Matrix
+from .layers import LAYER_TYPES, ArrayLayer, BatchNorm, Layer, Linear, Matrix
 from .reference import reference
 from .table import model_line, model_table
 
@@ -32,7 +32,8 @@ class Model:
     nodes            the layers at their places, in execution order
     layers           the nodes' layers; one that stands at two nodes is there twice
     linear_layers    the layers with a weight matrix, as Linear and Conv2d, each once
-    norm_layers      the BatchNorm layers, each once
+    array_layers     those with other arrays that training moves, as LayerNorm and Embedding, each once
+    norm_layers      the BatchNorm layers among them
     input_values, output_values   Values with unique names
     is_chain         whether a list of layers makes the same model
 
@@ -62,8 +63,10 @@ class Model:
         self.layers: tuple[Layer, ...] = tuple(node.layer for node in self.nodes)
         linears = {id(layer): layer for layer in self.layers if isinstance(layer, Matrix)}
         self.linear_layers: tuple[Matrix, ...] = tuple(linears.values())
-        norms = {id(layer): layer for layer in self.layers if isinstance(layer, BatchNorm)}
-        self.norm_layers: tuple[BatchNorm, ...] = tuple(norms.values())
+        arrays = {id(layer): layer for layer in self.layers if isinstance(layer, ArrayLayer)}
+        self.array_layers: tuple[ArrayLayer, ...] = tuple(arrays.values())
+        norms = (layer for layer in self.array_layers if isinstance(layer, BatchNorm))
+        self.norm_layers: tuple[BatchNorm, ...] = tuple(norms)
         self.is_chain: bool = bool(linears) and _is_chain(self)
 
     @property

@@ -7,6 +7,7 @@ src_c/ops/NAME.c. A new layer is one of each, an import and a place in a list he
 
 from .abs import Abs
 from .add import Add
+from .array_layer import ArrayLayer as ArrayLayer
 from .attention import Attention
 from .avg_pool2d import AvgPool2d
 from .axis_norm import AxisNorm as AxisNorm

@@ -8,10 +8,11 @@ from ..checks import as_float32, as_numbers, check_real
 from ..errors import ArgumentError
 from ..graph.dims import check_axis, check_whole
 from ..graph.value import Dims
-from .layer import EPS, TINY, Layer
+from .array_layer import ArrayLayer
+from .layer import EPS, TINY
 
 
-class AxisNorm(Layer):
+class AxisNorm(ArrayLayer):
     """scale (x - mean) / sqrt(mean of (x - mean)^2 + epsilon) + shift along axis; arrays are copies.
 
     A layer that is not centred has neither mean nor shift.
@@ -34,7 +35,8 @@ class AxisNorm(Layer):
         raise NotImplementedError
 
     def resolve(self, dims: Dims) -> AxisNorm:
-        return self._with_axis(check_axis(type(self).__name__, self.axis, dims))
+        axis = check_axis(type(self).__name__, self.axis, dims)
+        return self if axis == self.axis else self._with_axis(axis)
 
     def infer(self, dims: Dims) -> Dims:
         if dims[self.axis] != self.scale.size:

@@ -9,12 +9,13 @@ from ..errors import ArgumentError
 from ..graph.coupling import Coupling, slim, spread
 from ..graph.node import Node
 from ..graph.value import Dims
+from .array_layer import ArrayLayer
 from .layer import EPS, TINY, Pointwise
 
 _MODULES = {2: "BatchNorm1d", 3: "BatchNorm1d", 4: "BatchNorm2d", 5: "BatchNorm3d"}
 
 
-class BatchNorm(Pointwise):
+class BatchNorm(Pointwise, ArrayLayer):
     """scale (x - mean) / sqrt(variance + epsilon) + shift, of each channel of (batch, channels, ...).
 
     scale, shift     (channels,) float32, which training moves; shift None: zeros
@@ -52,18 +53,8 @@ class BatchNorm(Pointwise):
         return self.scale.size
 
     @property
-    def arrays(self) -> tuple[np.ndarray, ...]:
-        """scale, shift, mean and variance, the layer's own."""
-        return tuple(getattr(self, name) for name in self.constants)
-
-    @arrays.setter
-    def arrays(self, given) -> None:
-        self.scale, self.shift, self.mean, self.variance = given
-
-    def make_writable(self) -> None:
-        """Replaces arrays that cannot be written by copies."""
-        if not all(array.flags.writeable for array in self.arrays):
-            self.arrays = self.copy().arrays
+    def moved(self) -> tuple[str, ...]:
+        return "scale", "shift"
 
     def copy(self) -> BatchNorm:
         return BatchNorm(*self.arrays, epsilon=self.epsilon, momentum=self.momentum)

@@ -7,12 +7,12 @@ import numpy as np
 from ..checks import as_float32, as_numbers
 from ..errors import ArgumentError
 from ..graph.value import Dims
-from .layer import Layer
+from .array_layer import ArrayLayer
 
 MOST_ROWS = 1 << 24  # float32 holds every whole number below
 
 
-class Embedding(Layer):
+class Embedding(ArrayLayer):
     """Row i of table (rows, features) for each value i, as a last axis.
 
     (batch, tokens) -> (batch, tokens, features). Values are whole numbers; below 0 they count from the end.

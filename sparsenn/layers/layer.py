@@ -28,6 +28,7 @@ class Layer(ABC):
     constants: ClassVar[tuple[str, ...]] = ()  # names of arrays of its own, behind its operands in the core
     operands: ClassVar[tuple[int, float]] = (1, 1)  # how many it takes, at least and at most
     takes_constants: ClassVar[bool] = False  # an operand may be one
+    passes_slopes: ClassVar[bool] = True  # its value changes with those of its operands by slopes
     onnx_opset: ClassVar[int] = 13  # the oldest that has what to_onnx writes
     torch_takes_batch: ClassVar[bool] = False  # constants that torch_value is given have one, as values have
     torch_takes_rank: ClassVar[bool] = False  # torch_value has a keyword of that name

@@ -24,7 +24,7 @@ class Prefix(Layer):
     of: int = 1
 
     op, integers = "prefix", ("axis", "of")
-    operands, takes_constants = (2, 2), True
+    operands, takes_constants, passes_slopes = (2, 2), True, False
 
     def __post_init__(self) -> None:
         for name in self.integers:

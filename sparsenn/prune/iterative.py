@@ -213,8 +213,8 @@ def _rewind(current: Model, first: Model) -> None:
         values[...] = whole[stored_positions(layer.weight)].reshape(values.shape)
         if layer.bias is not None and source.bias is not None:
             layer.bias[...] = source.bias
-    for norm, source in zip(current.norm_layers, first.norm_layers, strict=True):
-        norm.arrays = source.copy().arrays
+    for layer, source in zip(current.array_layers, first.array_layers, strict=True):
+        layer.arrays = source.copy().arrays
 
 
 def _check_rewind(rewind: Model, model: Model, structure: str) -> None:

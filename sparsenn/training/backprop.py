@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import _core
 from ..errors import ArgumentError, UnsupportedError
-from ..layers import Conv2d, Recurrent
+from ..layers import ArrayLayer, Attention, Conv2d, Matrix, Recurrent
 from ..model import Model
 from .maker import Maker
 from .norm import NormStep, Pass
@@ -35,8 +35,10 @@ class Network:
         truncate  as rules.Rules has it
         """
         _check_model(model)
-        kinds = (Conv2d, Recurrent)
-        beside_sparse = any(layer.sparse or isinstance(layer, kinds) for layer in model.linear_layers)
+        kinds = (Conv2d, Recurrent, Attention, ArrayLayer)
+        beside_sparse = any(
+            isinstance(layer, kinds) or (isinstance(layer, Matrix) and layer.sparse) for layer in model.layers
+        )
         # Beside BLAS's threads the core's own would only be in the way: see Maker.
         self.threads, self.isa = threads if beside_sparse else 1, isa
         samples = _core.tile_samples(isa) if beside_sparse else 0
@@ -52,7 +54,7 @@ class Network:
         self.norm_steps = [step for step in self.steps if isinstance(step, NormStep)]
         self._sources = [maker.places[value] for value in model.input_values]
         self._results = [maker.places[value] for value in model.output_values]
-        self._wanted = [place for place in maker.places.values() if place.wanted]
+        self._wanted = [step.result for step in self.steps if step.result.wanted]
         self._routes: dict[tuple[bool, ...], tuple[list, list]] = {}
         self.refresh()
 
@@ -124,7 +126,7 @@ def _check_model(model) -> None:
             "model must hold at least one Linear, Conv2d or recurrent layer to train, got none"
         )
     counts = Counter(id(node.layer) for node in model.nodes)
-    for layer in (*model.linear_layers, *model.norm_layers):
+    for layer in (*model.linear_layers, *model.array_layers):
         if counts[id(layer)] > 1:
             raise ArgumentError(
                 f"model must not hold one {type(layer).__name__} object twice: it would be updated twice"

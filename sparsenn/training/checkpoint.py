@@ -19,7 +19,7 @@ from ..bridge import from_bytes, to_bytes
 from ..errors import ArgumentError, FormatError, VersionError
 from ..file_replace import replace_file
 from ..graph.value import Value
-from ..layers import ACTIVATIONS, BatchNorm, Linear, Matrix
+from ..layers import ACTIVATIONS, ArrayLayer, Linear, Matrix
 from ..model import Model
 from ..paths import as_path, open_regular
 from .archive import pack_arrays, unpack_arrays
@@ -217,8 +217,9 @@ def _structure(model: Model) -> tuple:
         layer = node.layer
         if isinstance(layer, Matrix):
             layer = (type(layer).__name__, layer.shape, layer.sparse, layer.integer_values)
-        elif isinstance(layer, BatchNorm):
-            layer = (type(layer).__name__, layer.channels, layer.attribute_values)
+        elif isinstance(layer, ArrayLayer):
+            shapes = tuple(array.shape for array in layer.arrays)
+            layer = (type(layer).__name__, shapes, layer.attribute_values, layer.integer_values)
         nodes.append((layer, tuple(reads)))
         numbers[node.output] = len(numbers)
     ports = tuple((value.name, value.dims) for value in model.input_values)
@@ -229,7 +230,7 @@ def put_model(source: Model, target: Model) -> None:
     """Gives target the arrays of source, a model of the same layers."""
     for a, b in zip(source.linear_layers, target.linear_layers, strict=True):
         b.weight, b.bias = a.weight, a.bias
-    for a, b in zip(source.norm_layers, target.norm_layers, strict=True):
+    for a, b in zip(source.array_layers, target.array_layers, strict=True):
         b.arrays = a.arrays
 
 

@@ -46,9 +46,9 @@ class NormStep:
         self.index, self.layer, self.source, self.result = index, layer, source, result
         self._layout, self._pass, self._arrays = layout, current, layer.arrays
         dims = source.dims
-        places = math.prod(dims[1:])
-        outer, inner = (places, 1) if source.channels_last else (1, places)
-        self._shape = outer, layer.channels, inner
+        place = source.order.index(0)
+        stored = [dims[axis] for axis in source.order]
+        self._shape = math.prod(stored[:place]), layer.channels, math.prod(stored[place + 1 :])
         self.parameters = [
             Parameter(f"{index}.scale", layer.scale, False),
             Parameter(f"{index}.shift", layer.shift, False),

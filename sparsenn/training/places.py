@@ -11,12 +11,22 @@ from ..layers import Activation
 from .tiles import Buffer, Layout
 
 
+def usual_order(dims: tuple[int, ...]) -> tuple[int, ...]:
+    """How the dims of a value lie where nothing else is said: those of an image position after position."""
+    return (1, 2, 0) if len(dims) == 3 else tuple(range(len(dims)))
+
+
+def lies_alike(dims: tuple[int, ...], a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+    """Whether dims lie the same in both orders: where a dim of 1 stands makes no difference."""
+    return [axis for axis in a if dims[axis] > 1] == [axis for axis in b if dims[axis] > 1]
+
+
 class Place:
     """One value: its tiles of the present batch, and the gradient of the loss with respect to it.
 
     dims      of a sample; features is their product, the rows of a tile
-    channels_last   whether the first of the dims lies last: an image, which has three of them, lies position
-              after position, (channels, height, width) as (height, width, channels), and so may others
+    order     of the dims as they lie: an image, which has three of them, lies position after position,
+              (channels, height, width) as (height, width, channels), and so may others
     wanted    whether a parameter lies behind it, so that its gradient is needed
     readers   how many nodes read it, and outputs that it is
     value, slope   arrays of tiles (tiles, features + scratch, samples); slope None: nothing has come back yet
@@ -28,15 +38,15 @@ class Place:
     """
 
     __slots__ = (
-        *("dims", "channels_last", "features", "wanted", "readers", "value", "slope"),
+        *("dims", "order", "features", "wanted", "readers", "value", "slope"),
         *("fused", "z", "sloped", "_lent", "_layout", "_values", "_slopes", "_others"),
     )
 
     def __init__(
-        self, dims: tuple[int, ...], readers: int, layout: Layout, *, channels_last: bool | None = None
+        self, dims: tuple[int, ...], readers: int, layout: Layout, *, order: tuple[int, ...] | None = None
     ):
-        """channels_last None: of an image."""
-        self.channels_last = len(dims) == 3 if channels_last is None else channels_last
+        """order None: that of an image, or of the dims."""
+        self.order = usual_order(dims) if order is None else order
         self.dims, self.features, self.readers, self.wanted = dims, math.prod(dims), readers, False
         self.value = self.slope = self.fused = self.z = None
         self.sloped = self._lent = False
@@ -57,34 +67,47 @@ class Place:
     def sample(self, tiles: np.ndarray, tile: int) -> np.ndarray:
         """One tile of an array of this place as layers take it: a view (dims of a sample ..., samples)."""
         rows = tiles[tile, : self.features]
-        if not self.channels_last:
-            return rows.reshape(*self.dims, rows.shape[1])
-        return np.moveaxis(rows.reshape(*self._stored, rows.shape[1]), -2, 0)
+        return self._in_order(rows.reshape(*self._stored, rows.shape[1]))
 
     def load(self, given: np.ndarray, layout: Layout) -> None:
-        """Fills the value from given (batch, dims of a sample ...)."""
+        """Fills the value from given (batch, dims of a sample ...); the last one fills up its tile.
+
+        So what is computed of the samples that fill up is as finite as the others.
+        """
         batch = len(given)
-        given = given.transpose(0, 2, 3, 1) if len(self.dims) == 3 else given
+        given = given.transpose(0, *(axis + 1 for axis in self.order))
         rows = np.ascontiguousarray(given.reshape(batch, -1))
-        layout.load(rows, self.new_value(*layout.shape(batch)))
+        tiles = layout.load(rows, self.new_value(*layout.shape(batch)))
+        used = batch - (len(tiles) - 1) * tiles.shape[2]
+        tiles[-1, : self.features, used:] = tiles[-1, : self.features, used - 1 : used]
 
     def columns(self, batch: int) -> np.ndarray:
         """The value (features, batch), in the order of the dims."""
         columns = self._layout.take_out(self.value, self.features, batch)
-        if not self.channels_last:
-            return columns
-        return np.moveaxis(columns.reshape(*self._stored, batch), -2, 0).reshape(self.features, batch)
+        return self._in_order(columns.reshape(*self._stored, batch)).reshape(self.features, batch)
 
     def hand_back(self, slope: np.ndarray) -> None:
         """Takes the gradient (features, batch), as columns has it."""
-        if self.channels_last:
-            slope = np.moveaxis(slope.reshape(*self.dims, -1), 0, -2).reshape(self.features, -1)
+        slope = (
+            slope.reshape(*self.dims, -1).transpose(*self.order, len(self.dims)).reshape(self.features, -1)
+        )
         self.add(self._layout.put(slope, self.begin()))
 
     @property
     def _stored(self) -> tuple[int, ...]:
-        """The dims as they lie, where the first of them lies last."""
-        return (*self.dims[1:], self.dims[0])
+        """The dims as they lie."""
+        return tuple(self.dims[axis] for axis in self.order)
+
+    def _in_order(self, array: np.ndarray) -> np.ndarray:
+        """An array (stored ..., samples) as (dims ..., samples), a view."""
+        return array.transpose(*np.argsort(self.order), len(self.order))
+
+    def rows_apart(self) -> list[int]:
+        """Rows from one place along each of the dims to the next."""
+        return [
+            math.prod(self.dims[other] for other in self.order[self.order.index(axis) + 1 :])
+            for axis in range(len(self.dims))
+        ]
 
     def forget(self) -> None:
         """Before a batch goes back: nothing has come yet."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..checks import check_real
 from ..errors import ArgumentError, FormatError
-from ..layers import BatchNorm, Matrix
+from ..layers import ArrayLayer, Matrix
 from ..model import Model
 from .checkpoint import Parts, generator_state, reading, whole
 from .history import History
@@ -61,9 +61,15 @@ def read_options(parts: Parts) -> dict:
             **{"optimizer": optimizer.to_dict(), "loss_options": options_of(loss)},
             **{"penalties": penalties, "rules": rules},
         }
-        if saved.keys() != _TRAINER or any(saved[name] != value for name, value in same.items()):
+        batch_size = saved.get("batch_size")
+        if "batch_size" in saved:
+            whole("batch_size", batch_size, most=_MOST_STEPS)
+        if saved.keys() - {"batch_size"} != _TRAINER or any(
+            saved[name] != value for name, value in same.items()
+        ):
             raise FormatError("checkpoint's trainer is incomplete or altered: it comes back as another")
-    return {"optimizer": optimizer, "loss": loss, "learning_rate": rate, **penalties, **rules}
+    options = {"optimizer": optimizer, "loss": loss, "learning_rate": rate, "batch_size": batch_size}
+    return {**options, **penalties, **rules}
 
 
 def read_progress(parts: Parts, model: Model, optimizer: Optimizer) -> Progress:
@@ -82,8 +88,8 @@ def read_progress(parts: Parts, model: Model, optimizer: Optimizer) -> Progress:
             sizes[f"{index}.weight"] = layer.nnz
             if layer.bias is not None:
                 sizes[f"{index}.bias"] = layer.shape[0]
-        elif isinstance(layer, BatchNorm):
-            sizes |= {f"{index}.{name}": layer.channels for name in ("scale", "shift")}
+        elif isinstance(layer, ArrayLayer):
+            sizes |= {f"{index}.{name}": getattr(layer, name).size for name in layer.moved}
     states = {
         name: {
             slot: parts.take(f"state.{name}.{slot}", np.float32, shape=(size,)).copy()

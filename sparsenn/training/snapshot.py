@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy
 
-from ..layers import BatchNorm
+from ..layers import ArrayLayer
 
 
 class Snapshot:
@@ -13,7 +13,7 @@ class Snapshot:
 
     def __init__(self, model):
         self._layers = [_copy(layer) for layer in model.linear_layers]
-        self._norms = [layer.copy().arrays for layer in model.norm_layers]
+        self._arrays = [_named(layer.copy()) for layer in model.array_layers]
 
     def restore(self, trainer) -> None:
         """Puts the values back, and the patterns where they have changed since."""
@@ -27,8 +27,8 @@ class Snapshot:
                 layer.weight, changed = weight, True
             if bias is not None:
                 layer.bias[...] = bias
-        for norm, arrays in zip(trainer.model.norm_layers, self._norms, strict=True):
-            for own, saved in zip(norm.arrays, arrays, strict=True):
+        for layer, arrays in zip(trainer.model.array_layers, self._arrays, strict=True):
+            for own, saved in zip(layer.arrays, arrays.values(), strict=True):
                 own[...] = saved
         if changed:
             trainer.rebuild()
@@ -44,9 +44,8 @@ class Snapshot:
             arrays.update({f"{prefix}.{index}.weight{part}": array for part, array in parts.items()})
             if bias is not None:
                 arrays[f"{prefix}.{index}.bias"] = bias
-        for index, own in enumerate(self._norms):
-            names = (f"{prefix}.norm.{index}.{name}" for name in BatchNorm.constants)
-            arrays.update(zip(names, own, strict=True))
+        for index, own in enumerate(self._arrays):
+            arrays.update({f"{prefix}.norm.{index}.{name}": array for name, array in own.items()})
         return arrays
 
     @classmethod
@@ -59,12 +58,16 @@ class Snapshot:
             if layer.bias is not None:
                 bias = parts.take(f"{prefix}.{index}.bias", np.float32, shape=layer.bias.shape)
             snapshot._layers[index] = (weight, bias)
-        for index, norm in enumerate(model.norm_layers):
-            names = [f"{prefix}.norm.{index}.{name}" for name in norm.constants]
-            snapshot._norms[index] = tuple(
-                parts.take(name, np.float32, shape=(norm.channels,)) for name in names
-            )
+        for index, layer in enumerate(model.array_layers):
+            snapshot._arrays[index] = {
+                name: parts.take(f"{prefix}.norm.{index}.{name}", np.float32, shape=own.shape)
+                for name, own in _named(layer).items()
+            }
         return snapshot
+
+
+def _named(layer: ArrayLayer) -> dict[str, np.ndarray]:
+    return dict(zip(layer.constants, layer.arrays, strict=True))
 
 
 def _copy(layer):

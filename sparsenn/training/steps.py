@@ -149,7 +149,7 @@ class KernelStep(OperatorStep):
         return dense_gradient(self.layer, self.source, self.result, first, last, self._layout)
 
 
-class _PlainStep:
+class PlainStep:
     """What layers without weights share."""
 
     parameters = ()
@@ -158,7 +158,7 @@ class _PlainStep:
         """Such a layer holds nothing that training changes."""
 
 
-class ActivationStep(_PlainStep):
+class ActivationStep(PlainStep):
     """a = f(z), all tiles at once: by the core, or by numpy where it mixes features or beside BLAS."""
 
     def __init__(self, layer: Activation, source: Place, result: Place, layout: Layout):
@@ -181,7 +181,7 @@ class ActivationStep(_PlainStep):
             self.source.add(self.result.slope, lent=True)
 
 
-class AddStep(_PlainStep):
+class AddStep(PlainStep):
     """a = f(x + y) of two values of the same dims by the core, f an activation that alone reads the sum."""
 
     def __init__(self, follower: Activation | None, operands: list[Place], result: Place, layout: Layout):
@@ -209,7 +209,7 @@ class AddStep(_PlainStep):
                 place.add(result.slope, lent=True)
 
 
-class ViewStep(_PlainStep):
+class ViewStep(PlainStep):
     """The same numbers under other dims, where they lie."""
 
     def __init__(self, source: Place, result: Place):
@@ -223,7 +223,7 @@ class ViewStep(_PlainStep):
             self.source.add(self.result.slope, lent=True)
 
 
-class PoolStep(_PlainStep):
+class PoolStep(PlainStep):
     """The largest value or the mean of each window, by the core."""
 
     def __init__(self, layer: MaxPool2d | AvgPool2d, source: Place, result: Place, layout: Layout):
@@ -245,7 +245,7 @@ class PoolStep(_PlainStep):
             source.add(dx)
 
 
-class LayerStep(_PlainStep):
+class LayerStep(PlainStep):
     """Any other layer without weights, by its plain arithmetic, tile by tile."""
 
     def __init__(self, layer: Layer, operands: list[Place | np.ndarray], result: Place):

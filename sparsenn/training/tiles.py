@@ -6,6 +6,7 @@ nothing is copied between layers. A network without sparse layers has one tile o
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,6 +54,21 @@ class Layout:
     def take_out(self, tiles: np.ndarray, features: int, batch: int) -> np.ndarray:
         """tiles -> (features, batch)."""
         return tiles[:, :features].transpose(1, 0, 2).reshape(features, -1)[:, :batch]
+
+
+def choose_isa(batch: int | None) -> bytes:
+    """The kernel set to train with: the best one, or one of narrower tiles that such a batch fills better.
+
+    batch None: any. Tiles are filled up with samples that cost as much as others.
+    """
+    cpu = _core.cpu_info()
+    best = cpu["isa"].encode()
+    if batch is None or os.environ.get("SPARSENN_ISA"):
+        return best
+    others = [name.encode() for name in cpu["isas_usable"] if name not in ("scalar", cpu["isa"])]
+    filled = {isa: -(-batch // size) * size for isa in (best, *others) for size in [_core.tile_samples(isa)]}
+    narrow = min(others, key=filled.__getitem__, default=best)
+    return narrow if filled[best] > 1.5 * filled[narrow] else best
 
 
 class Buffer:

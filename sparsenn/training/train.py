@@ -115,6 +115,7 @@ def train(
         loss=loss,
         threads=threads,
         seed=seed,
+        batch_size=batch_size,
         **options,
     )
     training = trainer.prepare(X, y, ("X", "y"), sample_weight)

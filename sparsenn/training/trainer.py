@@ -26,6 +26,7 @@ from .parameters import Parameter
 from .samples import Samples, read_features
 from .saved import Progress, read_options, read_progress
 from .tally import Tally
+from .tiles import choose_isa
 
 _EVALUATION_BATCH = 512  # samples: bounds the memory of an evaluation
 
@@ -51,6 +52,7 @@ class Trainer:
         limits: Limits | None = None,
         seed: int = 0,
         threads: int | None = None,
+        batch_size: int | None = None,
         **options,
     ):
         """
@@ -63,6 +65,8 @@ class Trainer:
         limits         checked here; training keeps within its weight_range
         seed           of weight_drop
         threads        of the sparse kernels, None for the default; dense layers follow BLAS's own setting
+        batch_size     samples that steps will mostly bring, where that is known: a kernel set of narrower
+                       tiles is taken where these are filled better; not where SPARSENN_ISA says which
         options        those of penalties.Penalties (l2, l1, l1_proximal, mcp, mcp_concavity, group_lasso)
                        and rules.Rules (weight_drop, clip_norm, clip_parameter_norm, clip_value, clip_update,
                        weight_range, truncate)
@@ -75,8 +79,10 @@ class Trainer:
                 raise TypeError(f"limits must be a Limits, got {type(limits).__name__}")
             self.rules = self.rules.within(limits.weight_range)
         self.generator = np.random.default_rng(check_integer("seed", seed, minimum=0))
-        cpu = _core.cpu_info()
-        self._threads, self._isa = check_threads(threads) or cpu["threads"], cpu["isa"].encode()
+        if batch_size is not None:
+            batch_size = check_integer("batch_size", batch_size, minimum=1)
+        self._threads, self._batch_size = check_threads(threads) or _core.cpu_info()["threads"], batch_size
+        self._isa = choose_isa(batch_size)
         self.model = model
         self.rebuild()
         if limits is not None:
@@ -219,7 +225,7 @@ class Trainer:
 
         Read-only arrays of the model are replaced by copies first.
         """
-        for layer in (*getattr(self.model, "linear_layers", ()), *getattr(self.model, "norm_layers", ())):
+        for layer in (*getattr(self.model, "linear_layers", ()), *getattr(self.model, "array_layers", ())):
             layer.make_writable()
         self.network = Network(self.model, threads=self._threads, isa=self._isa, truncate=self.rules.truncate)
         for parameter in self.network.parameters:
@@ -266,6 +272,8 @@ class Trainer:
             "step_count": self.step_count,
             "generator": self.generator.bit_generator.state,
         }
+        if self._batch_size is not None:
+            document["trainer"]["batch_size"] = self._batch_size
         for parameter in self.network.parameters:
             for slot, array in parameter.state.items():
                 arrays[f"state.{parameter.name}.{slot}"] = array

@@ -8,7 +8,6 @@
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))
 #endif
-snn_status
-snn_fail(snn_status status, const char *format, ...);
+snn_status snn_fail(snn_status status, const char *format, ...);
 
 #endif

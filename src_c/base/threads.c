@@ -34,8 +34,7 @@ static void in_child(void)
 #if defined(__GNUC__)
 __attribute__((constructor))
 #endif
-static void
-watch_forks(void)
+static void watch_forks(void)
 {
     pthread_atfork(before_fork, NULL, in_child);
 }

@@ -203,6 +203,65 @@ SNN_API snn_status snn_tiles_slope(const char *isa, int64_t features, int64_t sa
 SNN_API snn_status snn_tiles_add(const char *isa, int64_t features, int64_t samples, int threads, snn_tiles a,
                                  snn_tiles b, snn_tiles y);
 
+/* ---- attention, normalisation and tables ------------------------------------------------------- */
+
+/* Rows of a tile from one head, feature and token of a value to the next. */
+typedef struct snn_strides {
+    int64_t head, feature, token;
+} snn_strides;
+
+/* Attention of the model file (FORMAT.md) while it is trained, on tiles of snn_tile_samples_for(isa) samples:
+ * v softmax(scale k' q + mask), tokens wherever the strides say. */
+typedef struct snn_attending {
+    int64_t heads, own_heads; /* of q, and of k and v, which neighbours share */
+    int64_t depth, width;     /* of q and k, and of v */
+    int64_t queries, keys;
+    float scale;
+    int causal, zeros;
+    int64_t batch; /* samples that count */
+    int threads;   /* 0: the default */
+    snn_tiles q, k, v, y;
+    snn_strides q_at, k_at, v_at, y_at;
+    snn_tiles kept; /* (2, heads, queries) filled forward, read on the way back */
+    /* What is added to the scores: mask, a value of mask_rows rows, or fixed_mask, as many floats that are
+     * the same for every sample; or neither. Strides from one head, query (feature) and key (token) to the
+     * next, 0 along which it is repeated. */
+    snn_tiles mask;
+    const float *fixed_mask;
+    int64_t mask_rows;
+    snn_strides mask_at;
+    float *scratch; /* as many floats as snn_attending_scratch says */
+} snn_attending;
+
+SNN_API snn_status snn_attending_scratch(const char *isa, const snn_attending *attention, int64_t *floats);
+/* y and kept. */
+SNN_API snn_status snn_attention_forward_tiles(const char *isa, const snn_attending *attention);
+/* Of dy, as y: dq, dk and dv, as q, k and v; one without values is left out. */
+SNN_API snn_status snn_attention_backward_tiles(const char *isa, const snn_attending *attention, snn_tiles dy,
+                                                snn_tiles dq, snn_tiles dk, snn_tiles dv);
+
+/* Layer normalisation of x (outer, channels, inner) along the channels, tiles of snn_tile_samples_for(isa)
+ * samples; scale and shift (channels). shift NULL: by the root of the mean of squares. */
+SNN_API snn_status snn_norm_forward_tiles(const char *isa, const snn_channels *channels, float epsilon,
+                                          const float *scale, const float *shift, snn_tiles x, snn_tiles y);
+/* dx, which may have no values, dscale (channels), and dshift where there is a shift. */
+SNN_API snn_status snn_norm_backward_tiles(const char *isa, const snn_channels *channels, float epsilon,
+                                           const float *scale, const float *shift, snn_tiles x, snn_tiles dy,
+                                           snn_tiles dx, float *dscale, float *dshift);
+
+/* Rows of a table (rows, features): ids (places) of each sample, whole numbers, below 0 from the end. */
+typedef struct snn_embedding {
+    int64_t rows, features, places, batch;
+    int threads; /* 0: the default */
+} snn_embedding;
+
+/* y (places, features). An error where an id is no row. */
+SNN_API snn_status snn_embedding_forward_tiles(const char *isa, const snn_embedding *embedding,
+                                               const float *table, snn_tiles ids, snn_tiles y);
+/* dtable (rows, features): the sum of dy over the places of each row. */
+SNN_API snn_status snn_embedding_backward_tiles(const char *isa, const snn_embedding *embedding,
+                                                snn_tiles ids, snn_tiles dy, float *dtable);
+
 /* ---- optimizers -------------------------------------------------------------------------------- */
 
 typedef enum snn_optimizer {

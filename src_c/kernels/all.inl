@@ -1,4 +1,5 @@
 /* Every kernel, in the words of the ISA file that includes this one. */
+#include <float.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -40,7 +41,9 @@ static inline void SNN_NAME(store_lanes)(float *p, vf v, int lanes) {
 #include "softmax.inl"
 #include "product.inl"
 #include "soften.inl"
+#include "attend.inl"
 #include "axis_norm.inl"
+#include "axis_norm_back.inl"
 #include "reduce.inl"
 #include "pair.inl"
 #include "mix.inl"

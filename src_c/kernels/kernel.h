@@ -97,8 +97,8 @@ typedef struct snn_sell {
 /* ---- dense, both layouts ----
  * W in panels of SNN_DENSE_ROWS rows, [panel][k][row], the last one filled up with zeros. */
 #define SNN_DENSE_ROWS 16
-/* Columns that a tile kernel of so many samples takes together, its blocks: their part of x stays in L1, and so does
- * that of a panel, which kernels of fewer rows go through several times. */
+/* Columns that a tile kernel of so many samples takes together, its blocks: their part of x stays in L1, and
+ * so does that of a panel, which kernels of fewer rows go through several times. */
 #define SNN_DENSE_BLOCK(samples) (24576 / (((samples) + SNN_DENSE_ROWS) * (int64_t)sizeof(float)))
 typedef struct snn_dense {
     int64_t first_row, row_count;
@@ -112,10 +112,10 @@ typedef enum snn_layout { SNN_LAYOUT_TILE, SNN_LAYOUT_COLUMN } snn_layout;
 /* y = activation(W x + bias) for the rows of one packed share.
  * packed is the struct that belongs to (format, layout); x and y are one tile in the kernel's layout.
  * row_stride: features of y a sample (column layout); not read in the tile layout.
- * Returns, of the column layout alone, whether a sum was NaN: looking at it in its register is cheaper than at y, which
- * the thread has just stored. */
+ * Returns, of the column layout alone, whether a sum was NaN: looking at it in its register is cheaper than
+ * at y, which the thread has just stored. */
 typedef int (*snn_linear_fn)(const void *packed, const float *x, float *y, int64_t row_stride,
-                              const snn_epilogue *epilogue);
+                             const snn_epilogue *epilogue);
 
 /* One block of a product: of columns, so that their part of x stays in L1. The sums of a tile lie side by
  * side until the last block, which writes y in planes, rows that lie apart, as those of an image do. */
@@ -267,6 +267,31 @@ typedef struct snn_axis_norm {
     const float *scale, *shift;
 } snn_axis_norm;
 
+/* ---- products of activations, in training ----
+ * A vector of samples stands at each place: y (rows, columns) = (adds: y +) the sum over depth of a[row][k]
+ * times b[column][k]. All distances are floats. */
+typedef struct snn_lane_product {
+    int64_t rows, columns, depth;
+    const float *a, *b;
+    int64_t a_row, a_step;
+    int64_t b_column, b_step;
+    float *y;
+    int64_t y_row, y_column;
+    int adds;
+} snn_lane_product;
+
+/* A query of attention at a vector of samples. */
+typedef struct snn_query {
+    int64_t keys;
+    float *scores;     /* (keys, lanes) */
+    const float *mask; /* added to them; NULL: none */
+    int64_t mask_step; /* floats to that of the next key */
+    int mask_one;      /* one float for all samples */
+    int zeros;         /* no weights where all keys are hidden, else NaN */
+    float *top;        /* (lanes) the largest score */
+    float *inverse;    /* (lanes) one by the sum of the powers */
+} snn_query;
+
 typedef struct snn_isa {
     const char *name;
     int lanes;        /* floats a vector */
@@ -354,6 +379,16 @@ typedef struct snn_isa {
                       const float *bias, float *y, int64_t rows);
     /* gradient (SNN_TRAIN_ROWS, 2 * lanes) += the sum over the positions of dy times x, one panel of each. */
     void (*outer)(const snn_outer *outer, const float *dy, const float *x, float *gradient);
+    void (*lane_product)(const snn_lane_product *product);
+    /* Scores of a query -> its weights; known: by the top and the inverse that are there, else they are made.
+     */
+    void (*attend)(const snn_query *query, int known);
+    /* Slopes of the weights (keys, lanes) -> slopes of the scores. */
+    void (*attend_back)(const float *weights, float *slopes, int64_t keys);
+    /* dx (count, stride) of x and dy, dx NULL: none; columns is a multiple of lanes. dscale and dshift
+     * (count, lanes) are added to. */
+    void (*axis_norm_back)(const snn_axis_norm *norm, const float *x, const float *dy, float *dx,
+                           int64_t columns, int64_t stride, float *dscale, float *dshift);
     /* dy[i] *= the activation's slope where its output is y[i] (and its input z[i], read for GELU alone). */
     void (*slope)(const float *y, const float *z, float *dy, int64_t count, const snn_epilogue *epilogue);
     /* dx += left where x is y, the largest of some values, and left is 0 from then on; count is a multiple of
