@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,9 @@ LATER = ("scipy.sparse", "scipy.special", "sparsenn.importers", "sparsenn.export
 
 
 def run(code: str) -> str:
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    """What code prints in an empty folder: in that of the sources it would import these, without a core."""
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -98,7 +101,7 @@ def test_the_demo_runs_with_numpy_and_scipy_alone(tmp_path):
         "import sys\nfor name in ('matplotlib', 'tqdm', 'joblib'): sys.modules[name] = None\n"
         f"from sparsenn.cli import main; sys.exit(main(['demo', *{options}]))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     message = "the picture of the demo needs the package matplotlib, which is not installed: pip install"
     assert f"no picture was drawn: {message} 'sparsenn-cpu[plot]'" in done.stderr
