@@ -7,8 +7,7 @@
 #define SAMPLED 8      /* one short region of so many is timed finely */
 #define RUNS_FIRST 16  /* on fewer threads, at most, should it have been a hiccup */
 #define RUNS_AGAIN 256 /* at most, so that less than 1 % of the runs are tries that fail */
-#define SPENT_FIRST                                                                                          \
-    2 /* times of what was lost: two threads would gain half of that, so no more than the loss */
+#define SPENT_FIRST 2  /* times what was lost, of which two threads would have gained half */
 #define SPENT_AGAIN 20 /* so that tries that fail take 5 % of the time at most */
 #define REMEMBERED 32  /* regions, in the mean of their ratio to one thread */
 #define USELESS 0.85   /* of one thread, in the mean: threads that fail are not tried again soon */

@@ -37,10 +37,10 @@ static inline __attribute__((always_inline)) void SNN_NAME(column_chunk)(const i
 
 /* N samples, P panels side by side: P * N chains; W windows a chunk. */
 static inline __attribute__((always_inline)) int SNN_NAME(csr_column)(const int N, const int P, const int W, const int H,
-                                                                       const void *packed,
-                                                                       const float *restrict x,
-                                                                       float *restrict y, int64_t row_stride,
-                                                                       const snn_epilogue *e) {
+                                                                      const void *packed,
+                                                                      const float *restrict x,
+                                                                      float *restrict y, int64_t row_stride,
+                                                                      const snn_epilogue *e) {
     const snn_csr_column *share = packed;
     const size_t record = SNN_RECORD_BYTES(VF_LANES);
     int64_t x_stride = snn_column_stride(share->columns);

@@ -10,9 +10,9 @@ static inline int SNN_NAME(dense_lanes)(const snn_dense *share, int64_t row) {
 }
 
 static inline __attribute__((always_inline)) int SNN_NAME(dense_column)(const int N, const void *packed,
-                                                                         const float *restrict x,
-                                                                         float *restrict y, int64_t row_stride,
-                                                                         const snn_epilogue *e) {
+                                                                        const float *restrict x,
+                                                                        float *restrict y, int64_t row_stride,
+                                                                        const snn_epilogue *e) {
     enum { together = VF_LANES >= 8 ? 4 * VF_LANES / SNN_DENSE_ROWS : 1 };  // panels side by side
     const snn_dense *share = packed;
     const int64_t x_stride = snn_column_stride(share->columns);

@@ -12,6 +12,7 @@
 
 #include "graph/mix.h"
 #include "graph/op_types.h"
+#include "kernels/attend.h"
 #include "sparsenn.h"
 
 /* Floats from one sample to the next in the column layout: whole cache lines. */
@@ -266,31 +267,6 @@ typedef struct snn_axis_norm {
     float epsilon;
     const float *scale, *shift;
 } snn_axis_norm;
-
-/* ---- products of activations, in training ----
- * A vector of samples stands at each place: y (rows, columns) = (adds: y +) the sum over depth of a[row][k]
- * times b[column][k]. All distances are floats. */
-typedef struct snn_lane_product {
-    int64_t rows, columns, depth;
-    const float *a, *b;
-    int64_t a_row, a_step;
-    int64_t b_column, b_step;
-    float *y;
-    int64_t y_row, y_column;
-    int adds;
-} snn_lane_product;
-
-/* A query of attention at a vector of samples. */
-typedef struct snn_query {
-    int64_t keys;
-    float *scores;     /* (keys, lanes) */
-    const float *mask; /* added to them; NULL: none */
-    int64_t mask_step; /* floats to that of the next key */
-    int mask_one;      /* one float for all samples */
-    int zeros;         /* no weights where all keys are hidden, else NaN */
-    float *top;        /* (lanes) the largest score */
-    float *inverse;    /* (lanes) one by the sum of the powers */
-} snn_query;
 
 typedef struct snn_isa {
     const char *name;

@@ -3,8 +3,8 @@
  * those loads, about one a cycle, which is slower than a lookup in registers and pays where a window holds few weights
  * of a row. The loads do not wait for the sums, so one chain a sample keeps them going. */
 static inline __attribute__((always_inline)) int SNN_NAME(sell_column)(const int N, const void *packed,
-                                                                        const float *restrict x, float *restrict y,
-                                                                        int64_t row_stride, const snn_epilogue *e) {
+                                                                       const float *restrict x, float *restrict y,
+                                                                       int64_t row_stride, const snn_epilogue *e) {
     const snn_sell *share = packed;
     const int64_t x_stride = snn_column_stride(share->columns);
     const uint16_t *indices = share->indices + share->steps[0] * VF_LANES;

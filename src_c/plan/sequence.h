@@ -28,10 +28,14 @@ static inline int snn_takes_positions(const snn_step *step, const snn_bucket *bu
 {
     return step->type == SNN_STEP_CONVOLUTION && bucket->layout == SNN_LAYOUT_COLUMN && !step->by_column;
 }
-/* Whether steps take over what they can in a frame. */
+/* Whether steps take over what they can in tiles of a bucket, and in a frame. */
+static inline int snn_takes_over_in(const snn_plan *plan, const snn_step *step, const snn_bucket *bucket)
+{
+    return step->by_column || snn_is_sequence(plan, bucket);
+}
 static inline int snn_takes_over(const snn_plan *plan, const snn_step *step, const snn_frame *frame)
 {
-    return !frame->exact && (step->by_column || snn_is_sequence(plan, frame->bucket));
+    return !frame->exact && snn_takes_over_in(plan, step, frame->bucket);
 }
 
 #endif

@@ -116,8 +116,8 @@ static void store_tile(snn_run *r, const tile *t, int member, int members)
 
 /* Whether a tile from the first sample on can read x where it is: it is all of x and in the bucket's layout.
  * A vector load that straddles two cache lines costs twice, and x is read many times: where samples or
- * features begin between lines, it is copied. So it is for plans by sample, some kernels of which read behind
- * the end. */
+ * features begin between lines, it is copied, and so it is in plans by sample, some kernels of which read
+ * behind the end. */
 static int reads_in_place(const snn_run *r, const snn_bucket *bucket)
 {
     const int column = bucket->layout == SNN_LAYOUT_COLUMN;
@@ -288,7 +288,7 @@ static void store_split(snn_run *r, const tile *t, int thread, int threads)
     for (int64_t i = 0; i < r->plan->out_count; i++)
         stored &= is_stored(r, t, i);
     if (stored)
-        return; // looked at after the region
+        return; // looked at by what made it, or after the region
     if (rows) {
         for (int share = thread; share < rows->share_count; share += threads)
             store_output(r, t, 0, rows->bounds[share], rows->bounds[share + 1]);

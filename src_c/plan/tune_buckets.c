@@ -66,7 +66,7 @@ static double sum_of_steps(const snn_plan *plan, int bucket)
     double sum = b->layout == SNN_LAYOUT_TILE ? values * 0.0002 : 0.0;
     for (int64_t i = 0; i < plan->step_count; i++) {
         const snn_step *step = &plan->steps[i];
-        if (step->run_count && !(step->taken_over && (step->by_column || snn_is_sequence(plan, b))))
+        if (step->run_count && !(step->taken_over && snn_takes_over_in(plan, step, b)))
             sum += weightless_us(step, b);
         sum += chosen_us(plan, step, bucket);
     }
