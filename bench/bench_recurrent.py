@@ -1,77 +1,119 @@
-"""Recurrent layers, pruned, beside ONNX Runtime with the dense ones, in turn in one process: ratios.
+"""Recurrent layers, pruned, beside the libraries that are installed, and their training steps: every aim.
 
-    python bench/bench_recurrent.py --kind LSTM --batch 1 --threads 1
+    python bench/bench_recurrent.py --deepsparse-python deepsparse/bin/python --starts 3
+    python bench/bench_recurrent.py --kind GRU --batch 1 --threads 2 --no-training
 
-Layers of random weights, one behind the other; ours are pruned by magnitude, each matrix to the same share.
-Needs onnx and onnxruntime.
+Layers of random weights, one behind the other, each matrix pruned by magnitude to the same share. Every
+library has a process of its own, and they take turns. At the end stands which aims were reached: how many
+times as fast as the best of the others, by the fastest calls of each. Needs onnx; training steps need torch.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
 
+import bench_train_recurrent as training
+import beside_peers
 import numpy as np
-import onnx
-import onnxruntime
-from in_turn import in_turn
-from onnx import TensorProto, helper, numpy_helper
+from recurrent_builder import GATES, Layers
 
 import sparsenn as snn
+from sparsenn.bench import report, runner
+from sparsenn.bench.baselines import LIBRARY
+from sparsenn.bench.jobs import Variant
+from sparsenn.cli.bench import parse_counts
 
-GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
+# By batch and sparsity: so many times as fast as the best of the others.
+AIMS = {(1, 0.8): 2.0, (1, 0.9): 3.0, (1, 0.95): 5.0, (16, 0.8): 1.5, (16, 0.9): 2.0, (16, 0.95): 3.0}
+TRAINING_AIM, TRAINING_BATCH, TRAINING_SPARSITY = 2.5, 32, 0.9
 
 
-def network(kind: str, layers: int, inputs: int, hidden: int) -> onnx.ModelProto:
-    """x (batch, steps, inputs) -> y (batch, steps, hidden)."""
-    rng = np.random.default_rng(0)
-    arrays = {"drop": np.array([1], np.int64)}
-    nodes, h = [helper.make_node("Transpose", ["x"], ["h0"], perm=[1, 0, 2])], "h0"
-    options = {"linear_before_reset": 1} if kind == "GRU" else {}
-    for layer in range(layers):
-        rows, columns = GATES[kind] * hidden, inputs if layer == 0 else hidden
-        for name, shape in (("w", (1, rows, columns)), ("r", (1, rows, hidden)), ("b", (1, 2 * rows))):
-            arrays[f"{name}{layer}"] = rng.uniform(-1, 1, shape).astype(np.float32) * hidden**-0.5
-        weights = [f"{name}{layer}" for name in "wrb"]
-        nodes.append(helper.make_node(kind, [h, *weights], [f"y{layer}"], hidden_size=hidden, **options))
-        h = f"h{layer + 1}"
-        nodes.append(helper.make_node("Squeeze", [f"y{layer}", "drop"], [h]))
-    nodes.append(helper.make_node("Transpose", [h], ["y"], perm=[1, 0, 2]))
-    graph = helper.make_graph(
-        nodes,
-        kind,
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", "steps", inputs])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", "steps", hidden])],
-        [numpy_helper.from_array(array, name) for name, array in arrays.items()],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
+class Network:
+    """Layers as the runner of cells takes networks."""
+
+    batches = None
+
+    def __init__(self, layers: Layers):
+        self.layers, self.name = layers, f"{layers.kind} {layers.layers} x {layers.hidden}"
+
+    def variants(self, sparsities: list[float], mask: str) -> Iterator[Variant]:
+        for sparsity in sparsities:
+            shape = (None, self.layers.steps, self.layers.inputs)
+            model = snn.from_onnx(self.layers.proto(sparsity), input_shapes={"x": shape})
+            yield Variant(
+                sparsity=sparsity,
+                mask="magnitude",
+                nnz=model.nnz,
+                job=lambda batch, m=model, s=sparsity: self.job(m, s, batch),
+                network=True,
+            )
+
+    def job(self, model: snn.Model, sparsity: float, batch: int) -> beside_peers.ProtoJob:
+        shape = (batch, self.layers.steps, self.layers.inputs)
+        x = np.random.default_rng(1).standard_normal(shape, dtype=np.float32)
+        proto = self.layers.proto(sparsity, batch, self.layers.steps).SerializeToString()
+        return beside_peers.ProtoJob(model, proto, {"x": x})
+
+
+@dataclass(frozen=True)
+class Aim:
+    """what was to be so many times as fast (wanted), what was found, and beside whom."""
+
+    what: str
+    wanted: float
+    found: float
+    beside: str
+
+    def row(self) -> str:
+        reached = "yes" if self.found >= self.wanted else "no"
+        return f"| {self.what} | {self.wanted:.1f} | {self.found:.2f} | {self.beside} | {reached} |"
+
+
+def aims_of(cells: list[runner.Cell]) -> Iterator[Aim]:
+    for cell in cells:
+        least = {name: times.minimum_us for name, times in cell.times.items()}
+        ours = least.pop(LIBRARY, None)
+        wanted = AIMS.get((cell.batch, round(cell.sparsity, 4)))
+        if ours and least and wanted:
+            best = min(least, key=least.get)
+            what = f"{cell.network}, batch {cell.batch}, {cell.sparsity:.0%}, {threads_of(cell.threads)}"
+            yield Aim(what, wanted, least[best] / ours, f"{best}, {least[best] / 1e3:.2f} ms")
+
+
+def training_aims(args: argparse.Namespace, kinds: list[str]) -> Iterator[Aim]:
+    sizes = argparse.Namespace(**vars(args))
+    sizes.batch = TRAINING_BATCH
+    for kind in kinds:
+        for threads in parse_counts("--threads", args.threads):
+            times = training.measure(kind, sizes, [TRAINING_SPARSITY], threads, args.rounds)
+            dense, ours = times.min(axis=0)
+            what = (
+                f"{kind} training step, batch {sizes.batch}, {TRAINING_SPARSITY:.0%}, {threads_of(threads)}"
+            )
+            yield Aim(what, TRAINING_AIM, dense / ours, f"torch, dense, {1e3 * dense:.0f} ms")
+
+
+def threads_of(count: int) -> str:
+    return "one thread" if count == 1 else f"{count} threads"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kind", choices=GATES, default="LSTM", help="default: %(default)s")
-    for name, value in (("layers", 2), ("inputs", 128), ("hidden", 512), ("steps", 100), ("batch", 1)):
-        parser.add_argument(f"--{name}", type=int, default=value, help="default: %(default)s")
-    parser.add_argument("--sparsity", default="80,90,95", metavar="PERCENT", help="default: %(default)s")
-    parser.add_argument("--threads", type=int, default=1, help="default: %(default)s")
-    parser.add_argument("--rounds", type=int, default=25, help="default: %(default)s")
+    parser.add_argument("--kind", default="LSTM,GRU", help=f"of {', '.join(GATES)} (default: %(default)s)")
+    training.add_sizes(parser)
+    beside_peers.add_options(parser, batch="1,16")
+    parser.add_argument("--no-training", action="store_true", help="no training steps")
     args = parser.parse_args()
-    proto = network(args.kind, args.layers, args.inputs, args.hidden)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = args.threads
-    session = onnxruntime.InferenceSession(
-        proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    dense = snn.from_onnx(proto, input_shapes={"x": (None, args.steps, args.inputs)})
-    shape = (args.batch, args.steps, args.inputs)
-    x = np.random.default_rng(1).standard_normal(shape, dtype=np.float32)
-    print("| zeros | ms, the least | times as fast, by the least | by the median |")
-    print("|---|---|---|---|")
-    for percent in args.sparsity.split(","):
-        model = snn.prune(dense, sparsity=float(percent) / 100, scope="layer")
-        plan = snn.compile(model, threads=args.threads, batch_sizes=(args.batch,))
-        ours, other = in_turn(lambda plan=plan: plan.run(x), lambda: session.run(None, {"x": x}), args.rounds)
-        least, median = other.min() / ours.min(), np.median(other) / np.median(ours)
-        print(f"| {percent} % | {1e3 * ours.min():.2f} | {least:.1f} | {median:.1f} |", flush=True)
+    kinds = args.kind.split(",")
+    layers = [Layers(kind, args.layers, args.inputs, args.hidden, args.steps) for kind in kinds]
+    cells, runs = beside_peers.run(args, [Network(each) for each in layers])
+    print(report.as_text(cells, runs))
+    aims = [*aims_of(cells), *([] if args.no_training else training_aims(args, kinds))]
+    print("\n| aim | times as fast, wanted | found | beside | reached |\n|---|---|---|---|---|")
+    for aim in aims:
+        print(aim.row())
 
 
 if __name__ == "__main__":

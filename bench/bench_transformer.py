@@ -10,41 +10,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from pathlib import Path
 
+import beside_peers
 import numpy as np
 from encoder_builder import NAMES, SHAPES, Encoder
 
 import sparsenn as snn
-from sparsenn.bench import baselines, report, runner
-from sparsenn.bench.jobs import NetworkJob, Variant, exact_outputs
-from sparsenn.cli._json import json_text
-from sparsenn.cli.bench import labels, parse_counts, parse_numbers, show_cell
-from sparsenn.file_replace import replace_file
-
-CHECKED = 2  # samples that are compared with float64
-
-
-class EncoderJob(NetworkJob):
-    """A model, and the file that peers are given in place of what would be exported of it."""
-
-    def __init__(self, model: snn.Model, encoder: Encoder, inputs: dict[str, np.ndarray]):
-        super().__init__(model, inputs)
-        self.encoder = encoder
-
-    def write(self, folder: Path) -> dict[str, str]:
-        paths = {"safetensors": str(folder / "network.safetensors"), "onnx": str(folder / "network.onnx")}
-        paths["inputs"] = str(folder / "inputs.npz")
-        np.savez(paths["inputs"], **self.inputs)
-        snn.save(self.model, paths["safetensors"])
-        proto = self.encoder.proto(*self.inputs[NAMES[0]].shape)
-        replace_file(paths["onnx"], proto.SerializeToString())
-        return paths
-
-    def check(self, name: str, outputs: list[np.ndarray]) -> None:
-        first = {key: array[:CHECKED] for key, array in self.inputs.items()}
-        self._exact = self._exact or exact_outputs(self.model, first)
-        super().check(name, outputs)
+from sparsenn.bench import report
+from sparsenn.bench.jobs import Variant
 
 
 class Network:
@@ -64,9 +37,13 @@ class Network:
                 sparsity=sparsity,
                 mask="magnitude",
                 nnz=model.nnz,
-                job=lambda batch, m=model, e=encoder: EncoderJob(m, e, self.inputs(batch)),
+                job=lambda batch, m=model, e=encoder: self.job(m, e, batch),
                 network=True,
             )
+
+    def job(self, model: snn.Model, encoder: Encoder, batch: int) -> beside_peers.ProtoJob:
+        proto = encoder.proto(batch, self.tokens).SerializeToString()
+        return beside_peers.ProtoJob(model, proto, self.inputs(batch))
 
     def inputs(self, batch: int) -> dict[str, np.ndarray]:
         """Ids, and masks of sequences that are on average as much shorter as padding says."""
@@ -82,34 +59,10 @@ def main() -> None:
     parser.add_argument("--network", default="bert-base-2,minilm-6", help=f"of {', '.join(SHAPES)}")
     parser.add_argument("--tokens", type=int, default=128, help="default: %(default)s")
     parser.add_argument("--padding", type=float, default=0.0, help="share of tokens (default: none)")
-    parser.add_argument("--sparsity", default="80,90,95", help="per cent (default: %(default)s)")
-    parser.add_argument("--batch", default="1,16,64", help="default: %(default)s")
-    parser.add_argument("--threads", default=str(report.machine()["threads"]), help="default: %(default)s")
-    parser.add_argument("--baseline", help="baselines to run (default: every one that can)")
-    parser.add_argument("--rounds", type=int, default=15, help="default: %(default)s")
-    parser.add_argument("--deepsparse-python", metavar="PATH", help="an interpreter with DeepSparse and onnx")
-    parser.add_argument("--starts", type=int, default=1, help="of DeepSparse (default: %(default)s)")
-    parser.add_argument("--json", metavar="FILE", help="write everything measured there")
+    beside_peers.add_options(parser, batch="1,16,64")
     args = parser.parse_args()
     networks = [Network(name, args.tokens, args.padding) for name in args.network.split(",")]
-    sparsities = [percent / 100 for percent in parse_numbers("--sparsity", args.sparsity)]
-    wanted = baselines.select(args.baseline and args.baseline.split(","))
-    peers = [name for name in wanted if name in baselines.network_names()]
-    pythons = {"deepsparse": args.deepsparse_python} if args.deepsparse_python else {}
-    cells, runs = [], []
-    for threads in parse_counts("--threads", args.threads):
-        with runner.Workers(labels(peers, args.starts), threads, pythons) as workers:
-            cells += runner.run_cells(
-                workers,
-                networks,
-                sparsities=sparsities,
-                batches=parse_counts("--batch", args.batch),
-                rounds=args.rounds,
-                progress=show_cell,
-            )
-        runs.append(workers)
-    if args.json:
-        replace_file(args.json, json_text(report.as_data(cells, runs, vars(args)), indent=1) + "\n")
+    cells, runs = beside_peers.run(args, networks)
     print(report.as_text(cells, runs))
 
 

@@ -63,7 +63,9 @@ class GRU(Recurrent):
         u, r = self._act_bound(0, total(xu, su)), self._act_bound(0, total(xr, sr))
         inner = product(r, sn) if self.reset_after else self._product_gates(product(r, h))[2]
         n = self._act_bound(1, total(xn, inner))
-        return [total(product(total((np.ones_like(u[0]), 0 * u[1]), (-u[0], u[1])), n), product(u, h))]
+        return [
+            total(product(total((np.ones_like(u[0]), np.zeros_like(u[1])), (-u[0], u[1])), n), product(u, h))
+        ]
 
     def _product_gates(self, h: Arrays) -> list[Arrays]:
         """W h + b with its bound, gate by gate."""

@@ -303,7 +303,7 @@ class Recurrent(Matrix):
         return self._free_bound(index, (self._clipped(pair[0]), pair[1]))
 
     def _free_bound(self, index: int, pair: Arrays) -> Arrays:
-        """Sigmoid and tanh are steepest at the value nearest to 0."""
+        """Sigmoid and tanh are steepest at the value nearest to 0; their values differ by 1 and 2 at most."""
         name = self.activations[index]
         layer, (z, bound) = ACTIVATIONS[name], pair
         a = self._free(index, z)
@@ -313,7 +313,7 @@ class Recurrent(Matrix):
             near = np.maximum(abs(z) - bound, 0)
             top = layer.value(near)
             slope = top * (1 - top) if name == "sigmoid" else 1 - top * top
-            return a, slope * bound + 8 * EPS * abs(a) + TINY
+            return a, np.minimum(slope * bound, 1 if name == "sigmoid" else 2) + 8 * EPS * abs(a) + TINY
         return a, layer.bound(z, a, bound)
 
     def follow(self, coupling: Coupling, node: Node, *labels: np.ndarray | None) -> np.ndarray:

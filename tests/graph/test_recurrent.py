@@ -51,6 +51,19 @@ def test_plans_agree_with_the_definition_in_any_batch(seed):
             np.testing.assert_array_equal(plan.run(part), first[-batch:])
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("builder", (snn.lstm, snn.gru, snn.rnn))
+def test_bounds_stay_finite_over_long_sequences(builder):
+    """An error is multiplied at each step, but a gate cannot be off by more than it is wide."""
+    model = builder([3, 40, 2], output="every", steps=300, seed=0)
+    for layer in model.linear_layers:
+        layer.weight *= 8
+    x = np.random.default_rng(0).standard_normal((2, 300, 3), dtype=np.float32)
+    exact, bound = reference_with_bound(model, x)
+    assert np.isfinite(bound).all() and (bound >= 0).all()
+    assert_within(snn.compile(model, threads=1, tune="off", cache=False).run(x), exact, bound)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("isa", ISAS)
 def test_threads_share_the_steps_of_large_cells(kind, isa):
