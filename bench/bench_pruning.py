@@ -53,10 +53,11 @@ def load_data(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray
 
 
 def run_dense(data, widths, epochs: int, seed: int) -> tuple[snn.Model, float]:
-    """The trained dense network, its weights' ranges recorded, and its test accuracy."""
+    """The trained dense network, its weights' ranges and movements recorded, and its test accuracy."""
     X, y, X_test, y_test = data
     model = snn.mlp(widths, seed=seed)
-    snn.train(model, X, y, epochs=epochs, seed=seed, callbacks=[snn.RecordRange(model)])
+    recorders = [snn.RecordRange(model), snn.RecordMovement(model)]
+    snn.train(model, X, y, epochs=epochs, seed=seed, callbacks=recorders)
     return model, score(model, X_test, y_test)
 
 

@@ -60,7 +60,7 @@ from .limits import Limits
 from .mlp import mlp
 from .model import Model
 from .plan import Plan
-from .prune import RecordRange, criteria, drop_dead_neurons, prune, structures
+from .prune import RecordMovement, RecordRange, criteria, drop_dead_neurons, prune, structures
 from .prune.schedules import schedules
 from .reference import reference
 from .sequences import gru, lstm, rnn
@@ -122,6 +122,7 @@ __all__ = [
     "MissingPackageError",
     "Model",
     "Plan",
+    "RecordMovement",
     "RecordRange",
     "Regrow",
     "Sensitivity",

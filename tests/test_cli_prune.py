@@ -49,6 +49,17 @@ def test_train_writes_a_model_that_fits_the_data(folder, tmp_path, capsys):
     assert [layer.shape for layer in snn.load(out).linear_layers] == [(48, 64), (32, 48), (10, 32)]
 
 
+def test_movement_is_recorded_before_the_first_step(folder, tmp_path, capsys):
+    code, text, _ = run(
+        capsys, "prune", folder / "model.safetensors", folder / "digits.npz", "--criterion", "movement",
+        "--sparsity", 70, "--steps", 2, "--epochs", 10, *FAST, "--out", tmp_path / "moved.safetensors",
+        "--json",
+    )  # fmt: skip
+    report = json.loads(text)
+    assert code == 0 and [round(row["sparsity"], 2) for row in report["steps"]][-1] == 0.7
+    assert report["score"] > 0.6
+
+
 def test_train_and_prune_a_regression_from_csv(folder, tmp_path, capsys):
     data = [folder / "curve.csv", "--target", "goal", "--scale", "standard"]
     out = tmp_path / "curve.safetensors"

@@ -255,7 +255,11 @@ def with_nan(model, data):
         ({"sparsity": float("nan")}, ValueError, r"sparsity must be in \[0, 1\), got nan"),
         ({"sparsity": "90%"}, TypeError, "sparsity must be a number, got str"),
         ({"sparsity": True}, TypeError, "sparsity must be a number, got bool"),
-        ({"criterion": "size"}, ValueError, "criterion must be one of .*magnitude, random.*, got 'size'"),
+        (
+            {"criterion": "size"},
+            ValueError,
+            "criterion must be one of .*magnitude, movement, .*, got 'size'",
+        ),
         ({"criterion": "_hidden"}, ValueError, "criterion must be one of .*, got '_hidden'"),
         ({"criterion": None}, TypeError, "criterion must be a name or a function, got NoneType"),
         ({"scope": "row"}, ValueError, "scope must be 'global' or 'layer', got 'row'"),

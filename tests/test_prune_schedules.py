@@ -6,6 +6,7 @@ import pytest
 import sparsenn as snn
 from sparsenn.prune.distillation import Distillation, distilled
 from sparsenn.prune.evaluation import evaluate, score
+from sparsenn.prune.features import as_model_features
 from sparsenn.prune.schedules import find_schedule
 from sparsenn.training.losses import LOSSES, CrossEntropy
 
@@ -188,7 +189,9 @@ def test_distillation_of_a_regression_mixes_the_targets(rng):
     teacher = snn.mlp([3, 4, 2], seed=1)
     X = rng.normal(0, 1, (10, 3)).astype(np.float32)
     y = rng.normal(0, 1, (10, 2)).astype(np.float32)
-    loss, mixed = distilled(teacher, X, y, LOSSES["mse"](), weight=0.25, temperature=1.0)
+    loss, mixed = distilled(
+        teacher, as_model_features(teacher, X), y, LOSSES["mse"](), weight=0.25, temperature=1.0
+    )
     assert loss.name == "mse"
     np.testing.assert_allclose(mixed, 0.75 * y + 0.25 * teacher.predict(X), rtol=0, atol=1e-6)
 

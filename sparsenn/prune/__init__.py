@@ -17,17 +17,18 @@ from ..checks import check_flag, check_integer
 from ..errors import ArgumentError
 from ..layers import Linear
 from ..model import Model
-from .amount import Amount, check_amount, check_keep
+from .amount import check_amount, check_keep, layers_to_prune
 from .criteria import criteria, find_criterion
 from .csr import stored_values
 from .lamp import lamp_score
+from .movement import RecordMovement
 from .neurons import drop_dead_neurons
 from .reach import warn_of_cuts
 from .recorder import RecordRange
 from .structures import find_structure, structures
 from .structures._request import Request
 
-__all__ = ["RecordRange", "criteria", "drop_dead_neurons", "prune", "structures"]
+__all__ = ["RecordMovement", "RecordRange", "criteria", "drop_dead_neurons", "prune", "structures"]
 
 Criterion = Callable[[Model, object], list]
 
@@ -109,7 +110,7 @@ def prune(
     amount = check_amount(sparsity, threshold, percentile, layers=len(linears), follows=follows)
     if scope not in ("global", "layer"):
         raise ArgumentError(f"scope must be 'global' or 'layer', got {scope!r}")
-    pruned = _layers_to_prune(len(linears), keep, amount)
+    pruned = layers_to_prune(len(linears), keep, amount)
     block, nm = _check_integers("block", block, (2, 4)), _check_integers("nm", nm, (2,))
     if nm[0] > nm[1]:
         raise ArgumentError(f"nm must have n <= m, got {nm}")
@@ -128,20 +129,6 @@ def prune(
     )  # fmt: skip
     warn_of_cuts(model, result, stacklevel=2)
     return drop_dead_neurons(result) if drop_dead else result
-
-
-def _layers_to_prune(count: int, keep, amount: Amount) -> list[int]:
-    """Indices of the Linear layers being pruned, in order."""
-    protected = check_keep(count, keep)
-    if amount.per_layer is not None:
-        both = protected & set(amount.per_layer)
-        if both:
-            raise ArgumentError(f"sparsity must not name a layer that keep protects, got {min(both)} in both")
-        return sorted(amount.per_layer)
-    remaining = [index for index in range(count) if index not in protected]
-    if not remaining:
-        raise ArgumentError(f"keep must leave a Linear layer to prune, got all {count}")
-    return remaining
 
 
 def _check_integers(name: str, value, counts: tuple[int, ...]) -> tuple[int, ...]:

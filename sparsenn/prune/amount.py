@@ -75,6 +75,20 @@ def check_keep(count: int, keep) -> set[int]:
     return {check_index("keep", index, count) for index in indices}
 
 
+def layers_to_prune(count: int, keep, amount: Amount) -> list[int]:
+    """Indices of the Linear layers being pruned, in order."""
+    protected = check_keep(count, keep)
+    if amount.per_layer is not None:
+        both = protected & set(amount.per_layer)
+        if both:
+            raise ArgumentError(f"sparsity must not name a layer that keep protects, got {min(both)} in both")
+        return sorted(amount.per_layer)
+    remaining = [index for index in range(count) if index not in protected]
+    if not remaining:
+        raise ArgumentError(f"keep must leave a Linear layer to prune, got all {count}")
+    return remaining
+
+
 def _check_per_layer(sparsity: Mapping, layers: int) -> dict[int, float]:
     if not sparsity:
         raise ArgumentError("sparsity must name at least one layer, got an empty dict")

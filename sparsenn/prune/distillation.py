@@ -10,6 +10,7 @@ from ..errors import UnsupportedError
 from ..model import Model
 from ..training.losses import CrossEntropy, Loss, shares_of
 from ..training.stepwise import Stepwise
+from .features import Features
 from .forward import forward, without_softmax
 
 
@@ -70,11 +71,11 @@ def log_softmax(z: np.ndarray) -> np.ndarray:
 
 
 def distilled(
-    teacher: Model, X: np.ndarray, targets: np.ndarray, loss: Loss, *, weight: float, temperature: float
+    teacher: Model, X: Features, targets: np.ndarray, loss: Loss, *, weight: float, temperature: float
 ) -> tuple[Loss, np.ndarray]:
     """The loss and the targets with which train distils teacher.
 
-    X (n, inputs) float32 and targets as loss takes them. For other losses than cross-entropy the targets are
+    targets as loss takes them. For other losses than cross-entropy the targets are
     mixed with what the teacher gives: for squared errors the same as mixing the two errors.
     """
     weight = check_real("distill_weight", weight, below=np.nextafter(1.0, 2.0))  # 1 is allowed

@@ -1,18 +1,18 @@
 """A model run on data for pruning: data checked, and the forward pass in numpy, batch by batch.
 
 Arrays are (dims of a sample ..., batch) float32: dense weights go through BLAS, sparse ones through the
-sparse kernels, at their pattern only. The model needs one input; what lies behind it may be any graph.
+sparse kernels, at their pattern only. The model may be any graph, with any number of inputs.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from .. import ops
-from ..checks import as_numbers, as_samples, check_same_length
+from ..checks import check_same_length
 from ..errors import ArgumentError
 from ..graph.node import Node
 from ..graph.value import Dims, Value
@@ -20,27 +20,14 @@ from ..graph.walk import walk
 from ..layers import Matrix
 from ..model import Model
 from ..training.stepwise import is_softmax, settle_loss
+from .features import Features, as_model_features
 
 _SAMPLES = 1024  # at a time, at most
 _NUMBERS = 2**26  # that all values and what their windows hold may be in, at a time
 
 
-def as_model_features(model: Model, X) -> np.ndarray:
-    """X as (n, ...) float32, finite, n >= 1, of the dims of the model's one input."""
-    if len(model.input_values) != 1:
-        names = [value.name for value in model.input_values]
-        raise ArgumentError(f"model must have one input to be pruned or judged by data, got {names}")
-    array, dims = as_numbers(X, "X"), model.input_values[0].dims[1:]
-    if array.ndim == len(dims) + 1:
-        dims = tuple(got if want is None else want for want, got in zip(dims, array.shape[1:], strict=True))
-    if None in dims:
-        wanted = ", ".join("any" if dim is None else str(dim) for dim in dims)
-        raise ArgumentError(f"X must have shape (n, {wanted}), got {array.shape}")
-    return as_samples(array, dims, "X")
-
-
 def check_data(model: Model, data, wanted_by: str):
-    """-> features (n, ...) float32, targets (n, ...) as the loss takes them, the loss.
+    """-> features, targets (n, ...) as the loss takes them, the loss.
 
     data       (X, y), or (X, y, loss) with the name of a loss; without one as train's loss="auto"
     wanted_by  for the error message
@@ -53,7 +40,7 @@ def check_data(model: Model, data, wanted_by: str):
     output = the_output(model)
     loss = settle_loss(data[2] if len(data) == 3 else "auto", output, y)
     targets = loss.targets(y, outputs=output.dims[-1])
-    check_same_length(features, targets, ("X", "y"))
+    check_same_length(next(iter(features.arrays.values())), targets, ("X", "y"))
     return features, targets, loss
 
 
@@ -76,21 +63,21 @@ def without_softmax(model: Model) -> Model:
     return Model(inputs=model.input_values, outputs=output.producer.inputs[0])
 
 
-def forward(model: Model, features: np.ndarray) -> np.ndarray:
-    """features (n, ...) float32 -> (n, outputs) or (n, steps, outputs) float32, in parts that fit memory."""
+def forward(model: Model, features: Features) -> np.ndarray:
+    """features -> (n, outputs) or (n, steps, outputs) float32, in parts that fit memory."""
     output = model.output_values[0]
     parts = [run_batch(model, features[part], run_node)[output] for part in batches(model, features)]
     return np.concatenate([np.moveaxis(part, -1, 0) for part in parts])
 
 
-def batches(model: Model, features: np.ndarray) -> Iterator[slice]:
+def batches(model: Model, features: Features) -> Iterator[slice]:
     """Parts of the samples, so large that all values of one fit into the memory that is allowed."""
-    step = max(1, min(_SAMPLES, _NUMBERS // max(1, _numbers_of(model, features.shape[1:]))))
+    step = max(1, min(_SAMPLES, _NUMBERS // max(1, _numbers_of(model, features.dims))))
     for start in range(0, len(features), step):
         yield slice(start, start + step)
 
 
-def _numbers_of(model: Model, dims: tuple[int, ...]) -> int:
+def _numbers_of(model: Model, dims: Sequence[Dims]) -> int:
     """Of one sample: in all values, and in the windows of each weight matrix."""
     sizes = dims_of_values(model, dims)
     return sum(math.prod(own[1:]) for own in sizes.values()) + sum(
@@ -100,9 +87,9 @@ def _numbers_of(model: Model, dims: tuple[int, ...]) -> int:
     )
 
 
-def dims_of_values(model: Model, dims: tuple[int, ...]) -> dict[Value, Dims]:
-    """The dims of every value, none unknown but the batch, where the one input has dims."""
-    start: dict[Value, Dims] = {model.input_values[0]: (None, *dims)}
+def dims_of_values(model: Model, dims: Sequence[Dims]) -> dict[Value, Dims]:
+    """The dims of every value, none unknown but the batch, where the inputs have dims, the batch first."""
+    start: dict[Value, Dims] = dict(zip(model.input_values, dims, strict=True))
     return walk(
         model,
         start,
@@ -112,9 +99,12 @@ def dims_of_values(model: Model, dims: tuple[int, ...]) -> dict[Value, Dims]:
     )
 
 
-def run_batch(model: Model, features: np.ndarray, step: Callable, *, keep: bool = False) -> dict:
-    """The walk over model with the values of features (n, ...)."""
-    start = {model.input_values[0]: np.ascontiguousarray(np.moveaxis(features, 0, -1))}
+def run_batch(model: Model, features: Features, step: Callable, *, keep: bool = False) -> dict:
+    """The walk over model with the values of features."""
+    start = {
+        value: np.ascontiguousarray(np.moveaxis(features.arrays[value.name], 0, -1))
+        for value in model.input_values
+    }
     return walk(model, start, step, constant=as_column, keep=keep)
 
 

@@ -19,8 +19,9 @@ from .csr import stored_positions, stored_values, weight_count
 from .distillation import distilled
 from .evaluation import evaluate
 from .forward import check_data
+from .movement import has_movement
 from .neurons import drop_dead_neurons
-from .recorder import RecordRange
+from .recorders import recorders_of
 from .schedules import find_schedule
 from .structures import find_structure
 from .unit_scores import free_units
@@ -64,7 +65,8 @@ def prune_iteratively(
     sparsity, criterion, scope, normalize, structure, block, nm, keep   as prune takes them
     steps, schedule     a name from schedules(): "cubic" (Zhu and Gupta 2017), "linear", "exponential" or
                         "one-shot", from the model's present sparsity to the one asked for
-    epochs_per_step     of fine-tuning after each step
+    epochs_per_step     of fine-tuning after each step; with the criterion movement, of which there is no
+                        record yet, also before the first one
     data                for the criterion; None: (X, y, loss)
     rewind              a model of the same shape, for example the dense one before its training: after each
                         step what is left starts again from that model's values (the lottery ticket of
@@ -113,15 +115,21 @@ def prune_iteratively(
         )
     best, trace = model, []
     try:
+        if criterion == "movement" and epochs and not has_movement(model):
+            best = model.copy()
+            train(
+                best, features.plain, fitted_y, epochs=epochs, loss=fitted_loss, seed=seed,
+                callbacks=[*recorders_of(criterion, best), *callbacks], **training,
+            )  # fmt: skip
         for step in bar(range(1, steps + 1), progress, caller="prune_iteratively", unit="step"):
             start = time.perf_counter()
             current = prune(best, sparsity=plan.amount(step, best), **options)
             if rewind is not None:
                 _rewind(current, rewind)
-            recorders = [RecordRange(current)] if criterion == "change" else []
+            recorders = recorders_of(criterion, current)
             if epochs:
                 train(
-                    current, features, fitted_y, epochs=epochs, loss=fitted_loss, seed=seed + step,
+                    current, features.plain, fitted_y, epochs=epochs, loss=fitted_loss, seed=seed + step,
                     callbacks=[*recorders, *callbacks], **training,
                 )  # fmt: skip
             value, accuracy = evaluate(current, *judged, loss=loss)

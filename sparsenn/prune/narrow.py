@@ -11,6 +11,7 @@ from ..graph.walk import walk
 from ..layers import Matrix
 from ..model import Model
 from .csr import stored_positions
+from .movement import carry_movement
 from .recorder import carry_range
 from .units import Units
 
@@ -80,4 +81,5 @@ def _shrink(layer: Matrix, rows: np.ndarray, columns: np.ndarray, given: np.ndar
         at_row, at_column = stored_positions(layer.weight)
         kept = rows[at_row] & columns[at_column]
     carry_range(layer, after, kept)
+    carry_movement(layer, after, kept)
     return after

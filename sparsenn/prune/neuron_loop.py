@@ -17,7 +17,7 @@ from .criteria import find_criterion
 from .evaluation import evaluate
 from .narrow import remove_units
 from .neurons import drop_dead_neurons, mean_columns
-from .recorder import RecordRange
+from .recorders import needs_record, recorders_of
 from .unit_scores import free_units, unit_scores
 from .units import Units, units_of
 
@@ -84,7 +84,7 @@ def prune_neurons(
     rank = criterion if callable(criterion) else find_criterion(criterion)
     data = (X, y, loss) if data is None else data
 
-    best, trace = model.copy() if criterion != "change" else model, []
+    best, trace = model if needs_record(criterion) else model.copy(), []
     try:
         for number in range(1, max_steps + 1):
             start = time.perf_counter()
@@ -98,7 +98,7 @@ def prune_neurons(
             if not gone.any():
                 break
             current = remove_units(best, units, gone, mean_columns(best, data))
-            recorders = [RecordRange(current)] if criterion == "change" else []
+            recorders = recorders_of(criterion, current)
             if epochs:
                 train(
                     current, X, y, epochs=epochs, loss=loss, seed=seed + number,

@@ -16,9 +16,9 @@ from ..graph.node import Node
 from ..graph.walk import walk_back
 from ..layers import Linear, Matrix
 from ..model import Model
+from .features import as_model_features
 from .forward import (
     as_column,
-    as_model_features,
     batches,
     check_data,
     run_batch,

@@ -145,7 +145,7 @@ def _price(model, X, measured: Sensitivity, data, options, batch_size, threads) 
     """For each Linear layer the rows to choose from: as it is, and pruned; with loss_added and latency_us."""
     rng = np.random.default_rng(0)
     rows_of: dict[int, list[dict]] = {}
-    sizes = dims_of_values(model, np.shape(X)[1:])
+    sizes = dims_of_values(model, [(None, *np.shape(X)[1:])])
     dims_of = {id(node.layer): sizes.get(node.inputs[0]) for node in reversed(model.nodes)}
     for index, layer in enumerate(model.linear_layers):
         dims = dims_of[id(layer)][1:]

@@ -17,7 +17,7 @@ from ..prune.amount import check_sparsity
 from ..prune.evaluation import score
 from ..prune.forward import check_data
 from ..prune.iterative import prune_iteratively
-from ..prune.recorder import RecordRange
+from ..prune.recorders import record_of, recorders_of
 from ..require import require
 from ..training.train import train
 from .cross_validation import make_folds
@@ -87,6 +87,7 @@ def select_sparsity(
     if not isinstance(model, Model):
         raise TypeError(f"make_model must return a Model, got {type(model).__name__}")
     features, targets, loss_function = check_data(model, (X, y, loss), "select_sparsity")
+    features = features.only("select_sparsity")
     y = np.asarray(y)
     folds = make_folds(cv, targets, stratify=targets.ndim == 1, seed=seed)
 
@@ -140,22 +141,22 @@ def _cross_validate(make_model, X, y, folds, sparsities, options, n_jobs) -> tup
 
 
 def _train_dense(make_model, X, y, X_test, y_test, options) -> tuple[float, Model, list | None]:
-    """-> score, model, and the ranges of its weights where the criterion needs them."""
+    """-> score, model, and what was recorded of its weights where the criterion needs that."""
     model = make_model()
-    recorder = RecordRange(model) if options["prune"].get("criterion") == "change" else None
+    recorders = recorders_of(options["prune"].get("criterion"), model)
     fit = dict(options["fit"])
-    callbacks = [*fit.pop("callbacks", ()), *([recorder] if recorder else [])]
+    callbacks = [*fit.pop("callbacks", ()), *recorders]
     train(model, X, y, **{"seed": options["seed"], "loss": options["loss"], **fit}, callbacks=callbacks)
     found = score(model, X_test, y_test, loss=options["loss"])
-    return found, model, recorder.ranges() if recorder else None
+    return found, model, record_of(recorders)
 
 
 def _prune_and_score(
-    model, ranges, X, y, X_test, y_test, sparsity, wanted, options
+    model, record, X, y, X_test, y_test, sparsity, wanted, options
 ) -> tuple[float, Model | None]:
     """-> score, and the model where it is wanted."""
-    if ranges is not None:
-        RecordRange(model, ranges)  # a model that comes from another process has lost them
+    # A model that comes from another process has lost its record.
+    recorders_of(options["prune"].get("criterion"), model, record)
     pruned, _ = prune_iteratively(
         model, X, y, sparsity=sparsity, loss=options["loss"], seed=options["seed"], **options["prune"]
     )

@@ -72,7 +72,7 @@ class Parts:
             _core.csr_check(*shape, np.ascontiguousarray(indptr, np.int64), indices)
         return scipy.sparse.csr_array((data, indices, indptr), shape=shape)
 
-    def finish(self, *, beside: str | None = None) -> None:
+    def finish(self, *, beside: tuple[str, ...] | None = None) -> None:
         """Raises for an array that nobody took; those that begin with beside may stay."""
         for name in self.arrays.keys() - self.taken:
             if beside is None or not name.startswith(beside):

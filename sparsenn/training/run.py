@@ -15,7 +15,7 @@ from .history import History
 from .rates import Schedule
 from .regrow import Regrow, regrow_prepared
 from .samples import Samples
-from .saved import read_progress, read_run
+from .saved import read_callbacks, read_progress, read_run
 from .snapshot import Snapshot
 from .tally import Tally
 from .trainer import Trainer
@@ -34,6 +34,7 @@ class Run:
     schedule: Schedule | None
     regrow: Regrow | None
     patience: int | None
+    keepers: list = field(default_factory=list)  # callbacks with a state, as RecordMovement has it
     history: History = field(default_factory=History)
     epoch: int = 0
     best: Snapshot | None = None
@@ -113,6 +114,9 @@ class Run:
         }
         if self.best is not None:
             arrays.update(self.best.to_arrays("best"))
+        for keeper in self.keepers:
+            own = keeper.to_arrays()
+            arrays.update({f"callback.{keeper.saved_as}.{name}": array for name, array in own.items()})
         checkpoint.write(path, document, arrays)
 
     def resume(self, path: str | os.PathLike) -> None:
@@ -126,6 +130,7 @@ class Run:
         checkpoint.check_same_layers(model, self.trainer.model)
         progress = read_progress(parts, model, self.trainer.optimizer)
         saved = read_run(parts, model)
+        kept = read_callbacks(parts, model, self.keepers)
         parts.finish()
         # Nothing has changed until here, and nothing of the file can fail from here on.
         checkpoint.put_model(model, self.trainer.model)
@@ -133,3 +138,5 @@ class Run:
         self.epoch, self.since_best = saved.epoch, saved.since_best
         self.best, self.best_loss, self.history = saved.best, saved.best_loss, saved.history
         self.generator.bit_generator.state = saved.generator
+        for keeper, state in zip(self.keepers, kept, strict=True):
+            keeper.restore(state)

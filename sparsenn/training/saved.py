@@ -123,6 +123,33 @@ def read_run(parts: Parts, model: Model) -> RunProgress:
     return RunProgress(epoch, since_best, generator, history, best_loss, best)
 
 
+def read_callbacks(parts: Parts, model: Model, keepers: list) -> list:
+    """The state of each of the callbacks that have one; model: the checkpoint's own.
+
+    ArgumentError where the run that was saved had others.
+    """
+    names = [name.split(".") for name in parts.arrays]
+    there = {name[1] for name in names if name[0] == "callback" and len(name) > 1}
+    wanted = {keeper.saved_as for keeper in keepers}
+    if there != wanted:
+        raise ArgumentError(
+            f"callbacks must be those of the checkpoint's run, which record {_listed(there)}, "
+            f"got {_listed(wanted)}"
+        )
+    read = []
+    for keeper in keepers:
+
+        def take(name: str, *dtypes, shape, prefix=f"callback.{keeper.saved_as}.") -> np.ndarray:
+            return parts.take(prefix + name, *dtypes, shape=shape)
+
+        read.append(keeper.read(take, model))
+    return read
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(sorted(names))[:80] or "nothing"
+
+
 def _read_history(saved: dict, epochs: int) -> History:
     """One entry an epoch in each list, or none where nothing was measured."""
     if saved.keys() != {part.name for part in fields(History)}:

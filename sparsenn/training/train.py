@@ -78,7 +78,8 @@ def train(
     shuffle           False: batches in the order of X, the same each epoch
     progress          a bar on stderr, silent where that is no terminal
     callbacks         each called after every epoch as callback(trainer, row), row a dict of "epoch" and the
-                      epoch's History entries; one that returns True ends the training
+                      epoch's History entries; one that returns True ends the training. Its method
+                      gradients(trainer), where it has one, is called in each step, before weights move
     options           more of Trainer: penalties (l2, l1, mcp, group_lasso ...), clips, weight_drop,
                       weight_range, limits
 
@@ -118,6 +119,7 @@ def train(
         batch_size=batch_size,
         **options,
     )
+    trainer.watchers = [callback for callback in callbacks if hasattr(callback, "gradients")]
     training = trainer.prepare(X, y, ("X", "y"), sample_weight)
     validation = None
     if split:
@@ -126,7 +128,10 @@ def train(
         validation = trainer.prepare(
             *_check_pair(validation_data), ("validation_data[0]", "validation_data[1]")
         )
-    run = Run(trainer, training, validation, batch_size, generator, shuffle, schedule, regrow, patience)
+    keepers = [callback for callback in callbacks if hasattr(callback, "saved_as")]
+    run = Run(
+        trainer, training, validation, batch_size, generator, shuffle, schedule, regrow, patience, keepers
+    )
     before = Snapshot(model)
     if resume and os.path.exists(checkpoint):
         run.resume(checkpoint)

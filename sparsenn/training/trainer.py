@@ -88,6 +88,7 @@ class Trainer:
         if limits is not None:
             limits.check(model)
         self.step_count = 0
+        self.watchers: list = []  # their gradients(trainer) is called in each update, before weights move
         self._objective = Objective(model.output_values, loss)
 
     @property
@@ -145,6 +146,8 @@ class Trainer:
         network.check_unchanged()
         with np.errstate(over="ignore", invalid="ignore"):
             loss, correct = self.accumulate(samples)
+            for watcher in self.watchers:
+                watcher.gradients(self)
             self.step_count += 1
             scales = self.rules.gradient_scales([p.gradient for p in network.parameters])
             updates: dict[tuple[bool, float], _core.Update] = {}
@@ -252,7 +255,7 @@ class Trainer:
     def _from_parts(cls, parts: checkpoint.Parts, model, threads: int | None) -> Trainer:
         options = read_options(parts)
         progress = read_progress(parts, model, options["optimizer"])
-        parts.finish(beside="best." if "run" in parts.document else None)
+        parts.finish(beside=("best.", "callback.") if "run" in parts.document else None)
         with checkpoint.reading("trainer"):
             trainer = cls(model, threads=threads, **options)
         trainer.take_progress(progress)

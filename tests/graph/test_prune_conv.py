@@ -166,7 +166,7 @@ def test_many_images_go_in_parts(monkeypatch, rng):
     model, x, y = small_network(), rng.standard_normal((9, 2, 4, 5)), rng.integers(0, 3, 9)
     whole = {name: find_criterion(name)(model, (x, y)) for name in ("contribution", "taylor", "hessian")}
     monkeypatch.setattr(forward, "_NUMBERS", 2000)
-    assert len(list(forward.batches(model, x))) > 2
+    assert len(list(forward.batches(model, forward.as_model_features(model, x)))) > 2
     for name, wanted in whole.items():
         for one, other in zip(find_criterion(name)(model, (x, y)), wanted, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5 * other.max())

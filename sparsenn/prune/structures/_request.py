@@ -10,6 +10,7 @@ from ...layers import Matrix
 from ...model import Model
 from ..amount import Amount
 from ..csr import stored_values, to_csr
+from ..movement import carry_movement
 from ..recorder import carry_range
 
 
@@ -51,15 +52,21 @@ class Request:
 
     def keep(self, masks: list[np.ndarray]) -> Model:
         """A new Model: the pruned layers in CSR with the weights of the masks, the others as they are."""
-        linears = self.model.linear_layers
-        kept = {id(linears[index]): mask for index, mask in zip(self.layers, masks, strict=True)}
-        return self.model.with_layers(
-            lambda layer: _keep(layer, kept.get(id(layer))) if isinstance(layer, Matrix) else layer.copy()
-        )
+        return keep_weights(self.model, self.layers, masks)
+
+
+def keep_weights(model: Model, layers: list[int], masks: list[np.ndarray]) -> Model:
+    """A new Model: those of its linear_layers in CSR with the weights of the masks, all else as it is."""
+    linears = model.linear_layers
+    kept = {id(linears[index]): mask for index, mask in zip(layers, masks, strict=True)}
+    return model.with_layers(
+        lambda layer: _keep(layer, kept.get(id(layer))) if isinstance(layer, Matrix) else layer.copy()
+    )
 
 
 def _keep(layer: Matrix, kept: np.ndarray | None) -> Matrix:
     """A layer of its own arrays: kept (a mask over the stored values) in CSR, or as it is for None."""
     after = layer.with_weight(layer.weight if kept is None else to_csr(layer.weight, kept), layer.bias)
     carry_range(layer, after, ... if kept is None else kept)
+    carry_movement(layer, after, ... if kept is None else kept)
     return after
