@@ -2,6 +2,7 @@
 # make test    the whole test suite
 # make bench   benchmarks of the kernels
 # make lint    style of the Python, Cython and C sources
+# make site    the documentation, in build/site
 # make clean   remove what the others made
 #
 # make sanitize, make valgrind, make tsan: the C tests and examples under AddressSanitizer and UBSan, valgrind
@@ -25,9 +26,9 @@ SOURCES := pyproject.toml setup.py MANIFEST.in README.md $(shell find src_c spar
 HEADERS = $(wildcard $(CURDIR)/$(VENV)/headers/usr/include)
 INCLUDES = $(if $(HEADERS),$(HEADERS):$(wildcard $(HEADERS)/python3*):)$$CPATH
 
-.PHONY: help demo test bench lint clean fuzz fuzz-readers sanitize valgrind tsan perturbed cython load tuner conv-check
+.PHONY: help demo test bench lint site clean fuzz fuzz-readers sanitize valgrind tsan perturbed cython load tuner conv-check
 help:
-	@sed -n '1,13s/^# \?//p' Makefile
+	@sed -n '1,14s/^# \?//p' Makefile
 
 demo: $(VENV)/.installed-demo
 	@echo "==> running the demo; its report goes to sparsenn-demo/"
@@ -48,6 +49,11 @@ lint: $(VENV)/.installed-lint
 	@if command -v clang-format >/dev/null; \
 	then echo "clang-format --dry-run"; find src_c -name '*.[ch]' | xargs clang-format --dry-run --Werror; \
 	else echo "==> clang-format is not installed: the C style was not checked"; fi
+
+# sphinx-build, since python -m sphinx would import the sources in place of the package that is built.
+site: $(VENV)/.installed-docs
+	$(BIN)/sphinx-build -q -W --keep-going -c docs/site . build/site
+	@echo "==> the documentation is build/site/index.html"
 
 # These build the C core alone.
 fuzz sanitize valgrind tsan perturbed: $(VENV)/.tools

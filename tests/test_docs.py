@@ -1,4 +1,4 @@
-"""Every Python example in docs/ and in the README runs: a page's blocks in order, in an empty folder.
+"""Every Python example on a page of the repository runs: a page's blocks in order, in an empty folder.
 
 Each page has a process of its own, with one thread, since idle threads of several libraries in one process
 wait for each other on a busy machine.
@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md"]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 IMPORT = re.compile(r"^\s*(?:import|from)\s+(\w+)", re.MULTILINE)
 
@@ -31,17 +30,23 @@ def program(page: Path) -> str:
     return "\n".join(lines)
 
 
+FOLDERS = ("docs", "bench", "examples", "src_c")
+ALL_PAGES = [
+    *sorted(p for folder in FOLDERS for p in (ROOT / folder).rglob("*.md")),
+    *sorted(ROOT.glob("*.md")),
+]
+PAGES = [page for page in ALL_PAGES if program(page)]
+
+
 def test_there_are_pages():
-    assert {"sklearn.md", "torch.md", "onnx.md", "keras.md", "safetensors.md", "numpy.md"} <= {
-        p.name for p in PAGES
-    }
+    named = {"sklearn.md", "torch.md", "onnx.md", "keras.md", "safetensors.md", "numpy.md", "pruning.md"}
+    assert named - {"pruning.md"} <= {page.name for page in PAGES}
+    assert named | {"CONTRIBUTING.md", "SECURITY.md", "FORMAT.md"} <= {page.name for page in ALL_PAGES}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_examples(page, tmp_path):
     code = program(page)
-    if not code:
-        pytest.skip(f"{page.name} has no Python example")
     missing = [name for name in set(IMPORT.findall(code)) if importlib.util.find_spec(name) is None]
     if missing:
         pytest.skip(f"{page.name} needs {', '.join(sorted(missing))}, which is not installed")
