@@ -83,8 +83,8 @@ static int note_bounds(const snn_csr *csr, const int64_t *bounds, snn_packing *p
     return 1;
 }
 
-snn_packing *snn_pack(const snn_csr *csr, const snn_isa *isa, const snn_kernel *kernel, int64_t k_block,
-                      int share_count, const int64_t *bounds)
+static snn_packing *make(const snn_csr *csr, const snn_isa *isa, const snn_kernel *kernel, int64_t k_block,
+                         int share_count, const int64_t *bounds, int told)
 {
     snn_packing *packing = snn_alloc(1, sizeof *packing);
     if (!packing)
@@ -93,6 +93,7 @@ snn_packing *snn_pack(const snn_csr *csr, const snn_isa *isa, const snn_kernel *
     packing->format = kernel->format;
     packing->shape = kernel->format == SNN_FORMAT_DENSE ? 0 : kernel->shape;
     packing->share_count = share_count;
+    packing->told = told;
     int packed;
     if (kernel->format == SNN_FORMAT_DENSE) {
         packed = snn_pack_dense(csr, share_count, bounds, packing);
@@ -106,7 +107,8 @@ snn_packing *snn_pack(const snn_csr *csr, const snn_isa *isa, const snn_kernel *
         packed = snn_pack_csr_tile(csr, kernel, k_block, share_count, bounds, packing);
     } else {
         packing->k_block = kernel->window;
-        packed = snn_pack_csr_column(csr, isa->lanes, kernel->window, kernel->shape, share_count, packing);
+        packed = snn_pack_csr_column(csr, isa->lanes, kernel->window, kernel->shape, share_count,
+                                     told ? bounds : NULL, packing);
     }
     packed = packed && note_bounds(csr, bounds, packing);
     if (!packed) {
@@ -114,6 +116,18 @@ snn_packing *snn_pack(const snn_csr *csr, const snn_isa *isa, const snn_kernel *
         return NULL;
     }
     return packing;
+}
+
+snn_packing *snn_pack(const snn_csr *csr, const snn_isa *isa, const snn_kernel *kernel, int64_t k_block,
+                      int share_count, const int64_t *bounds)
+{
+    return make(csr, isa, kernel, k_block, share_count, bounds, 0);
+}
+
+snn_packing *snn_pack_told(const snn_csr *csr, const snn_isa *isa, const snn_kernel *kernel, int share_count,
+                           const int64_t *bounds)
+{
+    return make(csr, isa, kernel, 0, share_count, bounds, 1);
 }
 
 void snn_packing_free(snn_packing *packing)

@@ -27,6 +27,7 @@ typedef struct snn_packing {
     void *memory;      /* what the shares point into */
     size_t bytes;
     int64_t entries; /* weights as packed, padding included */
+    int told;        /* share s holds the rows that it was told to */
     int fills_up;    /* tile layout: some panel has fewer rows than its height, and writes a row behind the
                         others */
     int users;       /* plans that read it, where several share it */
@@ -45,6 +46,9 @@ int64_t snn_largest_block(const snn_kernel *kernel);
  * bounds (share_count + 1): the rows of each share. NULL when memory is out. */
 snn_packing *snn_pack(const snn_csr *csr, const snn_isa *isa, const snn_kernel *kernel, int64_t k_block,
                       int share_count, const int64_t *bounds);
+/* The same in the column layout, where every share holds just its rows. Bounds are multiples of 16. */
+snn_packing *snn_pack_told(const snn_csr *csr, const snn_isa *isa, const snn_kernel *kernel, int share_count,
+                           const int64_t *bounds);
 /* Weights that panels of each of count heights take, zeros included: near nnz where rows share their columns.
  * 0 when memory is out. */
 int snn_panel_slots(const snn_csr *csr, const int *heights, int count, int64_t *slots);
@@ -71,8 +75,9 @@ int snn_pack_csr_tile(const snn_csr *csr, const snn_kernel *kernel, int64_t k_bl
 int snn_pack_panel(const snn_csr *csr, int height, int64_t k_block, int share_count, snn_packing *packing);
 int snn_pack_sell(const snn_csr *csr, int lanes, int share_count, const int64_t *bounds,
                   snn_packing *packing);
+/* bounds NULL: shares of about as many chunks. */
 int snn_pack_csr_column(const snn_csr *csr, int lanes, int64_t column_block, int windows, int share_count,
-                        snn_packing *packing);
+                        const int64_t *bounds, snn_packing *packing);
 int snn_pack_dense(const snn_csr *csr, int share_count, const int64_t *bounds, snn_packing *packing);
 
 /* The weights of a packing that are not zero, from one for single samples; lanes of the ISA.

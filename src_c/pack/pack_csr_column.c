@@ -1,5 +1,5 @@
 /* CSR -> rows side by side in vector lanes, chunks of four steps with a window each (snn_csr_column in
- * kernel.h). Which rows share a panel depends on the weights alone, so results do not depend on shares. */
+ * kernel.h). */
 #include "base/memory.h"
 #include "pack/pack.h"
 
@@ -74,16 +74,18 @@ static int64_t pack_panel(const snn_csr *csr, const int32_t *rows, int lanes, in
     return (used + windows_a_chunk - 1) / windows_a_chunk;
 }
 
-/* Cuts panels into shares with about the same number of chunks; chunks (panels + 1). */
+/* Cuts panels into shares of bounds, or with about the same number of chunks; chunks (panels + 1). */
 static void fill_shares(const snn_csr *csr, int lanes, int64_t panels, const int64_t *chunks,
                         const int32_t *rows, const int32_t *windows, const uint8_t *records, int share_count,
-                        snn_csr_column *shares)
+                        const int64_t *bounds, snn_csr_column *shares)
 {
     int64_t panel = 0;
     for (int s = 0; s < share_count; s++) {
         const int64_t first = panel;
         const double wanted = (double)(chunks[panels] + panels) * (s + 1) / share_count;
-        while (panel < panels && (s == share_count - 1 || (double)(chunks[panel] + panel) < wanted))
+        while (panel < panels &&
+               (s == share_count - 1 ||
+                (bounds ? panel * lanes < bounds[s + 1] : (double)(chunks[panel] + panel) < wanted)))
             panel++;
         const int64_t first_row = first * lanes,
                       end_row = panel * lanes < csr->rows ? panel * lanes : csr->rows;
@@ -98,8 +100,17 @@ static void fill_shares(const snn_csr *csr, int lanes, int64_t panels, const int
     }
 }
 
+/* Rows by their lengths, those of each share by themselves. */
+static int sort_rows(const snn_csr *csr, int share_count, const int64_t *bounds, int32_t *order)
+{
+    int sorted = bounds || snn_sort_rows(csr, 0, csr->rows, order);
+    for (int s = 0; sorted && bounds && s < share_count; s++)
+        sorted = snn_sort_rows(csr, bounds[s], bounds[s + 1], order + bounds[s]);
+    return sorted;
+}
+
 int snn_pack_csr_column(const snn_csr *csr, int lanes, int64_t block, int windows_a_chunk, int share_count,
-                        snn_packing *packing)
+                        const int64_t *bounds, snn_packing *packing)
 {
     const int64_t panels = (csr->rows + lanes - 1) / lanes;
     int32_t *order = snn_alloc((size_t)(panels * lanes), sizeof *order);
@@ -109,7 +120,7 @@ int snn_pack_csr_column(const snn_csr *csr, int lanes, int64_t block, int window
     packing->share_size = sizeof *shares;
     // Sorting pays when rows differ much: then a panel is as long as its longest row.
     const int sorted = steps_in_order(csr, lanes) * lanes > csr->indptr[csr->rows] * 3 / 2 + csr->rows * 8;
-    int ready = order && counts && shares && (!sorted || snn_sort_rows(csr, 0, csr->rows, order));
+    int ready = order && counts && shares && (!sorted || sort_rows(csr, share_count, bounds, order));
     int64_t total = 0;
     for (int64_t r = 0; ready && r < panels * lanes; r++)
         if (r >= csr->rows)
@@ -142,7 +153,8 @@ int snn_pack_csr_column(const snn_csr *csr, int lanes, int64_t block, int window
         }
         if (sorted)
             memcpy(rows, order, row_bytes);
-        fill_shares(csr, lanes, panels, chunks, sorted ? rows : NULL, windows, records, share_count, shares);
+        fill_shares(csr, lanes, panels, chunks, sorted ? rows : NULL, windows, records, share_count, bounds,
+                    shares);
     }
     snn_free(order);
     snn_free(counts);

@@ -1,6 +1,7 @@
 #include "plan/layer.h"
 
 #include "base/memory.h"
+#include "plan/recurrent.h"
 #include "plan/stock.h"
 
 #include <string.h>
@@ -95,7 +96,7 @@ const snn_packing *snn_layer_pack(const snn_plan *plan, snn_step *step, const sn
         found = find_packing(step->stock->packings, choice);
     if (found)
         return found;
-    snn_packing *made = snn_pack(csr, plan->isa, choice->kernel, choice->k_block, plan->threads, bounds);
+    snn_packing *made = snn_recurrent_pack(plan, step, csr, choice, bounds);
     if (!made)
         return NULL;
     made->next = step->packings;

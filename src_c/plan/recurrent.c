@@ -8,11 +8,12 @@
 #include <math.h>
 #include <string.h>
 
-/* A product that takes one thread less than this is not shared: each step has two barriers then. */
+/* A product that takes one thread less than this is not shared: threads meet in each step then. */
 #define SHARED_US 4.0
 
-/* Buffers of (hidden) behind the result; the sums of a product follow. */
-enum { H, C, RESET, BUFFERS };
+/* Buffers of (hidden) behind the result; the sums of a product follow. h changes from one to the other with
+ * each step: another thread may still read the state before. */
+enum { H, NEXT_H, C, RESET, BUFFERS };
 
 /* A cell while it runs. */
 typedef struct run {
@@ -21,6 +22,7 @@ typedef struct run {
     const snn_cell *cell;
     const snn_frame *frame;
     int member, members, exact;
+    int alone;          /* a member makes all that its units need beside the state */
     int64_t width;      /* samples: the lanes of a tile, or 1 */
     int64_t hidden;     /* units of all of them */
     int64_t first, end; /* of these the member's */
@@ -62,6 +64,26 @@ static int64_t steps_of(const snn_step *step) { return step->inputs / step->rows
 static int is_twofold(const snn_step *step) { return step->op == SNN_OP_GRU && !step->cell->resets_after; }
 
 int64_t snn_recurrent_products(const snn_step *step) { return steps_of(step) * (is_twofold(step) ? 2 : 1); }
+
+snn_packing *snn_recurrent_pack(const snn_plan *plan, const snn_step *step, const snn_csr *csr,
+                                const snn_choice *choice, const int64_t *bounds)
+{
+    const int threads = plan->threads;
+    if (step->type != SNN_STEP_RECURRENT || choice->kernel->layout != SNN_LAYOUT_COLUMN ||
+        step->cell->hidden % 16)
+        return snn_pack(csr, plan->isa, choice->kernel, choice->k_block, threads, bounds);
+    const int shares = step->cell->gates * threads;
+    int64_t *own = snn_alloc((size_t)shares + 1, sizeof *own);
+    if (!own)
+        return NULL;
+    for (int share = 0; share < shares; share++)
+        own[share] =
+            share / threads * step->cell->hidden + snn_part(step->cell->hidden, share % threads, threads);
+    own[shares] = csr->rows;
+    snn_packing *made = snn_pack_told(csr, plan->isa, choice->kernel, shares, own);
+    snn_free(own);
+    return made;
+}
 
 /* ---- beginning and end ---- */
 
@@ -124,7 +146,6 @@ static void begin(run *r, float *state)
                            .f = snn_cell_epilogue(cell->activations[0]),
                            .g = snn_cell_epilogue(cell->activations[1]),
                            .o = snn_cell_epilogue(cell->activations[2])};
-    r->units.h_before = r->units.h;
     r->units.c_before = r->units.c;
     float *const states[] = {r->units.h, r->units.c};
     for (int i = 0; i < cell->states; i++)
@@ -170,9 +191,15 @@ static void meet(const run *r)
     if (r->members > 1)
         snn_barrier();
 }
+/* The same where units need sums that others made. */
+static void meet_for_sums(const run *r)
+{
+    if (!r->alone)
+        meet(r);
+}
 
-/* The member's shares of W x + b -> sums. */
-static void multiply(const run *r, const float *x)
+/* The member's shares of W x + b -> sums, at least of gates [first, end). */
+static void multiply(const run *r, const float *x, int first, int end)
 {
     SNN_PAUSE();
     if (r->exact) {
@@ -182,8 +209,11 @@ static void multiply(const run *r, const float *x)
         return;
     }
     const snn_choice *choice = &r->step->chosen[r->frame->bucket - r->plan->buckets];
-    for (int share = r->member; share < choice->packing->share_count; share += r->members)
-        choice->kernel->run(snn_share(choice->packing, share), x, r->sums, r->step->rows, &r->step->epilogue);
+    const snn_packing *packing = choice->packing;
+    const int from = packing->told ? first * r->plan->threads : 0;
+    const int to = packing->told ? end * r->plan->threads : packing->share_count;
+    for (int share = from + r->member; share < to; share += r->members)
+        choice->kernel->run(snn_share(packing, share), x, r->sums, r->step->rows, &r->step->epilogue);
 }
 
 static void end_step(const run *r)
@@ -196,8 +226,8 @@ static void end_step(const run *r)
         isa->gru_gates(&r->units);
         if (is_twofold(r->step)) {
             meet(r);
-            multiply(r, r->units.reset);
-            meet(r);
+            multiply(r, r->units.reset, 2, 3);
+            meet_for_sums(r);
         }
         isa->gru_state(&r->units);
         break;
@@ -205,22 +235,37 @@ static void end_step(const run *r)
     }
 }
 
+/* Whether shares of the product are those of the members' units. */
+static int is_told(const run *r)
+{
+    return !r->exact && r->members == r->plan->threads &&
+           r->step->chosen[r->frame->bucket - r->plan->buckets].packing->told;
+}
+
 static void run_steps(run *r, int64_t length)
 {
     const int64_t hidden = r->hidden, steps = steps_of(r->step);
     const int takes = r->step->product_step && snn_takes_over(r->plan, r->step, r->frame);
+    float *before = r->units.h,
+          *after = before + (NEXT_H - H) * snn_column_stride(r->cell->hidden) * r->width;
+    r->alone = r->members > 1 && !takes && is_told(r);
     for (int64_t i = 0; i < length; i++) {
         const int64_t at = r->cell->reverse ? length - 1 - i : i;
+        r->units.h_before = before;
+        r->units.h = after;
         r->units.x = r->x + (takes ? 0 : at * r->step->rows * r->width);
         r->units.y = r->y + at * hidden;
         meet(r); // the state is there
         if (takes)
             snn_sequence_product(r->plan, r->step, r->frame, at, (float *)(uintptr_t)r->x, r->member,
                                  r->members);
-        multiply(r, r->units.h);
-        meet(r);
+        multiply(r, before, 0, is_twofold(r->step) ? 2 : r->cell->gates);
+        meet_for_sums(r);
         end_step(r);
+        after = before;
+        before = r->units.h;
     }
+    r->units.h = before;
     for (int64_t at = length; at < steps; at++)
         fill_units(r, 0.0f, r->y + at * hidden);
 }

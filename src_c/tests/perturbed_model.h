@@ -88,8 +88,7 @@ static void force_candidates(snn_plan *plan, const random_model *m)
         for (int b = 0; b < plan->bucket_count; b++) {
             const snn_tuned *tuned = &step->problem->buckets[b];
             snn_choice choice = tuned->candidates[chance(tuned->count)];
-            snn_packing *packing =
-                snn_pack(csr, plan->isa, choice.kernel, choice.k_block, plan->threads, bounds);
+            snn_packing *packing = snn_recurrent_pack(plan, step, csr, &choice, bounds);
             if (!CHECK(packing))
                 return;
             packing->next = step->packings;

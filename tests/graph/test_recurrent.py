@@ -69,7 +69,7 @@ def test_bounds_stay_finite_over_long_sequences(builder):
 def test_threads_share_the_steps_of_large_cells(kind, isa):
     """Products long enough for it: one sample at a time on two and three threads, to the bit of one."""
     for seed in range(KINDS.index(kind), 12, 3):
-        case = random_case(seed, hidden=331, batch=3)
+        case = random_case(seed, hidden=(331, 336)[seed % 2], batch=3)
         layer = case.layer.with_weight(
             np.random.default_rng(seed).standard_normal(case.layer.shape) / 25, case.layer.bias
         )
