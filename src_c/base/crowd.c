@@ -12,6 +12,7 @@
 #define REMEMBERED 32  /* regions, in the mean of their ratio to one thread */
 #define USELESS 0.85   /* of one thread, in the mean: threads that fail are not tried again soon */
 #define HARMFUL 1.1    /* with so much they fail, even if no loss of theirs stands out */
+#define HARM_RUNS 16   /* and of so many was lost: else those with cold caches would do */
 #define LONGEST_WHILE_NS 4000000000
 #define TOLERATED_NS 1000000 /* waking sleeping threads may take some 0.1 ms; slices are longer than this */
 
@@ -150,6 +151,8 @@ void snn_crowd_leave(snn_crowd *crowd, const snn_crowd_visit *visit, int wanted)
     const int64_t before = LOAD(lost_ns), lost = before + over > 0 ? before + over : 0;
     if (lost != before)
         STORE(lost_ns, lost);
-    if (lost > 3 * visit->one_thread_ns + TOLERATED_NS || (lost && LOAD(ratio) > HARMFUL * ONE))
+    const int harmful =
+        lost > HARM_RUNS * visit->one_thread_ns + TOLERATED_NS / 4 && LOAD(ratio) > HARMFUL * ONE;
+    if (harmful || lost > 3 * visit->one_thread_ns + TOLERATED_NS)
         give_up_threads(crowd, visit, wanted, lost, now);
 }
