@@ -8,12 +8,13 @@ from math import isfinite
 
 def json_text(data, *, indent: int = 2) -> str:
     """data as JSON; NaN and infinities, which JSON does not have, as null."""
-    return json.dumps(_finite(data), indent=indent, allow_nan=False)
+    return json.dumps(finite(data), indent=indent, allow_nan=False)
 
 
-def _finite(value):
+def finite(value):
+    """value with None for every figure that is not finite, at any depth."""
     if isinstance(value, dict):
-        return {key: _finite(entry) for key, entry in value.items()}
+        return {key: finite(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(entry) for entry in value]
+        return [finite(entry) for entry in value]
     return None if isinstance(value, float) and not isfinite(value) else value

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 
 from ..file_replace import replace_file
 from ._data import add_input_shapes, check_folder, integers, percents
-from ._json import json_text
+from ._json import finite, json_text
 
 
 def add_parser(subparsers) -> None:
     parser = subparsers.add_parser("bench", help="time compiled plans against other libraries")
     parser.add_argument(
-        "target", nargs="+", help="widths like 784-2048-10, a .json file of shapes, an .onnx or a model file"
+        "target", nargs="*", help="widths like 784-2048-10, a .json file of shapes, an .onnx or a model file"
     )
-    parser.add_argument("--batch", default="1,16,64", help="batch sizes (default: %(default)s)")
+    parser.add_argument(
+        "--preset", metavar="NAME", help="mlp, resnet, bert or rnn: networks that need no file"
+    )
+    parser.add_argument(
+        "--batch", help="batch sizes (default: 1,16,64; with --preset resnet, bert, rnn: 1,16)"
+    )
     parser.add_argument("--threads", help="thread counts (default: that of sparsenn info)")
     parser.add_argument(
         "--sparsity",
         help="per cent (default: 80,90,95,98; a model that is pruned or was saved by sparsenn: as it is)",
     )
     parser.add_argument(
-        "--keep", default="none", help="layers of model files that are not pruned, as 0,-1 (default: none)"
+        "--keep", help="layers of networks that are not pruned, as 0,-1 (default: none; resnet: 0,-1)"
     )
     add_input_shapes(parser, "shapes of inputs, batch first, where a file leaves them open")
     parser.add_argument("--mask", default="uniform", help="uniform, skewed, magnitude (default: %(default)s)")
@@ -36,20 +42,24 @@ def add_parser(subparsers) -> None:
         help="processes of DeepSparse, whose speed is settled when it starts (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--json", metavar="FILE", help="write everything measured there, - for stdout")
+    parser.add_argument("--html", metavar="FILE", help="write a page with pictures there, in one file")
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..bench import baselines, model_files, report, runner, shapes
+    from ..bench import baselines, model_files, page, report, runner, shapes
     from ..bench.masks import MASKS
 
-    keep = () if args.keep == "none" else tuple(integers("--keep", args.keep))
     input_shapes = model_files.parse_shapes(args.input_shapes)
-    networks = [
+    keep = None if args.keep is None else () if args.keep == "none" else tuple(integers("--keep", args.keep))
+    networks, batches = find_preset(args.preset, keep)
+    networks += [
         network
         for text in args.target
-        for network in shapes.find_networks(text, keep=keep, input_shapes=input_shapes)
+        for network in shapes.find_networks(text, keep=keep or (), input_shapes=input_shapes)
     ]
-    batches = parse_counts("--batch", args.batch)
+    if not networks:
+        raise ValueError("target must be at least one network, or --preset a name, got neither")
+    batches = parse_counts("--batch", args.batch or batches)
     threads = parse_counts("--threads", args.threads) if args.threads else [report.machine()["threads"]]
     sparsities = percents("--sparsity", args.sparsity) if args.sparsity else None
     if args.mask not in MASKS:
@@ -57,30 +67,44 @@ def run(args: argparse.Namespace) -> int:
     for name in ("rounds", "starts"):
         if getattr(args, name) < 1:
             raise ValueError(f"--{name} must be at least 1, got {getattr(args, name)}")
-    if args.json and args.json != "-":
-        check_folder("--json", args.json)
+    for option, path in (("--json", args.json), ("--html", args.html)):
+        if path and not (option == "--json" and path == "-"):
+            check_folder(option, path)
     peers = find_peers(args.baseline, networks)
     for name, value in report.ignored_variables().items():
         print(f"warning: {name}={value} would slow numpy down; runners run without it", file=sys.stderr)
 
     pythons = {"deepsparse": args.deepsparse_python} if args.deepsparse_python else {}
     cells, runs = [], []
+    began = time.monotonic()
     for count in threads:
         with runner.Workers(labels(peers, args.starts), count, pythons) as workers:
             cells += runner.run_cells(
                 workers, networks, sparsities=sparsities, batches=batches, mask=args.mask,
-                rounds=args.rounds, progress=show_cell,
+                rounds=args.rounds, progress=lambda cell: show_cell(cell, time.monotonic() - began),
             )  # fmt: skip
         runs.append(workers)
-    if args.json:
-        text = json_text(report.as_data(cells, runs, {**vars(args), "threads": threads}), indent=1)
-        if args.json == "-":
-            print(text)
-        else:
-            replace_file(args.json, text + "\n", name="--json")
+    data = report.as_data(cells, runs, {**vars(args), "threads": threads})
+    if args.html:
+        replace_file(args.html, page.as_html(finite(data)), name="--html")
+    if args.json == "-":
+        print(json_text(data, indent=1))
+    elif args.json:
+        replace_file(args.json, json_text(data, indent=1) + "\n", name="--json")
     if args.json != "-":
         print(report.as_text(cells, runs))
     return 0 if all(baselines.LIBRARY in cell.times for cell in cells) else 1
+
+
+def find_preset(name: str | None, keep: tuple[int, ...] | None) -> tuple[list, str]:
+    """-> its networks and the batches that it is measured with; without a name none, and the usual ones."""
+    from ..bench.presets import PRESETS
+
+    if name is None:
+        return [], "1,16,64"
+    if name not in PRESETS:
+        raise ValueError(f"--preset must be one of {', '.join(PRESETS)}, got {name!r}")
+    return PRESETS[name].networks(keep), PRESETS[name].batches
 
 
 def find_peers(wanted: str | None, networks: list) -> list[str]:
@@ -109,15 +133,14 @@ def labels(peers: list[str], starts: int) -> dict[str, str]:
     return found
 
 
-def show_cell(cell) -> None:
-    """A line on stderr for a finished cell, where that is a terminal."""
-    if sys.stderr.isatty():
-        from ..bench.report import label
+def show_cell(cell, seconds: float) -> None:
+    """A line on stderr for a finished cell, with the seconds since the beginning."""
+    from ..bench.report import label
 
-        ratio = f"{cell.ratio['of_medians']:.2f} x {cell.best_peer}" if cell.ratio else "no ratio"
-        if cell.disturbed:
-            ratio = "disturbed, no ratio"
-        print(f"{label(cell)}: {ratio}", file=sys.stderr)
+    ratio = f"{cell.ratio['of_medians']:.2f} x {cell.best_peer}" if cell.ratio else "no ratio"
+    if cell.disturbed:
+        ratio = "disturbed, no ratio"
+    print(f"{seconds:5.0f} s  {label(cell)}: {ratio}", file=sys.stderr, flush=True)
 
 
 def parse_numbers(option: str, text: str) -> list[float]:
