@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shlex
 import shutil
@@ -45,14 +46,18 @@ def cmake(source: Path, folder: Path, *options: str) -> Path:
     return folder
 
 
-def install_core(folder: Path, *options: str) -> Path:
-    """Builds the core alone and installs it; returns the prefix."""
-    prefix = folder / "prefix"
-    without = ["-DSNN_BUILD_TESTS=OFF", "-DSNN_BUILD_EXAMPLES=OFF"]
-    place = [f"-DCMAKE_INSTALL_PREFIX={prefix}", "-DCMAKE_INSTALL_LIBDIR=lib"]
-    build = cmake(CORE, folder / "build", *without, *place, *options)
-    run(tool("cmake"), "--install", build)
-    return prefix
+def build_core(folder: Path, *options: str) -> Path:
+    """The core in folder / build with its tests, warnings being errors, and installed in folder / prefix."""
+    folder.mkdir(parents=True, exist_ok=True)
+    done = folder / "done"
+    with open(folder / "lock", "w") as lock:  # several processes may run the tests
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            checks = ["-DSNN_ASSERTIONS=ON", "-DCMAKE_C_FLAGS=-Werror"]
+            place = [f"-DCMAKE_INSTALL_PREFIX={folder / 'prefix'}", "-DCMAKE_INSTALL_LIBDIR=lib"]
+            run(tool("cmake"), "--install", cmake(CORE, folder / "build", *checks, *place, *options))
+            done.touch()
+    return folder
 
 
 def c_compiler() -> str:

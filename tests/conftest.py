@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -54,6 +55,29 @@ def usable_isas() -> list[str]:
     import sparsenn
 
     return sparsenn.cpu_info()["isas_usable"]
+
+
+@pytest.fixture(scope="session")
+def core_builds(tmp_path_factory):
+    """core_builds(name, *options) -> folder of c_tools.build_core, built once for all tests that ask."""
+    from c_tools import build_core
+
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # that of all processes
+    return lambda name, *options: build_core(folder / "core" / name, *options)
+
+
+@pytest.fixture(scope="session")
+def shared_core(core_builds) -> Path:
+    """A shared library with OpenMP, where the compiler has it, in build and prefix."""
+    return core_builds("shared", "-DBUILD_SHARED_LIBS=ON")
+
+
+@pytest.fixture(scope="session")
+def static_core(core_builds) -> Path:
+    """A static library without OpenMP, in build and prefix."""
+    return core_builds("static", "-DSNN_OPENMP=OFF")
 
 
 @pytest.fixture(params=snn.cpu_info()["isas_built"])

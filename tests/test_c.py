@@ -3,16 +3,11 @@
 import shutil
 
 import pytest
-from c_tools import CORE, cmake, run, tool
-
-
-def build(folder, *options):
-    """Configures and builds the core in folder, warnings being errors."""
-    return cmake(CORE, folder, "-DSNN_ASSERTIONS=ON", "-DCMAKE_C_FLAGS=-Werror", *options)
+from c_tools import CORE, build_core, run, tool
 
 
 def run_tests(folder):
-    output = run(tool("ctest"), "--test-dir", folder, "--output-on-failure", "--no-tests=error")
+    output = run(tool("ctest"), "--test-dir", folder / "build", "--output-on-failure", "--no-tests=error")
     assert "100% tests passed" in output
 
 
@@ -22,12 +17,12 @@ def sources():
         pytest.skip(f"NOT TESTED: the C sources are not beside the tests, at {CORE}")
 
 
-def test_c_tests_pass(tmp_path):
-    run_tests(build(tmp_path / "build"))
+def test_c_tests_pass_in_a_shared_library(shared_core):
+    run_tests(shared_core)
 
 
-def test_c_tests_pass_without_openmp_in_a_shared_library(tmp_path):
-    run_tests(build(tmp_path / "build", "-DSNN_OPENMP=OFF", "-DBUILD_SHARED_LIBS=ON"))
+def test_c_tests_pass_without_openmp_in_a_static_library(static_core):
+    run_tests(static_core)
 
 
 def test_c_tests_pass_on_arm64_under_qemu(tmp_path):
@@ -36,4 +31,4 @@ def test_c_tests_pass_on_arm64_under_qemu(tmp_path):
         if shutil.which(name) is None:
             pytest.skip(f"NEON NOT TESTED: {name} is not installed (Debian package {package})")
     toolchain = CORE / "toolchains" / "aarch64-linux-gnu.cmake"
-    run_tests(build(tmp_path / "build", f"-DCMAKE_TOOLCHAIN_FILE={toolchain}"))
+    run_tests(build_core(tmp_path, f"-DCMAKE_TOOLCHAIN_FILE={toolchain}"))

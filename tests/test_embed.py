@@ -15,7 +15,6 @@ from c_tools import (
     cmake,
     cpp_compiler,
     environment,
-    install_core,
     run,
     tool,
 )
@@ -47,15 +46,15 @@ def sources():
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory):
+def shared(shared_core):
     """Prefix of a shared library with OpenMP, where the compiler has it."""
-    return install_core(tmp_path_factory.mktemp("shared"), "-DBUILD_SHARED_LIBS=ON")
+    return shared_core / "prefix"
 
 
 @pytest.fixture(scope="module")
-def static(tmp_path_factory):
+def static(static_core):
     """Prefix of a static library without OpenMP."""
-    return install_core(tmp_path_factory.mktemp("static"), "-DSNN_OPENMP=OFF")
+    return static_core / "prefix"
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
 
 import pytest
-from c_tools import CORE, c_compiler, environment, install_core, run
+from c_tools import c_compiler, environment, run
 
 SCRIPT = """
 import json, locale, sys
@@ -62,8 +63,6 @@ def test_the_command_line(comma_locale, tmp_path):
 
 
 def test_the_core_in_a_c_program(comma_locale, tmp_path):
-    if not CORE.exists():
-        pytest.skip(f"NOT TESTED: the C sources are not beside the tests, at {CORE}")
     source = tmp_path / "comma.c"
     source.write_text(
         """
@@ -88,9 +87,8 @@ int main(void)
 }
 """
     )
-    prefix = install_core(tmp_path)
     program = tmp_path / "comma"
-    libraries = [prefix / "lib" / "libsparsenn.a", "-lm", "-pthread", "-fopenmp"]
-    run(c_compiler(), source, f"-I{prefix / 'include'}", *libraries, "-o", program)
+    printed = run(sys.executable, "-m", "sparsenn.config", "--cflags", "--libs", cwd=tmp_path)
+    run(c_compiler(), source, *shlex.split(printed), "-o", program)
     report = json.loads(run(program, env=comma_locale))
     assert report["layers"][0]["sparsity"] == 0.5
