@@ -67,8 +67,15 @@ from .sequences import gru, lstm, rnn
 
 if TYPE_CHECKING:
     from . import datasets
-    from .exporters import to_onnx, to_scipy, to_sklearn, to_torch
-    from .importers import from_keras, from_onnx, from_safetensors, from_sklearn, from_torch
+    from .exporters.onnx import to_onnx
+    from .exporters.scipy import to_scipy
+    from .exporters.sklearn import to_sklearn
+    from .exporters.torch import to_torch
+    from .importers.keras import from_keras
+    from .importers.onnx import from_onnx
+    from .importers.safetensors import from_safetensors
+    from .importers.sklearn import from_sklearn
+    from .importers.torch import from_torch
     from .prune.iterative import prune_iteratively
     from .prune.neuron_loop import prune_neurons
     from .search.allocation import Allocation, allocate
@@ -88,8 +95,15 @@ __version__ = _core.version()
 # What running a model does not need is imported when it is first asked for: the names of each module.
 _LATER = {
     "": ("datasets", "exporters", "importers", "require", "search", "training"),
-    "exporters": ("to_onnx", "to_scipy", "to_sklearn", "to_torch"),
-    "importers": ("from_keras", "from_onnx", "from_safetensors", "from_sklearn", "from_torch"),
+    "exporters.onnx": ("to_onnx",),
+    "exporters.scipy": ("to_scipy",),
+    "exporters.sklearn": ("to_sklearn",),
+    "exporters.torch": ("to_torch",),
+    "importers.keras": ("from_keras",),
+    "importers.onnx": ("from_onnx",),
+    "importers.safetensors": ("from_safetensors",),
+    "importers.sklearn": ("from_sklearn",),
+    "importers.torch": ("from_torch",),
     "prune.iterative": ("prune_iteratively",),
     "prune.neuron_loop": ("prune_neurons",),
     "search.allocation": ("Allocation", "allocate"),

@@ -46,7 +46,7 @@ class Model:
         op: str,
         operands: Sequence[int],
         attributes: dict[str, Any],
-        weight: Floats | tuple | None = None,
+        weight: Floats | tuple[Any, ...] | None = None,
         bias: Floats | None = None,
         name: str | None = None,
     ) -> int: ...

@@ -1,8 +1,9 @@
-"""What a model is given: arrays of samples, checked against the dims of its inputs."""
+"""What a model is given: arrays of samples, checked against the dims of its inputs; the type of outputs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,8 @@ from .checks import as_numbers
 from .errors import ArgumentError
 
 Port = tuple[str, Sequence]  # name and dims of an input, without the batch; None where one is dynamic
+# An array where there is one output, else a dict of name to array: Any lets type checkers take it as either.
+Outputs = np.ndarray | Any
 
 
 def as_batch(x, *, inputs: int, dtype=np.float32, name: str = "x", any_order: bool = False) -> np.ndarray:

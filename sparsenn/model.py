@@ -17,6 +17,7 @@ from .graph.build import build
 from .graph.node import Node
 from .graph.value import Dims, Input, Value
 from .graph.walk import walk
+from .inputs import Outputs
 from .layers import LAYER_TYPES, ArrayLayer, BatchNorm, Layer, Linear, Matrix
 from .reference import reference
 from .table import model_line, model_table
@@ -96,7 +97,7 @@ class Model:
         weights = sum(math.prod(layer.shape) for layer in self.linear_layers)
         return 1.0 - self.nnz / weights if weights else 0.0
 
-    def predict(self, x) -> np.ndarray | dict[str, np.ndarray]:
+    def predict(self, x) -> Outputs:
         """x (batch, inputs) -> (batch, outputs) float32, by numpy and scipy: the plain forward pass.
 
         Several inputs are a dict of name to array; so are several outputs.

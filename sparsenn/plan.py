@@ -12,7 +12,7 @@ from . import _core
 from .checks import check_integer
 from .errors import ArgumentError
 from .explain import explain_network, explain_report, has_windows
-from .inputs import as_arrays, as_batch
+from .inputs import Outputs, as_arrays, as_batch
 
 if TYPE_CHECKING:
     from .streaming import Stream
@@ -55,7 +55,7 @@ class Plan:
         """The kernel set: scalar, avx2, avx512 or neon."""
         return self._handle.isa
 
-    def run(self, x, out: np.ndarray | None = None) -> np.ndarray | dict[str, np.ndarray]:
+    def run(self, x, out: np.ndarray | None = None) -> Outputs:
         """x (batch, inputs) -> (batch, outputs) float32, in out where one is given.
 
         Several inputs are a dict of name to array (batch, ...), each with the dims of its input; so are
@@ -87,7 +87,7 @@ class Plan:
             raise ArgumentError("out must be C- or F-contiguous, aligned and writeable")
         return y if out is None else out
 
-    def _run_many(self, x, out: object) -> np.ndarray | dict[str, np.ndarray]:
+    def _run_many(self, x, out: object) -> Outputs:
         """run of a graph that has not one input and one output of (batch, features)."""
         if out is not None:
             raise ArgumentError("out must be None for a plan of several inputs, outputs or dims")

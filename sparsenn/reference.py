@@ -6,7 +6,7 @@ import numpy as np
 
 from .graph.value import Value
 from .graph.walk import walk
-from .inputs import as_arrays
+from .inputs import Outputs, as_arrays
 
 
 def as_inputs(model, x, dtype) -> dict[Value, np.ndarray]:
@@ -23,7 +23,7 @@ def _results(model, carried: dict[Value, np.ndarray]):
     return arrays if len(arrays) > 1 else arrays[model.output_values[0].name]
 
 
-def reference(model, x, *, dtype=np.float64) -> np.ndarray | dict[str, np.ndarray]:
+def reference(model, x, *, dtype=np.float64) -> Outputs:
     """x (batch, inputs) -> (batch, outputs), every step in dtype, by numpy and scipy.
 
     Several inputs are a dict of name to array; so are several outputs.
