@@ -171,13 +171,20 @@ void snn_sequence_multiply(const snn_plan *plan, const snn_step *step, const snn
 {
     const snn_step *product = &plan->steps[step->product_step - 1];
     const int64_t steps = product->outputs / product->rows, row = product->rows * frame->bucket->samples;
+    const int64_t fill = product->chosen[frame->bucket - plan->buckets].packing->share_count;
     const int64_t end = steps * (member + 1) / members;
     for (int64_t at = steps * member / members; at < end; at++) {
-        // Rows that fill up panels are those of the next step, which another thread may have made already.
-        const int is_border = at + 1 == end && end < steps;
+        // Rows that fill up panels are those of the steps behind, which another thread may have made already.
+        const int is_border = end < steps && (end - at - 1) * product->rows < fill;
         float *to = is_border ? frame->scratch : y + at * row;
         snn_sequence_product(plan, step, frame, at, to, 0, 1);
         if (is_border)
             memcpy(y + at * row, to, (size_t)row * sizeof *to);
     }
+}
+
+int64_t snn_sequence_scratch(const snn_plan *plan, const snn_step *step, int samples)
+{
+    const snn_step *product = &plan->steps[step->product_step - 1];
+    return (product->rows + plan->threads) * samples;
 }

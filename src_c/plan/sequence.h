@@ -17,6 +17,8 @@ void snn_sequence_product(const snn_plan *plan, const snn_step *step, const snn_
 /* Of all steps -> y, by a step that turned it back. */
 void snn_sequence_multiply(const snn_plan *plan, const snn_step *step, const snn_frame *frame, float *y,
                            int member, int members);
+/* Floats of scratch that this takes, in tiles of so many samples. */
+int64_t snn_sequence_scratch(const snn_plan *plan, const snn_step *step, int samples);
 
 /* Whether samples of a bucket are the lanes of a tile, in a plan by sample. */
 static inline int snn_is_sequence(const snn_plan *plan, const snn_bucket *bucket)

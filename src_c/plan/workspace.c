@@ -5,6 +5,7 @@
 #include "plan/band.h"
 #include "plan/depthwise.h"
 #include "plan/product.h"
+#include "plan/sequence.h"
 #include "plan/shapes.h"
 #include "plan/step.h"
 
@@ -34,6 +35,8 @@ void snn_plan_set_scratch(snn_plan *plan)
             floats = snn_product_scratch(plan->isa);
         else if (step->type == SNN_STEP_ATTENTION)
             floats = snn_attention_scratch(plan->isa, step);
+        else if (step->type == SNN_STEP_MOVE && step->product_step)
+            floats = snn_sequence_scratch(plan, step, largest_tile(plan));
         most = floats > most ? floats : most;
     }
     plan->buffers_at = (size_t)snn_column_stride(most);

@@ -44,7 +44,7 @@ static void add_activation(random_model *m)
     m->nodes++;
 }
 
-static void make_random_model(random_model *m)
+static inline void make_random_model(random_model *m)
 {
     memset(m, 0, sizeof *m);
     m->inputs = m->outputs = odd_size();

@@ -18,7 +18,7 @@ static int64_t cell_constant(random_model *m, int64_t count)
 }
 
 /* Features that are several steps of any cell whose units more than one thread shares. */
-static int64_t sequence_size(void) { return 12 * (17 + chance(5)); }
+static inline int64_t sequence_size(void) { return 12 * (17 + chance(5)); }
 
 /* Units of a cell that takes x as steps, mostly so many that threads share them; 0 where there is no such
  * size. */
@@ -75,7 +75,7 @@ static void add_cell(random_model *m, int64_t x, int kind, int64_t hidden, int p
         free_csr(&csr);
 }
 
-static void try_recurrent(random_model *m)
+static inline void try_recurrent(random_model *m)
 {
     const int kind = chance(3);
     const int64_t x = random_value(m), hidden = random_units(m, x, cell_gates[kind]);
@@ -123,14 +123,18 @@ static int64_t product_of_steps(random_model *m, int64_t x, int64_t features, in
 }
 
 /* A product of all steps of a value, and mostly a cell of what it gives. */
-static void try_sequence(random_model *m)
+static inline void try_sequence(random_model *m)
 {
     const int64_t x = random_value(m), all = snn_value_features(&m->model->values[x]);
     const int kind = chance(3);
-    const int64_t hidden = chance(3) ? 1 + chance(20) : 1, rows = cell_gates[kind] * hidden;
+    const int64_t whole = chance(3) ? 16 : 1; // whole panels of a tile leave no row to fill up
+    const int64_t hidden = chance(3) ? whole * (1 + chance(whole > 1 ? 4 : 20)) : 1;
+    const int64_t rows = cell_gates[kind] * hidden;
     int64_t steps = 1 + chance(6);
     while (all % steps)
         steps--;
+    if (all / steps > WIDEST)
+        return;
     const int64_t dims[2] = {steps, -1};
     const int64_t back =
         turned(m, product_of_steps(m, turned(m, reshaped(m, x, dims, 2)), all / steps, rows));

@@ -92,7 +92,7 @@ static int64_t convolved(random_model *m, int64_t x, int64_t rows, const int64_t
     return last_value(m);
 }
 
-static void try_window(random_model *m)
+static inline void try_window(random_model *m)
 {
     const int64_t x = random_image(m), kernel[2] = {1 + chance(2), 1 + chance(3)};
     const int64_t numbers[10] = {kernel[0], kernel[1], 1, 1 + chance(2), 0, kernel[1] / 2, 0,
@@ -102,7 +102,7 @@ static void try_window(random_model *m)
 }
 
 /* A window of 3 x 3, as most depthwise convolutions have it. */
-static void try_three(random_model *m)
+static inline void try_three(random_model *m)
 {
     const int64_t x = random_image(m), stride = 1 + chance(2), end = chance(2);
     const int64_t numbers[10] = {3, 3, stride, stride, 1, 1, end, end, 1, 1};
@@ -110,7 +110,7 @@ static void try_three(random_model *m)
         convolved(m, x, 1 + chance(8), numbers);
 }
 
-static void try_pool(random_model *m)
+static inline void try_pool(random_model *m)
 {
     const int is_mean = chance(2);
     const int64_t x = random_image(m), kernel[2] = {1 + chance(2), 1 + chance(3)};
@@ -151,7 +151,7 @@ static int64_t random_addend(random_model *m, int64_t x, int64_t y)
 }
 
 /* A convolution that keeps the size of its image, and its sum with another value. */
-static void try_sum(random_model *m)
+static inline void try_sum(random_model *m)
 {
     static const char *const ops[] = {"add", "add", "add", "sub", "max"};
     const int64_t x = random_image(m), size = chance(2) ? 1 : 3;
