@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace, networks: list) -> tuple[list[runner.Cell], li
     wanted = baselines.select(args.baseline and args.baseline.split(","))
     peers = [name for name in wanted if name in baselines.network_names()]
     pythons = {"deepsparse": args.deepsparse_python} if args.deepsparse_python else {}
-    cells, runs = [], []
+    cells, runs, began = [], [], time.monotonic()
     for threads in parse_counts("--threads", args.threads):
         with runner.Workers(labels(peers, args.starts), threads, pythons) as workers:
             cells += runner.run_cells(
@@ -66,7 +67,7 @@ def run(args: argparse.Namespace, networks: list) -> tuple[list[runner.Cell], li
                 sparsities=sparsities,
                 batches=parse_counts("--batch", args.batch),
                 rounds=args.rounds,
-                progress=show_cell,
+                progress=lambda cell: show_cell(cell, time.monotonic() - began),
             )
         runs.append(workers)
     if args.json:
