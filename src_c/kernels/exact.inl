@@ -61,23 +61,31 @@ static void SNN_NAME(exact_dense)(const snn_dense *share, const float *x, float 
     }
 }
 
-/* One-byte indices, height rows a panel. */
-static void SNN_NAME(exact_tile)(const snn_csr_tile *share, int height, const float *x, float *y, const float *bias,
-                                 int width) {
+/* Which column of its block the e-th entry of a panel reads. */
+static inline int64_t SNN_NAME(tile_column)(const snn_kernel *kernel, const uint8_t *indices, int e) {
+    if (kernel->format == SNN_FORMAT_PANEL) return indices[e / kernel->shape];
+    if (kernel->index_bytes == 1) return indices[e];
+    return ((const uint16_t *)(const void *)indices)[e] / (kernel->samples / 2);
+}
+
+static void SNN_NAME(exact_tile)(const snn_kernel *kernel, const snn_csr_tile *share, const float *x, float *y,
+                                 const float *bias, int width) {
     const int64_t nb = width * VF_LANES;
+    const int height = kernel->shape, step_bytes = kernel->format == SNN_FORMAT_PANEL ? 1 : height * kernel->index_bytes;
     for (int64_t b = 0; b < share->block_count; b++) {
         const snn_csr_block *block = &share->blocks[b];
         const float *xb = x + block->first_column * nb, *weights = block->weights;
         const uint8_t *indices = block->indices;
         const int32_t *rows = block->rows;
         for (int64_t g = 0; g < block->group_count; g++) {
-            const int entries = (int)block->groups[g].steps * height;
+            const int steps = (int)block->groups[g].steps, entries = steps * height;
             for (uint32_t panel = 0; panel < block->groups[g].panels; panel++, rows += height) {
                 for (int r = 0; r < height && b == 0; r++)  // every row stands in the first block
                     SNN_NAME(exact_begin)(y + rows[r] * nb, bias[rows[r]], width);
                 for (int e = 0; e < entries; e++)
-                    SNN_NAME(exact_add)(weights[e], xb + indices[e] * nb, y + rows[e % height] * nb, width);
-                indices += entries;
+                    SNN_NAME(exact_add)(weights[e], xb + SNN_NAME(tile_column)(kernel, indices, e) * nb,
+                                        y + rows[e % height] * nb, width);
+                indices += steps * step_bytes;
                 weights += entries;
             }
         }
@@ -91,7 +99,7 @@ static void SNN_NAME(exact)(const snn_kernel *kernel, const void *packed, const 
     else if (kernel->format == SNN_FORMAT_SELL) SNN_NAME(exact_sell)(packed, x, y, bias, width);
     else if (kernel->layout == SNN_LAYOUT_COLUMN)
         SNN_NAME(exact_column)(packed, kernel->shape, x, y, bias, width);
-    else SNN_NAME(exact_tile)(packed, kernel->shape, x, y, bias, width);
+    else SNN_NAME(exact_tile)(kernel, packed, x, y, bias, width);
 }
 
 static void SNN_NAME(scaled_add)(float weight, const float *x, float *y, int64_t count) {

@@ -316,9 +316,7 @@ typedef struct snn_isa {
     int (*has_nan)(const float *x, int64_t count);
     /* y = W x + bias, without an activation, of one share packed for kernel: weights that are 0 are not read,
      * so x may be infinite or NaN there. x and y are in the tile layout, whatever the kernel's; samples is a
-     * multiple of lanes. Takes CSR in the column layout, in the tile layout with one-byte indices, SELL and
-     * dense.
-     */
+     * multiple of lanes. Rows behind the last one that a packing writes are written here as well. */
     void (*exact)(const snn_kernel *kernel, const void *packed, const float *x, float *y, const float *bias,
                   int samples);
     /* y[i] += weight * x[i], count values, rounded as the kernels round; nothing where weight is 0. */

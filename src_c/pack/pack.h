@@ -80,7 +80,7 @@ int snn_pack_csr_column(const snn_csr *csr, int lanes, int64_t column_block, int
                         const int64_t *bounds, snn_packing *packing);
 int snn_pack_dense(const snn_csr *csr, int share_count, const int64_t *bounds, snn_packing *packing);
 
-/* The weights of a packing that are not zero, from one for single samples; lanes of the ISA.
+/* The weights of a packing that are not zero; lanes of the ISA.
  * The arrays are the caller's to free with snn_free, on failure too; 0 when memory is out. */
 int snn_unpack(const snn_packing *packing, int lanes, int64_t rows, int64_t cols, snn_csr *csr);
 

@@ -1,5 +1,4 @@
-/* A packing back to CSR: what pack_csr_column.c, pack_sell.c and pack_dense.c laid out, zeros left out. Every
- * plan has one of them for each layer, since it runs single samples. */
+/* A packing back to CSR, zeros left out. */
 #include "base/memory.h"
 #include "pack/pack.h"
 
@@ -62,12 +61,50 @@ static void visit_dense(const snn_packing *packing, visit_weight *visit, void *c
     }
 }
 
+/* Which column of its block the e-th entry of a panel reads. */
+static int64_t tile_column(const snn_kernel *kernel, const uint8_t *indices, int64_t e)
+{
+    if (kernel->format == SNN_FORMAT_PANEL)
+        return indices[e / kernel->shape];
+    if (kernel->index_bytes == 1)
+        return indices[e];
+    return ((const uint16_t *)(const void *)indices)[e] / (kernel->samples / 2);
+}
+
+static void visit_tile(const snn_packing *packing, visit_weight *visit, void *context)
+{
+    const snn_kernel *kernel = packing->kernel;
+    const int64_t height = kernel->shape;
+    const int64_t step_bytes = kernel->format == SNN_FORMAT_PANEL ? 1 : height * kernel->index_bytes;
+    for (int s = 0; s < packing->share_count; s++) {
+        const snn_csr_tile *share = snn_share(packing, s);
+        for (int64_t b = 0; b < share->block_count; b++) {
+            const snn_csr_block *block = &share->blocks[b];
+            const uint8_t *indices = block->indices;
+            const float *weights = block->weights;
+            const int32_t *rows = block->rows;
+            for (int64_t g = 0; g < block->group_count; g++)
+                for (uint32_t panel = 0; panel < block->groups[g].panels; panel++, rows += height) {
+                    const int64_t steps = block->groups[g].steps;
+                    for (int64_t e = 0; e < steps * height; e++)
+                        if (weights[e] != 0.0f)
+                            visit(context, rows[e % height],
+                                  block->first_column + tile_column(kernel, indices, e), weights[e]);
+                    indices += steps * step_bytes;
+                    weights += steps * height;
+                }
+        }
+    }
+}
+
 static void visit_all(const snn_packing *packing, int lanes, visit_weight *visit, void *context)
 {
     if (packing->format == SNN_FORMAT_DENSE)
         visit_dense(packing, visit, context);
     else if (packing->format == SNN_FORMAT_SELL)
         visit_sell(packing, lanes, visit, context);
+    else if (packing->kernel->layout == SNN_LAYOUT_TILE)
+        visit_tile(packing, visit, context);
     else
         visit_column(packing, lanes, visit, context);
 }

@@ -5,8 +5,6 @@
 #include "plan/fetch.h"
 #include "plan/turns.h"
 
-#include <string.h>
-
 /* Columns that a kernel takes together. */
 static int64_t block_columns(const snn_choice *choice, const snn_kernel *kernel)
 {
@@ -140,29 +138,28 @@ void snn_convolution_run_tiles(const snn_convolution *c, int64_t first, int64_t 
 
 void snn_convolution_exact(const snn_convolution *c)
 {
-    const snn_csr *csr = c->step->weights;
+    const snn_isa *isa = c->plan->isa;
+    const snn_packing *packing = c->choice->packing;
+    const snn_step *step = c->step;
     const snn_window *w = c->window;
-    const int64_t positions = snn_window_positions(w), width = c->plan->isa->lanes;
+    const int64_t positions = snn_window_positions(w), width = isa->lanes;
+    float *sums = c->scratch + step->cols * width; // y may be the addend
     for (int64_t first = 0; first < positions; first += width) {
         const int64_t count = snn_min(width, positions - first);
         snn_fetch fetch;
         snn_fetch_begin(&fetch, w, first, count, width);
-        snn_fetch_columns(&fetch, c->plan->isa, c->x, 0, csr->cols, c->scratch);
-        for (int64_t r = 0; r < csr->rows; r++) {
-            float sums[SNN_MOST_PARTS]; // y may be the addend
-            for (int64_t i = 0; i < count; i++)
-                sums[i] = c->step->epilogue.bias[r];
-            for (int64_t p = csr->indptr[r]; p < csr->indptr[r + 1]; p++)
-                c->plan->isa->scaled_add(csr->data[p], c->scratch + csr->indices[p] * width, sums, count);
-            if (c->addend)
-                c->plan->isa->scaled_add(1.0f, c->addend + r * c->addend_plane + first, sums, count);
-            memcpy(c->y + r * w->y_plane + first, sums, (size_t)count * sizeof *sums);
-        }
+        snn_fetch_columns(&fetch, isa, c->x, 0, step->cols, c->scratch);
+        for (int share = 0; share < packing->share_count; share++)
+            isa->exact(c->choice->kernel, snn_share(packing, share), c->scratch, sums, step->epilogue.bias,
+                       (int)width);
+        for (int64_t r = 0; c->addend && r < step->rows; r++)
+            isa->scaled_add(1.0f, c->addend + r * c->addend_plane + first, sums + r * width, count);
+        isa->copy(sums, width, c->y + first, w->y_plane, step->rows, count);
     }
 }
 
 int64_t snn_convolution_scratch(const snn_plan *plan, const snn_step *step, int64_t samples)
 {
-    // a block is no wider than W; all of W for snn_convolution_exact
+    // a block is no wider than W; all of W and the sums of a tile for snn_convolution_exact
     return (step->cols + 3 * (step->rows + plan->threads)) * samples;
 }

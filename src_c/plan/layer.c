@@ -56,6 +56,7 @@ int snn_layer_keep(snn_step *step, const snn_csr *csr)
 {
     if (step->stock) {
         step->weights = &step->stock->csr;
+        step->stock->read = 1;
         return 1;
     }
     const size_t nnz = (size_t)csr->indptr[csr->rows], rows = (size_t)csr->rows + 1;

@@ -99,7 +99,7 @@ typedef struct snn_step {
     float *bias;        /* (rows + shares) owned */
     int64_t nnz;        /* weights that are not padding */
     int sparse;         /* the model holds CSR */
-    snn_csr *weights;   /* of a plan by sample, for exact.c and SNN_STEP_DEPTHWISE: the stock's, or owned */
+    snn_csr *weights;   /* by sample but for convolutions, and for SNN_STEP_DEPTHWISE: a stock's, or owned */
     snn_packing *packings;   /* owned list */
     struct snn_stock *stock; /* of a specialisation: weights and packings in common (stock.h); or NULL */
     int counted;             /* among the users of the stock's packings */

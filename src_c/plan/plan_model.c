@@ -1,4 +1,5 @@
 /* A plan back to the model that it computes, so that it can go where the model did not: into a pickle. */
+#include "base/lock.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "graph/model_build.h"
@@ -91,19 +92,25 @@ static snn_status fill_shape(const snn_plan *plan, snn_model *model)
     return status;
 }
 
-/* The same for a plan of dynamic dims, whose own shape has them. */
+/* The same for a plan of dynamic dims, whose stocks have them. */
 static snn_status fill_dynamic(const snn_plan *plan, snn_model *model)
 {
     snn_status status = SNN_OK;
+    snn_lock(SNN_LOCK_MAKING); // so stocks stay as they are
     for (int64_t i = 0; i < model->count && !status; i++) {
         const snn_stock *stock = &snn_shapes_stocks(plan->shapes)[i];
+        snn_csr csr;
         snn_node made;
-        if (!stock->csr.indptr)
+        if (!stock->csr.rows)
             continue;
-        status = make_node(&stock->csr, !stock->dense, plan->shape->nodes[i].bias, &made);
+        status = snn_stock_view(stock, plan->isa, &csr)
+                     ? make_node(&csr, !stock->dense, plan->shape->nodes[i].bias, &made)
+                     : out_of_memory();
+        snn_stock_clear(stock, &csr);
         if (!status)
             snn_node_set_arrays(&model->nodes[i], made);
     }
+    snn_unlock(SNN_LOCK_MAKING);
     return status;
 }
 

@@ -12,6 +12,7 @@ enum { KEPT = 8 /* where the options do not say */ };
 
 struct snn_shapes {
     snn_stock *stocks; /* (nodes) */
+    int64_t nodes;
     snn_plan_options options;
     int64_t *batch_sizes; /* of the options, owned */
     char *cache_path;
@@ -74,6 +75,7 @@ snn_status snn_shapes_create(const snn_model *model, const snn_plan_options *opt
     if (!shapes)
         return out_of_memory();
     shapes->stocks = snn_alloc((size_t)model->count, sizeof *shapes->stocks);
+    shapes->nodes = shapes->stocks ? model->count : 0;
     snn_status status = copy_options(plan, options, shapes) && shapes->stocks ? SNN_OK : out_of_memory();
     if (!status)
         status = snn_model_copy(model, NULL, 0, &plan->shape);
@@ -100,6 +102,7 @@ void snn_shapes_free(snn_shapes *shapes)
         next = special->next;
         free_special(special);
     }
+    snn_stocks_clear(shapes->stocks, shapes->nodes);
     snn_free(shapes->stocks);
     snn_free(shapes->batch_sizes);
     snn_free(shapes->cache_path);
@@ -180,7 +183,9 @@ static snn_status make(const snn_plan *plan, const int64_t *const *dims, snn_spe
     snn_model *bound = NULL;
     if (made)
         made->dims = copy_dims(plan->shape, dims);
-    snn_status status = made && made->dims ? snn_model_bind(plan->shape, dims, &bound) : out_of_memory();
+    const int ready =
+        made && made->dims && snn_stocks_unpack(shapes->stocks, plan->shape, plan->isa, plan->threads);
+    snn_status status = ready ? snn_model_bind(plan->shape, dims, &bound) : out_of_memory();
     if (!status)
         status = snn_plan_make(bound, plan->isa, &shapes->options, plan, &made->plan);
     snn_model_free(bound);
@@ -190,6 +195,7 @@ static snn_status make(const snn_plan *plan, const int64_t *const *dims, snn_spe
         free_special(made);
     else
         *out = made;
+    snn_stocks_drop(shapes->stocks, plan->shape);
     return status;
 }
 

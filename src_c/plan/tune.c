@@ -167,7 +167,7 @@ static int pack(const tuner *t, int64_t index, const snn_csr *csr, int64_t *boun
     snn_layer_drop(plan, step);
     if (step->stock)
         snn_stock_take(plan, step);
-    return !plan->by_sample || snn_layer_keep(step, csr);
+    return !plan->by_sample || step->type == SNN_STEP_CONVOLUTION || snn_layer_keep(step, csr);
 }
 
 static void visit_some(void *argument, int thread, int threads)
