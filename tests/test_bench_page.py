@@ -145,11 +145,9 @@ def test_presets_are_pruned_and_run(monkeypatch):
 def test_progress_is_told_as_cells_end(capsys, tmp_path):
     shown = ["bench", "9-4", "--batch", "1", "--sparsity", "80,90", "--rounds", "1", "--baseline", "none"]
     assert cli.main([*shown, "--threads", "1"]) == 0
-    lines = capsys.readouterr().err.splitlines()
-    assert [re.search(r" s  9-4 (\d+)% uniform batch 1 threads 1: ", line)[1] for line in lines] == [
-        "80",
-        "90",
-    ]
+    # A busy machine adds a warning of its own.
+    told = re.findall(r" s  9-4 (\d+)% uniform batch 1 threads 1: ", capsys.readouterr().err)
+    assert told == ["80", "90"]
 
 
 @pytest.mark.parametrize(
