@@ -2,8 +2,8 @@
 
 FIRST and SECOND are what outcomes.py wrote of the two stages; the second collected the whole suite and ran
 all that had not passed in the first, so what it skipped is what nothing ran. MISSING is what install.py could
-not install. Allowed are the patterns of allowed_skips.txt, each for "test: reason", and reasons with a word of
-a package that is missing.
+not install. Allowed are the patterns of allowed_skips.txt, each for "test: reason", and reasons with a word
+of a package that is missing.
 """
 
 from __future__ import annotations
