@@ -60,7 +60,15 @@ from .limits import Limits
 from .mlp import mlp
 from .model import Model
 from .plan import Plan
-from .prune import RecordMovement, RecordRange, criteria, drop_dead_neurons, prune, structures
+from .prune import (
+    MaskedMovement,
+    RecordMovement,
+    RecordRange,
+    criteria,
+    drop_dead_neurons,
+    prune,
+    structures,
+)
 from .prune.schedules import schedules
 from .reference import reference
 from .sequences import gru, lstm, rnn
@@ -133,6 +141,7 @@ __all__ = [
     "ISAError",
     "Input",
     "Limits",
+    "MaskedMovement",
     "MissingPackageError",
     "Model",
     "Plan",

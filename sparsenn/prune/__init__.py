@@ -21,6 +21,7 @@ from .amount import check_amount, check_keep, layers_to_prune
 from .criteria import criteria, find_criterion
 from .csr import stored_values
 from .lamp import lamp_score
+from .masked_movement import MaskedMovement
 from .movement import RecordMovement
 from .neurons import drop_dead_neurons
 from .reach import warn_of_cuts
@@ -28,7 +29,15 @@ from .recorder import RecordRange
 from .structures import find_structure, structures
 from .structures._request import Request
 
-__all__ = ["RecordMovement", "RecordRange", "criteria", "drop_dead_neurons", "prune", "structures"]
+__all__ = [
+    "MaskedMovement",
+    "RecordMovement",
+    "RecordRange",
+    "criteria",
+    "drop_dead_neurons",
+    "prune",
+    "structures",
+]
 
 Criterion = Callable[[Model, object], list]
 

@@ -79,7 +79,8 @@ def train(
     progress          a bar on stderr, silent where that is no terminal
     callbacks         each called after every epoch as callback(trainer, row), row a dict of "epoch" and the
                       epoch's History entries; one that returns True ends the training. Its method
-                      gradients(trainer), where it has one, is called in each step, before weights move
+                      gradients(trainer), where it has one, is called in each step, before weights move, its
+                      method moved(trainer) after
     options           more of Trainer: penalties (l2, l1, mcp, group_lasso ...), clips, weight_drop,
                       weight_range, limits
 
@@ -120,6 +121,7 @@ def train(
         **options,
     )
     trainer.watchers = [callback for callback in callbacks if hasattr(callback, "gradients")]
+    trainer.followers = [callback for callback in callbacks if hasattr(callback, "moved")]
     training = trainer.prepare(X, y, ("X", "y"), sample_weight)
     validation = None
     if split:

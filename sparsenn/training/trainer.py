@@ -89,6 +89,7 @@ class Trainer:
             limits.check(model)
         self.step_count = 0
         self.watchers: list = []  # their gradients(trainer) is called in each update, before weights move
+        self.followers: list = []  # their moved(trainer) is called in each update, after weights have moved
         self._objective = Objective(model.output_values, loss)
 
     @property
@@ -157,6 +158,8 @@ class Trainer:
                     updates[key] = self._new_update(*key)
                 self._move(parameter, updates[key])
             network.move_statistics()
+            for follower in self.followers:
+                follower.moved(self)
         return loss, correct
 
     def accumulate(self, samples: Samples) -> tuple[float, float | None]:
