@@ -105,7 +105,7 @@ def _why(choice: dict) -> str:
 def _bucket_lines(report: dict) -> list[str]:
     """How batches are cut into groups of samples."""
     return [
-        f"a {_batch(bucket)} through all layers: about {bucket['tile_us']:.2f} us on one thread, "
+        f"a {_batch(bucket)} through all layers: about {bucket['alone_us']:.2f} us on one thread, "
         f"{bucket['split_us']:.2f} us with the rows split among the threads"
         for bucket in report["buckets"]
     ]

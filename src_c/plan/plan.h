@@ -112,7 +112,8 @@ typedef struct snn_step {
 typedef struct snn_bucket {
     snn_layout layout;
     int samples;
-    double tile_us;  /* one thread takes one tile through all steps */
+    double alone_us; /* one thread takes one tile through all steps while the others rest */
+    double tile_us;  /* each thread takes one */
     double split_us; /* all threads share one tile, split by rows */
 } snn_bucket;
 

@@ -117,8 +117,9 @@ void snn_problems_free(snn_problem *list)
 
 /* ---- choosing ---- */
 
-/* Times this near are the same: a packing less is worth more. */
-#define AS_GOOD 1.02
+/* Times this near are the same: a packing less is worth more, and then what the cost model likes better,
+ * which counts what is read: alone the weights of a step are in the caches, in a network they may not be. */
+#define AS_GOOD 1.03
 /* Kernels that gather promise too much when one thread alone is timed: beside another busy thread they took
  * half as long again, others a seventh longer. They are chosen where they are clearly faster. */
 #define GATHERS_ALONE 1.15
@@ -169,8 +170,10 @@ void snn_problem_choose(const snn_plan *plan, snn_problem *problem, const snn_pa
         snn_tuned *tuned = &problem->buckets[b];
         int most = 0;
         for (int c = 0; c < snn_max(tuned->timed, 1); c++) {
-            const int count = is_good(tuned, c) ? readers(plan, problem, &tuned->candidates[c], made) : 0;
-            if (count > most) {
+            const snn_choice *choice = &tuned->candidates[c];
+            const int count = is_good(tuned, c) ? readers(plan, problem, choice, made) : 0;
+            if (count > most || (count == most && most &&
+                                 choice->estimate_us < tuned->candidates[tuned->chosen].estimate_us)) {
                 most = count;
                 tuned->chosen = c;
             }

@@ -198,8 +198,10 @@ static void put_plan(text *t, const snn_plan *plan)
         (long long)plan->inputs, (long long)plan->outputs, extent.scratch_at * sizeof(float),
         extent.floats * sizeof(float));
     for (int b = 0; b < plan->bucket_count; b++) {
-        put(t, "%s{\"layout\": \"%s\", \"samples\": %d, \"tile_us\": ", b ? ", " : "",
+        put(t, "%s{\"layout\": \"%s\", \"samples\": %d, \"alone_us\": ", b ? ", " : "",
             plan->buckets[b].layout == SNN_LAYOUT_TILE ? "tile" : "column", plan->buckets[b].samples);
+        put_fixed(t, plan->buckets[b].alone_us, 3);
+        put(t, ", \"tile_us\": ");
         put_fixed(t, plan->buckets[b].tile_us, 3);
         put(t, ", \"split_us\": ");
         put_fixed(t, plan->buckets[b].split_us, 3);

@@ -14,13 +14,24 @@ static int64_t covers(const snn_plan *plan, int choice)
     return choice % 2 ? bucket->samples : (int64_t)bucket->samples * plan->threads;
 }
 
-/* Waking the other threads costs more than the tuner saw, since it found them awake. */
-#define WAKE_US 0.7
+/* Waking the other threads costs more than the tuner saw, since it found them awake: about a third of what
+ * sharing costs beside the work itself, by how far the processors are from each other. */
+#define WAKE_PART 0.3
+#define MOST_WAKE_US 0.7
 
-static double costs(const snn_plan *plan, int choice)
+static double shared_us(const snn_plan *plan, const snn_bucket *bucket)
+{
+    const double wake = WAKE_PART * (bucket->split_us - bucket->alone_us / plan->threads);
+    return bucket->split_us + (wake < 0.0 ? 0.0 : wake < MOST_WAKE_US ? wake : MOST_WAKE_US);
+}
+
+/* One use of choice, which so many samples are left for: a thread that takes the only tile needs no other. */
+static double costs(const snn_plan *plan, int choice, int64_t left)
 {
     const snn_bucket *bucket = &plan->buckets[choice / 2];
-    return choice % 2 ? bucket->split_us + WAKE_US : bucket->tile_us;
+    if (choice % 2)
+        return shared_us(plan, bucket);
+    return left <= bucket->samples ? bucket->alone_us : bucket->tile_us;
 }
 
 int snn_schedule_init(snn_plan *plan)
@@ -42,7 +53,7 @@ int snn_schedule_init(snn_plan *plan)
             if (plan->threads == 1 && c % 2)
                 continue; // nothing to split
             const int64_t rest = left - covers(plan, c);
-            const double cost = costs(plan, c) + (rest > 0 ? best[rest] : 0.0);
+            const double cost = costs(plan, c, left) + (rest > 0 ? best[rest] : 0.0);
             if (cost < best[left]) {
                 best[left] = cost;
                 plan->table[left] = (unsigned char)c;
@@ -60,7 +71,8 @@ int snn_schedule(const snn_plan *plan, int64_t batch, snn_segment *segments)
     if (left > plan->table_size) {
         int best = 0;
         for (int c = 0; c < 2 * plan->bucket_count; c += 2)
-            if (costs(plan, c) / (double)covers(plan, c) < costs(plan, best) / (double)covers(plan, best))
+            if (costs(plan, c, left) / (double)covers(plan, c) <
+                costs(plan, best, left) / (double)covers(plan, best))
                 best = c;
         const int64_t rounds = (left - plan->table_size / 2) / covers(plan, best);
         uses[best] = rounds;

@@ -31,9 +31,9 @@ static double chosen_us(const snn_plan *plan, const snn_step *step, int bucket)
            snn_step_repeats(step, &plan->buckets[bucket]);
 }
 
-/* split_us from tile_us, which is that of one thread: cells that are not shared take one, others wait at each
- * step. */
-static void estimate_split(const snn_plan *plan, snn_bucket *bucket)
+/* The other times from tile_us, which is that of one thread: cells that are not shared take one, others wait
+ * at each step. */
+static void estimate_others(const snn_plan *plan, snn_bucket *bucket)
 {
     const int number = (int)(bucket - plan->buckets);
     double alone = 0.0, barriers = (double)plan->step_count;
@@ -45,6 +45,7 @@ static void estimate_split(const snn_plan *plan, snn_bucket *bucket)
             alone += chosen_us(plan, step, number);
     }
     alone = alone < bucket->tile_us ? alone : bucket->tile_us;
+    bucket->alone_us = bucket->tile_us;
     bucket->split_us = plan->threads == 1
                            ? bucket->tile_us
                            : alone + (bucket->tile_us - alone) / plan->threads + BARRIER_US * barriers;
@@ -77,7 +78,7 @@ void snn_bucket_estimate(snn_plan *plan)
 {
     for (int b = 0; b < plan->bucket_count; b++) {
         plan->buckets[b].tile_us = sum_of_steps(plan, b);
-        estimate_split(plan, &plan->buckets[b]);
+        estimate_others(plan, &plan->buckets[b]);
     }
 }
 
@@ -144,7 +145,7 @@ static int time_one_thread(const timer *t, int bucket, clockid_t clock)
     int believed;
     snn_bucket *b = &t->plan->buckets[bucket];
     b->tile_us = time_runs(t, b->samples, bucket, 0, clock, &believed);
-    estimate_split(t->plan, b);
+    estimate_others(t->plan, b);
     return believed;
 }
 

@@ -55,7 +55,7 @@ static int64_t nanoseconds(double us) { return (int64_t)(1e3 * us + 0.5); }
 static void put_machine(page *p, const snn_plan *plan)
 {
     p->used = 0;
-    put(p, "sparsenn %s 6 | %s | %s | threads %d | ", SNN_VERSION_STRING, plan->isa->name, snn_cpu_model(),
+    put(p, "sparsenn %s 7 | %s | %s | threads %d | ", SNN_VERSION_STRING, plan->isa->name, snn_cpu_model(),
         plan->threads);
 }
 
@@ -101,8 +101,8 @@ static void put_problem(page *p, const snn_tuned *tuned)
 static void put_buckets(page *p, const snn_bucket *buckets, int count)
 {
     for (int b = 0; b < count; b++)
-        put(p, "%" PRId64 " %" PRId64 "\n", nanoseconds(buckets[b].tile_us),
-            nanoseconds(buckets[b].split_us));
+        put(p, "%" PRId64 " %" PRId64 " %" PRId64 "\n", nanoseconds(buckets[b].alone_us),
+            nanoseconds(buckets[b].tile_us), nanoseconds(buckets[b].split_us));
     put(p, "end %016" PRIx64 "\n", hash_of(p->text));
 }
 
@@ -233,14 +233,16 @@ int snn_cache_read_buckets(snn_plan *plan, const char *folder)
         return 0;
     const char *at = got.text + key.used;
     for (int b = 0; b < plan->bucket_count; b++) {
-        int64_t tile, split;
+        int64_t alone, tile, split;
         const snn_bucket *expected = &plan->buckets[b];
-        if (!read_whole(&at, &tile) || !read_whole(&at, &split))
+        if (!read_whole(&at, &alone) || !read_whole(&at, &tile) || !read_whole(&at, &split))
             return 0;
         buckets[b] = *expected;
+        buckets[b].alone_us = 1e-3 * (double)alone;
         buckets[b].tile_us = 1e-3 * (double)tile;
         buckets[b].split_us = 1e-3 * (double)split;
-        if (!plausible(buckets[b].tile_us, expected->tile_us, expected->tile_us) ||
+        if (!plausible(buckets[b].alone_us, expected->tile_us, expected->tile_us) ||
+            !plausible(buckets[b].tile_us, expected->tile_us, expected->tile_us) ||
             !plausible(buckets[b].split_us, expected->tile_us / plan->threads, expected->split_us))
             return 0;
     }
