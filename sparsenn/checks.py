@@ -35,6 +35,15 @@ def check_real(
     return value
 
 
+def check_float32(name: str, value, *, minimum: float = 0.0) -> float:
+    """value as a float that float32 holds, from minimum on; raises where it would become infinite."""
+    with np.errstate(over="ignore"):
+        single = float(np.float32(check_real(name, value, minimum=minimum)))
+    if math.isinf(single):
+        raise ArgumentError(f"{name} must be finite as float32, got {as_float(value):g}")
+    return single
+
+
 def as_float(value: numbers.Real) -> float:
     """value as a float; infinite where it is a whole number that no float holds."""
     try:

@@ -73,3 +73,8 @@ def model_line(model) -> str:
     widths = [model.inputs, *(layer.shape[0] for layer in model.layers if hasattr(layer, "weight"))]
     shown = [str(width) for width in (widths if len(widths) <= 8 else [*widths[:4], "...", *widths[-3:]])]
     return f"Model({' -> '.join(shown)}, {len(model.layers)} layers, sparsity={model.sparsity:.4f})"
+
+
+def percent(share: float) -> str:
+    """0.9 as 90%, 0.995 as 99.5%: four figures, so that sparsities near to 1 stay apart."""
+    return f"{100 * share:.4g}%"

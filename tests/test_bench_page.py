@@ -102,6 +102,16 @@ def test_losing_cells_come_first_and_doubts_are_told(data):
     assert "<svg" not in page.as_html(data)
 
 
+def test_sparsities_near_to_each_other_have_lines_of_their_own(data):
+    cell = data["cells"][0]
+    cell.update(disturbed=False, ratio={**(cell["ratio"] or {}), "of_medians": 2.0})
+    data["cells"] = [{**cell, "sparsity": sparsity} for sparsity in (0.99, 0.994, 0.996, 0.999)]
+    text = page.as_html(data)
+    assert text.count("<polyline") == text.count("<article") == 4
+    for shown in ("99%", "99.4%", "99.6%", "99.9%"):
+        assert f" at {shown}, batch" in text
+
+
 def test_a_point_above_the_line_of_1_is_a_gain():
     picture = chart.ratio_chart('a "b" <c>', {"80%": {1: 0.5, 16: 4.0}, "90%": {16: 1.0}})
     tree = ElementTree.fromstring(picture)

@@ -291,3 +291,31 @@ def test_without_a_record_it_is_refused(rng):
         ValueError, match="RecordMovement must be given the model that is trained, got another"
     ):
         snn.train(model, X, y, epochs=1, callbacks=[snn.RecordMovement(model.copy())])
+
+
+def test_scores_that_are_no_record_of_the_model_are_refused():
+    model = snn.mlp([6, 5, 4], seed=0)
+    sound = [np.ones((5, 6), np.float32), np.ones((4, 5), np.float32)]
+    record = snn.RecordMovement(model, scores=sound)
+    for bad, words in (
+        (5, "scores must be a list of 2, one a layer, got int"),
+        ([], "scores must be a list of 2, one a layer, got 0"),
+        (sound[:1], "scores must be a list of 2, one a layer, got 1"),
+        ([sound[0], sound[1].T], r"scores\[1\] must have shape \(4, 5\), got \(5, 4\)"),
+        ([sound[0].reshape(-1), sound[1]], r"scores\[0\] must have shape \(5, 6\), got \(30,\)"),
+        ([0 * sound[0], np.nan * sound[1]], r"scores\[1\] must be finite, got nan"),
+        ([1e300 * sound[0].astype(np.float64), sound[1]], r"scores\[0\] must be finite as float32"),
+        ([0 * sound[0], 1j * sound[1]], r"scores\[1\] must be an array of real numbers"),
+        ([0 * sound[0], "x"], r"scores\[1\] must be an array of real numbers"),
+    ):
+        with pytest.raises((snn.ArgumentError, TypeError), match=words):
+            snn.RecordMovement(model, scores=bad)
+        assert all((own == 1).all() for own in record.scores()), "nothing has changed"
+
+
+def test_scores_are_copies():
+    model = snn.mlp([6, 5, 4], seed=0)
+    record = snn.RecordMovement(model)
+    for score in record.scores():
+        score += 1
+    assert not any(score.any() for score in record.scores())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from ..table import percent
 from .baselines import LIBRARY
 from .chart import bar, ratio_chart
 from .timing import MARK, NOT_BELIEVED
@@ -80,7 +81,7 @@ def _charts(cells: list[dict]) -> list[str]:
     for cell in order:
         if _kind(cell) != "unsure":
             title = f"{cell['network']}, threads {cell['threads']}"
-            label = f"{cell['sparsity']:.0%}" + ("" if cell["mask"] == "uniform" else f" {cell['mask']}")
+            label = percent(cell["sparsity"]) + ("" if cell["mask"] == "uniform" else f" {cell['mask']}")
             line = groups.setdefault(title, {}).setdefault(label, {})
             line[cell["batch"]] = cell["ratio"]["of_medians"]
     if not groups:
@@ -96,7 +97,7 @@ def _charts(cells: list[dict]) -> list[str]:
 def _article(cell: dict) -> str:
     kind = _kind(cell)
     title = (
-        f"{cell['network']} at {cell['sparsity']:.0%}, batch {cell['batch']}, threads {cell['threads']}"
+        f"{cell['network']} at {percent(cell['sparsity'])}, batch {cell['batch']}, threads {cell['threads']}"
         f"{'' if cell['mask'] == 'uniform' else ', ' + cell['mask']}"
     )
     ratio = f"{cell['ratio']['of_medians']:.2f} x {cell['best_peer']}" if kind != "unsure" else MARK

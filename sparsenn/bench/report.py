@@ -4,6 +4,7 @@ import os
 import platform
 from dataclasses import dataclass
 
+from ..table import percent
 from . import timing
 from .baselines import LIBRARY
 from .processes import IGNORED_VARIABLES
@@ -123,11 +124,11 @@ def tables(cells: list[Cell], unit: Unit) -> list[str]:
 
 
 def label(cell: Cell) -> str:
-    return f"{cell.network} {cell.sparsity:.0%} {cell.mask} batch {cell.batch} threads {cell.threads}"
+    return f"{cell.network} {percent(cell.sparsity)} {cell.mask} batch {cell.batch} threads {cell.threads}"
 
 
 def cell_columns(cell: Cell) -> list[str]:
-    return [cell.network, f"{cell.sparsity:.1%}", cell.mask, str(cell.batch), str(cell.threads)]
+    return [cell.network, percent(cell.sparsity), cell.mask, str(cell.batch), str(cell.threads)]
 
 
 def duel_header(unit: Unit) -> list[str]:

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse
 
 from .. import layers as snn
+from ..checks import as_float32, check_finite
 from ..errors import ArgumentError, UnsupportedError
 from ..graph.value import Input, Value
 from ..model import Model
@@ -21,6 +22,7 @@ ACTIVATIONS: dict[str, Callable] = {
     **dict.fromkeys(("silu", "swish"), snn.SiLU),
 }
 HIDDEN = np.finfo(np.float32).min  # what is added to the scores of padding
+MOST_EPSILON = 1.0
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def encoder(config: Mapping, names: Iterable[str], read: Callable[[str], np.ndar
     weights are; heads behind the encoder are left out. Source: Devlin et al. 2019, arXiv:1810.04805
     """
     kind = config.get("model_type") if isinstance(config, Mapping) else None
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise UnsupportedError(f"model_type of config must be one of {', '.join(KINDS)}, got {kind!r:.80}")
     for key, wanted in (
         ("position_embedding_type", "absolute"), ("is_decoder", False), ("add_cross_attention", False)
@@ -88,6 +90,11 @@ class _Encoder:
                 f"{self.own.heads} of config must divide the {self.hidden} features, got {self.heads}"
             )
         self.epsilon = config.get("layer_norm_eps", 1e-12)
+        if type(self.epsilon) not in (int, float) or not 0 <= self.epsilon <= MOST_EPSILON:
+            raise ArgumentError(
+                f"layer_norm_eps of config must be a number in [0, {MOST_EPSILON:g}], got "
+                f"{self.epsilon!r:.80}"
+            )
         activation = config.get(self.own.activation, "gelu")
         if not isinstance(activation, str) or activation not in ACTIVATIONS:
             known = ", ".join(ACTIVATIONS)
@@ -96,19 +103,28 @@ class _Encoder:
             )
         self.activation = ACTIVATIONS[activation]
 
-    def whole(self, key: str) -> int:
-        value = self.config.get(key)
-        if type(value) is not int or not 1 <= value < 1 << 20:
-            raise ArgumentError(f"{key} of config must be a whole number in [1, 2^20), got {value!r:.80}")
+    def whole(self, key: str, default: int | None = None, minimum: int = 1) -> int:
+        value = self.config.get(key, default)
+        if type(value) is not int or not minimum <= value < 1 << 20:
+            raise ArgumentError(
+                f"{key} of config must be a whole number in [{minimum}, 2^20), got {value!r:.80}"
+            )
         return value
 
     def tensor(self, name: str, *shape: int | None) -> np.ndarray:
-        """As float32, of that shape; None: any size."""
+        """As float32, finite, of that shape; None: any size."""
         full = self.prefix + name
         if full not in self.names:
             raise ArgumentError(f"the file must have the tensor {full!r}")
         self.seen.add(full)
-        array = np.asarray(self.read(full), np.float32)
+        array = self.read(full)
+        if array.dtype.kind != "f":
+            raise UnsupportedError(
+                f"tensor {full!r} must hold floating-point numbers, got {array.dtype}: what whole numbers "
+                "are to be multiplied by is not known"
+            )
+        check_finite(array, f"tensor {full!r}")
+        array = as_float32(array, f"tensor {full!r}")
         sizes = zip(array.shape, shape, strict=False)
         if array.ndim != len(shape) or any(own != size for own, size in sizes if size is not None):
             shown = tuple("any" if size is None else size for size in shape)
@@ -148,7 +164,7 @@ class _Encoder:
         """The rows of the table for the places of tokens."""
         if self.kind not in COUNTED:
             return snn.Prefix()(table, x)
-        padding = np.float32(self.config.get("pad_token_id", 1))
+        padding = np.float32(self.whole("pad_token_id", 1, minimum=0))
         real = snn.Sub()(1.0, snn.Equal()(ids, padding))
         number = snn.Prefix()(np.arange(len(table), dtype=np.float32), ids)
         before = snn.LessEqual()(snn.Reshape((-1, 1))(number), snn.Reshape((1, -1))(number))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..checks import check_flag, check_real
+from ..checks import check_flag, check_float32
 from ..errors import ArgumentError
 from ..graph.value import Dims
 from .layer import EPS, TINY, Layer
@@ -42,7 +42,7 @@ class Attention(Layer):
         for name in self.integers:
             object.__setattr__(self, name, check_flag(name, getattr(self, name)))
         if self.scale is not None:
-            scale = float(np.float32(check_real("scale", self.scale, minimum=-math.inf)))
+            scale = check_float32("scale", self.scale, minimum=-math.inf)
             object.__setattr__(self, "scale", scale)
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checks import as_float32, as_numbers, check_real
+from ..checks import as_float32, as_numbers, check_float32
 from ..errors import ArgumentError
 from ..graph.dims import check_axis, check_whole
 from ..graph.value import Dims
@@ -29,7 +29,7 @@ class AxisNorm(ArrayLayer):
                 f"shift must have the shape {self.scale.shape} of scale, got {self.shift.shape}"
             )
         self.axis = check_whole("axis", axis)
-        self.epsilon = float(np.float32(check_real("epsilon", epsilon)))
+        self.epsilon = check_float32("epsilon", epsilon)
 
     def _with_axis(self, axis: int) -> AxisNorm:
         raise NotImplementedError

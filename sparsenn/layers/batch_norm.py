@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checks import as_float32, as_numbers, check_real
+from ..checks import as_float32, as_numbers, check_float32
 from ..errors import ArgumentError
 from ..graph.coupling import Coupling, slim, spread
 from ..graph.node import Node
@@ -37,8 +37,8 @@ class BatchNorm(Pointwise, ArrayLayer):
         self.shift = self._like("shift", shift, 0.0)
         self.mean = self._like("mean", mean, 0.0)
         self.variance = self._like("variance", variance, 1.0)
-        self.epsilon = float(np.float32(check_real("epsilon", epsilon)))
-        self.momentum = float(np.float32(check_real("momentum", momentum)))
+        self.epsilon = check_float32("epsilon", epsilon)
+        self.momentum = check_float32("momentum", momentum)
         if self.momentum > 1:
             raise ArgumentError(f"momentum must be in [0, 1], got {momentum:g}")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..checks import check_integer, check_real
+from ..checks import check_float32, check_integer
 from ..errors import ArgumentError, UnsupportedError
 from ..graph.coupling import Coupling, shape_of, slim
 from ..graph.dims import check_axis, check_whole
@@ -46,10 +46,7 @@ class Pad(Move):
         check_integer("before", self.before, minimum=0), check_integer("behind", self.behind, minimum=0)
         if self.mode not in MODES:
             raise ArgumentError(f"mode must be one of {', '.join(MODES)}, got {self.mode!r}")
-        fill = check_real("fill", self.fill, minimum=-math.inf)
-        if not math.isfinite(fill):
-            raise ArgumentError(f"fill must be finite, got {fill}")
-        object.__setattr__(self, "fill", float(np.float32(fill)))
+        object.__setattr__(self, "fill", check_float32("fill", self.fill, minimum=-math.inf))
 
     @property
     def integer_values(self) -> dict[str, int]:

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..checks import check_real
+from ..checks import check_float32
 from ..errors import ArgumentError
 from ..graph.coupling import Coupling, shape_of
 from ..graph.node import Node
@@ -88,9 +88,7 @@ class Recurrent(Matrix):
                 f"got {activations}"
             )
         self.reverse, self.initial, self.lengths, self.states = map(bool, (reverse, initial, lengths, states))
-        self.clip = float(np.float32(check_real("clip", clip)))
-        if not np.isfinite(self.clip):
-            raise ArgumentError(f"clip must be in the range of float32, got {clip:g}")
+        self.clip = check_float32("clip", clip)
 
     @property
     def hidden(self) -> int:

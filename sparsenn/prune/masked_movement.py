@@ -79,7 +79,7 @@ class MaskedMovement(RecordMovement):
     def gradients(self, trainer) -> None:
         """Takes the gradients of a step, of hidden weights as well, before weights move."""
         super().gradients(trainer)
-        scores = self.scores()
+        scores = self._scores()
         for place, index in enumerate(self._masked):
             gradient = _parameter(trainer, self._layers[index]).flat_gradient
             scores[index].reshape(-1)[...] -= self._hidden[place] * gradient
@@ -102,7 +102,7 @@ class MaskedMovement(RecordMovement):
             parameter.refresh()
 
     def _choose(self) -> None:
-        scores = self.scores()
+        scores = self._scores()
         if not self.sparsity:
             self._seen = [np.ones(values.size, bool) for values in self._hidden]
             return

@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import scipy
 
+from ..checks import as_float32, as_numbers, check_finite
 from ..errors import ArgumentError
 from ..layers import Matrix
 from ..model import Model
@@ -42,18 +43,39 @@ class RecordMovement:
     saved_as = "movement"
 
     def __init__(self, model: Model, scores: list[np.ndarray] | None = None):
-        """scores: a record of the same model to go on from, as scores() gave it in another process."""
+        """scores: a record of the same model to go on from, as scores() gave it in another process.
+
+        ArgumentError for scores of other layers, of another shape or not finite: no record changes then.
+        """
         if not isinstance(model, Model):
             raise TypeError(f"model must be a Model, got {type(model).__name__}")
         self._layers = model.linear_layers
         if scores is not None:
-            self.restore(scores)
+            self.restore(self._checked(scores))
         for layer in self._layers:
             _record_of(layer, begin=True)
 
     def scores(self) -> list[np.ndarray]:
-        """The movement of each stored weight, an array a Linear layer."""
+        """The movement of each stored weight so far, a copy a Linear layer."""
+        return [score.copy() for score in self._scores()]
+
+    def _scores(self) -> list[np.ndarray]:
+        """The records themselves."""
         return [_record_of(layer, begin=True).score for layer in self._layers]
+
+    def _checked(self, scores) -> list[np.ndarray]:
+        if not isinstance(scores, (list, tuple)) or len(scores) != len(self._layers):
+            got = len(scores) if isinstance(scores, (list, tuple)) else type(scores).__name__
+            raise ArgumentError(f"scores must be a list of {len(self._layers)}, one a layer, got {got}")
+        checked = []
+        for index, (layer, score) in enumerate(zip(self._layers, scores, strict=True)):
+            name, shape = f"scores[{index}]", np.shape(stored_values(layer.weight))
+            array = as_numbers(score, name)
+            if array.shape != shape:
+                raise ArgumentError(f"{name} must have shape {shape}, got {array.shape}")
+            check_finite(array, name)
+            checked.append(as_float32(array, name))
+        return checked
 
     def __call__(self, trainer, row: dict) -> None:
         """After an epoch there is nothing to do."""
@@ -72,7 +94,7 @@ class RecordMovement:
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """By the number of the layer."""
-        return {str(index): score.reshape(-1) for index, score in enumerate(self.scores())}
+        return {str(index): score.reshape(-1) for index, score in enumerate(self._scores())}
 
     def read(self, take: Callable[..., np.ndarray], model: Model) -> list[np.ndarray]:
         """What to_arrays gave, out of a checkpoint; model: the checkpoint's own."""

@@ -100,12 +100,44 @@ def test_agrees_with_torch(kind, tmp_path, rng):
         ({"num_hidden_layers": 1}, "meaning of some tensors of the encoder is not known: encoder.layer.1"),
         ({"hidden_act": "xielu"}, "hidden_act of config must be one of gelu"),
         ({"hidden_size": 44}, "must have shape"),
+        *(({"model_type": odd}, "model_type of config must be one of") for odd in ([], {}, None, 1)),
+        *(
+            ({"layer_norm_eps": odd}, "layer_norm_eps of config must be a number in")
+            for odd in (None, "1e-5", [], True, -1e-5, 1e40, float("nan"), 10**400)
+        ),
+        *(
+            ({"model_type": "roberta", "pad_token_id": odd}, "pad_token_id of config must be a whole number")
+            for odd in (None, "1", [1], True, -1, 1.0, float("nan"), 1 << 20, 10**400)
+        ),
     ],
 )
 def test_bad_configs(change, error, tmp_path):
     write(tmp_path / "m.safetensors", tensors_of(Bert(), BERT))
     with pytest.raises(snn.SparsennError, match=error):
         snn.from_safetensors(tmp_path / "m.safetensors", config=CONFIG | {"model_type": "bert"} | change)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("embeddings.word_embeddings.weight", "embeddings.position_embeddings.weight"),
+        *("embeddings.LayerNorm.weight", "encoder.layer.0.attention.self.query.bias"),
+        "encoder.layer.1.output.dense.weight",
+    ],
+)
+def test_values_that_are_no_weights(name, tmp_path):
+    tensors = tensors_of(Bert(), BERT)
+    sound = tensors[name].astype(np.float64)
+    spoilt = sound.copy()
+    spoilt.flat[-1] = np.nan
+    for values, error in (
+        (1e300 * (1 + sound), "must be finite as float32, got"),
+        (spoilt, "must be finite, got nan at"),
+        (np.round(100 * sound).astype(np.int64), "must hold floating-point numbers, got int64"),
+    ):
+        write(tmp_path / "m.safetensors", tensors | {name: values})
+        with pytest.raises(snn.SparsennError, match=f"tensor {name!r} {error}"):
+            snn.from_safetensors(tmp_path / "m.safetensors", config=CONFIG | {"model_type": "bert"})
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b'"x"', b"\xff", b"[" * 100000])
