@@ -1,7 +1,8 @@
 /* Takes the place of threads.c in a test program: plain threads, new ones for each region, that are held up
  * at random where a region begins, at barriers and at the marked places (SNN_PAUSE). So an order of things
  * that a scheduler brings about once in a million runs comes about at once, and a sanitizer sees every
- * barrier. */
+ * barrier. In one region of two the members run one at a time, in a random order that the seed repeats: what
+ * a member writes where another has written already then shows for certain in one order of the two. */
 #ifndef SNN_TEST_PERTURBED_THREADS_H
 #define SNN_TEST_PERTURBED_THREADS_H
 
@@ -13,6 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 enum { MOST_THREADS = 8 };
@@ -63,8 +65,6 @@ static void delay(int one_in)
     }
 }
 
-void snn_pause(void) { delay(12); }
-
 /* ---- regions ---- */
 
 typedef struct team {
@@ -76,6 +76,9 @@ typedef struct team {
     pthread_cond_t all_here;
     int waiting;
     unsigned round;
+    int by_turns;           /* one member runs at a time */
+    int turn;               /* that one */
+    int held[MOST_THREADS]; /* at a barrier, or at the end */
 } team;
 
 typedef struct member {
@@ -84,12 +87,58 @@ typedef struct member {
 } member;
 
 static _Thread_local team *current_team; /* NULL: a thread alone */
+static _Thread_local int current_member;
+
+/* Gives the turn to any member that is not held; those at a barrier are held until all are there. */
+static void hand_on(team *t)
+{
+    int free_members[MOST_THREADS], count = 0;
+    if (t->waiting == t->threads) {
+        t->waiting = 0;
+        memset(t->held, 0, sizeof t->held);
+    }
+    for (int i = 0; i < t->threads; i++)
+        if (!t->held[i])
+            free_members[count++] = i;
+    if (count)
+        t->turn = free_members[chance(count)];
+    pthread_cond_broadcast(&t->all_here);
+}
+
+static void wait_for_turn(team *t)
+{
+    while (t->turn != current_member)
+        pthread_cond_wait(&t->all_here, &t->mutex);
+}
+
+/* Where members run by turns: hands the turn on, held at a barrier until all are. */
+static void take_turns(team *t, int at_barrier)
+{
+    pthread_mutex_lock(&t->mutex);
+    t->held[current_member] = at_barrier;
+    t->waiting += at_barrier;
+    hand_on(t);
+    wait_for_turn(t);
+    pthread_mutex_unlock(&t->mutex);
+}
+
+void snn_pause(void)
+{
+    if (!current_team || !current_team->by_turns)
+        delay(12);
+    else if (chance(8) == 0)
+        take_turns(current_team, 0);
+}
 
 void snn_barrier(void)
 {
     team *t = current_team;
     if (!t)
         return;
+    if (t->by_turns) {
+        take_turns(t, 1);
+        return;
+    }
     delay(3);
     pthread_mutex_lock(&t->mutex);
     const unsigned round = t->round;
@@ -107,10 +156,23 @@ void snn_barrier(void)
 static void *run_member(void *argument)
 {
     const member *m = argument;
-    current_team = m->team;
-    chance_seed(m->team->seed + (uint64_t)m->thread);
-    delay(2);
-    m->team->task(m->team->argument, m->thread, m->team->threads);
+    team *t = m->team;
+    current_team = t;
+    current_member = m->thread;
+    chance_seed(t->seed + (uint64_t)m->thread);
+    if (!t->by_turns) {
+        delay(2);
+        t->task(t->argument, m->thread, t->threads);
+        return NULL;
+    }
+    pthread_mutex_lock(&t->mutex);
+    wait_for_turn(t);
+    pthread_mutex_unlock(&t->mutex);
+    t->task(t->argument, m->thread, t->threads);
+    pthread_mutex_lock(&t->mutex);
+    t->held[m->thread] = 1;
+    hand_on(t);
+    pthread_mutex_unlock(&t->mutex);
     return NULL;
 }
 
@@ -118,6 +180,7 @@ static void *run_member(void *argument)
 void snn_parallel(int wanted, snn_task task, void *argument)
 {
     team *const outer = current_team;
+    const int outer_member = current_member;
     const uint64_t after = (uint64_t)chance_bits() << 32 | chance_bits();
     const int threads = wanted > 1 && chance(4) == 0 ? 1 + chance(wanted) : wanted;
     if (threads <= 1) {
@@ -127,6 +190,8 @@ void snn_parallel(int wanted, snn_task task, void *argument)
         return;
     }
     team t = {.task = task, .argument = argument, .threads = threads, .seed = after};
+    t.by_turns = chance(2);
+    t.turn = chance(threads);
     member members[MOST_THREADS];
     pthread_t others[MOST_THREADS];
     if (threads > MOST_THREADS || pthread_mutex_init(&t.mutex, NULL) || pthread_cond_init(&t.all_here, NULL))
@@ -142,6 +207,7 @@ void snn_parallel(int wanted, snn_task task, void *argument)
     pthread_mutex_destroy(&t.mutex);
     pthread_cond_destroy(&t.all_here);
     current_team = outer;
+    current_member = outer_member;
     chance_seed(~after); // what the caller draws does not depend on the delays
 }
 
