@@ -19,6 +19,14 @@ static inline __m256i first_lanes(int n)
 static inline vf vf_load_part(const float *p, int n) { return _mm256_maskload_ps(p, first_lanes(n)); }
 static inline void vf_store_part(float *p, vf v, int n) { _mm256_maskstore_ps(p, first_lanes(n), v); }
 
+typedef __m256i vm;
+static inline vm vm_of(uint32_t bits)
+{
+    const __m256i lanes = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+    return _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32((int)bits), lanes), lanes);
+}
+static inline vf vf_load_where(const float *p, vm where) { return _mm256_maskload_ps(p, where); }
+
 static inline void vf_transpose(vf m[8])
 {
     __m256 t[8];

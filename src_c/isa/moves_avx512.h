@@ -19,6 +19,10 @@ static inline void vf_store_part(float *p, vf v, int n)
     _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), v);
 }
 
+typedef __mmask16 vm;
+static inline vm vm_of(uint32_t bits) { return (vm)bits; }
+static inline vf vf_load_where(const float *p, vm where) { return _mm512_maskz_loadu_ps(where, p); }
+
 static inline void vf_transpose(vf m[16])
 {
     __m512 t[16];

@@ -3,6 +3,8 @@
  *                    where the processor likes that better
  *   vf_load_part(p, n), vf_store_part(p, v, n)   the first n lanes, 0 <= n <= VF_LANES; others are zero, or
  *                    stay as they are in memory
+ *   vm_of(bits)      a mask of the lanes whose bit is set, the first the lowest
+ *   vf_load_where(p, mask)   these lanes; others are zero, and not read. Not with four lanes a vector
  *   vf_transpose(m)  m (VF_LANES vectors) transposed in place
  *   vf_and(a, b)     of the bits
  *   vf_evens(a, b), vf_odds(a, b)   lanes 0, 2, ... and 1, 3, ... of a and then of b, in an order of the ISA

@@ -45,6 +45,29 @@ static void SNN_NAME(copy)(const float *restrict from, int64_t from_stride, floa
             memcpy(to + r * to_stride, from + r * from_stride, (size_t)columns * sizeof(float));
 }
 
+#if VF_LANES >= 8
+/* Rows of V vectors under a mask. */
+static inline __attribute__((always_inline)) void SNN_NAME(copy_where)(const int V, const float *restrict from,
+                                                                       int64_t from_stride, float *restrict to,
+                                                                       int64_t to_stride, int64_t rows, uint64_t bits) {
+    vm where[4];
+    SNN_EACH(v, V) where[v] = vm_of((uint32_t)(bits >> v * VF_LANES) & ((1u << VF_LANES) - 1));
+    for (int64_t r = 0; r < rows; r++, from += from_stride, to += to_stride)
+        SNN_EACH(v, V) vf_store(to + v * VF_LANES, vf_load_where(from + v * VF_LANES, where[v]));
+}
+
+/* to (rows, to_stride) = from where the bit of a column is set, else 0: snn_isa.copy_bits. */
+static void SNN_NAME(copy_bits)(const float *restrict from, int64_t from_stride, float *restrict to, int64_t to_stride,
+                                int64_t rows, int64_t columns, uint64_t bits) {
+    switch (columns / VF_LANES) {
+        case 1: SNN_NAME(copy_where)(1, from, from_stride, to, to_stride, rows, bits); break;
+        case 2: SNN_NAME(copy_where)(2, from, from_stride, to, to_stride, rows, bits); break;
+        case 3: SNN_NAME(copy_where)(3, from, from_stride, to, to_stride, rows, bits); break;
+        default: SNN_NAME(copy_where)(4, from, from_stride, to, to_stride, rows, bits); break;
+    }
+}
+#endif
+
 /* Those of so many floats from p on that are step apart, 2 or 4. */
 static inline __attribute__((always_inline)) vf SNN_NAME(load_apart)(const int step, const float *p, int floats) {
     vf part[4];

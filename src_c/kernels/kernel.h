@@ -309,7 +309,11 @@ typedef struct snn_isa {
     /* to (rows, to_stride) = from (rows, from_stride), columns floats of each row. */
     void (*copy)(const float *from, int64_t from_stride, float *to, int64_t to_stride, int64_t rows,
                  int64_t columns);
-    /* The same of columns that are step apart in from. */
+    /* The same of columns whose bit is set, the first the lowest; others become 0, and are not read in from.
+     * At most four whole vectors of columns. NULL where no load takes a mask. */
+    void (*copy_bits)(const float *from, int64_t from_stride, float *to, int64_t to_stride, int64_t rows,
+                      int64_t columns, uint64_t bits);
+    /* copy of columns that are step apart in from. */
     void (*pick)(const float *from, int64_t from_stride, int64_t step, float *to, int64_t to_stride,
                  int64_t rows, int64_t columns);
     /* Whether there is a NaN among count values. */

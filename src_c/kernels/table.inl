@@ -78,6 +78,9 @@ const snn_isa SNN_NAME(isa) = {
     .axis_norm_rows = SNN_NAME(axis_norm_rows),
     .transpose = SNN_NAME(transpose),
     .copy = SNN_NAME(copy),
+#if VF_LANES >= 8
+    .copy_bits = SNN_NAME(copy_bits),
+#endif
     .pick = SNN_NAME(pick),
     .has_nan = SNN_NAME(has_nan),
     .exact = SNN_NAME(exact),

@@ -46,7 +46,7 @@ static void run_tile(const snn_convolution *c, const snn_kernel *kernel, const t
                          .addend = addend,
                          .addend_stride = addend_stride};
     snn_fetch fetch;
-    snn_fetch_begin(&fetch, c->window, t->first, t->count, kernel->samples);
+    snn_fetch_begin(&fetch, c->plan->isa, c->window, t->first, t->count, kernel->samples);
     for (int64_t column = 0; column < cols; column += block, planes.block++) {
         snn_fetch_columns(&fetch, c->plan->isa, c->x, column, snn_min(column + block, cols), c->scratch);
         for (int share = t->begin; share < t->end; share++)
@@ -147,7 +147,7 @@ void snn_convolution_exact(const snn_convolution *c)
     for (int64_t first = 0; first < positions; first += width) {
         const int64_t count = snn_min(width, positions - first);
         snn_fetch fetch;
-        snn_fetch_begin(&fetch, w, first, count, width);
+        snn_fetch_begin(&fetch, isa, w, first, count, width);
         snn_fetch_columns(&fetch, isa, c->x, 0, step->cols, c->scratch);
         for (int share = 0; share < packing->share_count; share++)
             isa->exact(c->choice->kernel, snn_share(packing, share), c->scratch, sums, step->epilogue.bias,

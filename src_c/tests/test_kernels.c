@@ -230,6 +230,25 @@ static void test_softmax(const snn_isa *isa)
     }
 }
 
+/* Columns at random; the others are NaN, and nothing is written behind the last. */
+static void test_bits(const snn_isa *isa, int vectors)
+{
+    enum { ROWS = 5, MOST = 64 };
+    const int columns = vectors * isa->lanes;
+    float from[ROWS * MOST], to[ROWS * (MOST + 1)];
+    const uint64_t bits = (uint64_t)(uniform() * 0x1p52) << 12 ^ (uint64_t)(uniform() * 0x1p52);
+    for (int i = 0; i < ROWS * columns; i++)
+        from[i] = bits >> i % columns & 1 ? (float)uniform() + 1.0f : NAN;
+    for (int i = 0; i < ROWS * (columns + 1); i++)
+        to[i] = -1.0f;
+    isa->copy_bits(from, columns, to, columns + 1, ROWS, columns, bits);
+    for (int r = 0; r < ROWS; r++) {
+        for (int c = 0; c < columns; c++)
+            CHECK(to[r * (columns + 1) + c] == (bits >> c & 1 ? from[r * columns + c] : 0.0f));
+        CHECK(to[r * (columns + 1) + columns] == -1.0f);
+    }
+}
+
 int main(void)
 {
     for (int i = 0; snn_isa_table()[i]; i++) {
@@ -241,6 +260,8 @@ int main(void)
         compared = 0;
         test_isa(isa);
         test_softmax(isa);
+        for (int i = 0; isa->copy_bits && i < 100; i++)
+            test_bits(isa, 1 + i % 4);
         for (int rows = 1; rows <= 70; rows += rows < 20 ? 1 : 7) {
             for (int cols = 1; cols <= 70; cols += cols < 20 ? 1 : 7) {
                 test_moves(isa, rows, cols, cols, 0);
