@@ -10,9 +10,10 @@
 # make sanitize, make valgrind, make tsan: the C tests and examples under AddressSanitizer and UBSan, valgrind
 # and ThreadSanitizer. make perturbed: plans and training on threads held up at random. make fuzz: a million
 # altered model files. make fuzz-readers: 100,000 altered files of each other kind: data sets, checkpoints, safetensors,
-# ONNX. make conv-check: 500 random convolutions, 200 random networks and 200 recurrent layers against float64, ONNX
-# Runtime and, where it is installed, PyTorch. make cython: the example package that cimports sparsenn, in a clean
-# environment. make load: how long a C program takes from file to plan. make tuner: whether plans take the fastest kernels.
+# ONNX. make conv-check: 500 random convolutions, 200 random networks and 300 recurrent layers, values and gradients,
+# against float64, ONNX Runtime and, where it is installed, PyTorch. make cython: the example package that cimports
+# sparsenn, in a clean environment. make load: how long a C program takes from file to plan. make tuner: whether plans
+# take the fastest kernels. make stream: what a step of a stream costs in C beside one of a whole pass.
 #
 # They need python3 (3.10 or newer), a C compiler and make. All work in .venv, which they create; a step whose
 # inputs have not changed is skipped. PYTHON=python3.12 chooses another interpreter.
@@ -31,9 +32,9 @@ HEADERS = $(wildcard $(CURDIR)/$(VENV)/headers/usr/include)
 INCLUDES = $(if $(HEADERS),$(HEADERS):$(wildcard $(HEADERS)/python3*):)$$CPATH
 
 .PHONY: help demo test bench lint site wheel sdist clean fuzz fuzz-readers sanitize valgrind tsan perturbed cython load \
-	tuner conv-check
+	tuner stream conv-check
 help:
-	@sed -n '1,16s/^# \?//p' Makefile
+	@sed -n '1,17s/^# \?//p' Makefile
 
 demo: $(VENV)/.installed-demo
 	@echo "==> running the demo; its report goes to sparsenn-demo/"
@@ -75,7 +76,7 @@ fuzz-readers: $(VENV)/.installed-test
 
 conv-check: $(VENV)/.installed-test $(VENV)/.installed-bench
 	$(BIN)/pytest -q --conv-check tests/graph/test_agreement.py tests/graph/test_recurrent.py \
-		tests/graph/test_import_recurrent.py
+		tests/graph/test_import_recurrent.py tests/graph/test_train_recurrent.py
 
 cython: $(VENV)/.installed
 	@echo "==> building examples/cython_package in a clean environment, build/cython/venv"
@@ -97,6 +98,11 @@ tuner: $(VENV)/.installed
 	@mkdir -p build
 	$(CC) -O2 -std=gnu11 -Isrc_c bench/tuner_check.c $$($(BIN)/python -m sparsenn.config --cflags --libs) -o build/tuner_check
 	build/tuner_check 40
+
+stream: $(VENV)/.installed
+	@mkdir -p build
+	$(CC) -O2 bench/stream_steps.c $$($(BIN)/python -m sparsenn.config --cflags --libs) -o build/stream_steps
+	build/stream_steps 1 && build/stream_steps 2
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -1,6 +1,6 @@
 """Recurrent layers of torch and ONNX: against torch, ONNX Runtime and each other's exports, random ones too.
 
-`make conv-check`, or pytest --conv-check with this file, runs 150 random layers of each.
+`make conv-check`, or pytest --conv-check with this file, runs 300 random layers of each.
 """
 
 import io
@@ -29,7 +29,7 @@ COUNTS = {"LSTM": 3, "GRU": 2, "RNN": 1}  # of activations
 
 def pytest_generate_tests(metafunc):
     if "seed" in metafunc.fixturenames:
-        metafunc.parametrize("seed", range(150 if metafunc.config.getoption("conv_check") else 24))
+        metafunc.parametrize("seed", range(300 if metafunc.config.getoption("conv_check") else 24))
 
 
 def as_dict(model: snn.Model, y) -> dict:

@@ -17,7 +17,7 @@ ISAS = snn.cpu_info()["isas_usable"]
 
 def pytest_generate_tests(metafunc):
     if "seed" in metafunc.fixturenames:
-        metafunc.parametrize("seed", range(200 if metafunc.config.getoption("conv_check") else 24))
+        metafunc.parametrize("seed", range(300 if metafunc.config.getoption("conv_check") else 24))
 
 
 def assert_within(got, exact, bound) -> None:
@@ -37,7 +37,7 @@ def test_plans_agree_with_the_definition_in_any_batch(seed):
     """Within the bound; with the same bits on any threads and beside any samples."""
     case = random_case(seed)
     exact, (_, bound) = case.exact(), reference_with_bound(case.model, only(case.given))
-    assert (bound <= 1e-2 * (1 + abs(exact).max())).all(), "a bound this loose would show nothing"
+    bound = np.minimum(bound, 1e-2 * (1 + abs(exact).max()))  # a looser one would show nothing
     options = {"isa": ISAS[seed % len(ISAS)], "tune": ("off", "model")[seed // 2 % 2], "cache": False}
     first = None
     for threads in (1, 2, 3):
