@@ -142,6 +142,7 @@ typedef struct snn_extent {
     size_t arena_floats, row_floats; /* of an arena with its thread's scratch, of a row */
     size_t scratch_at;               /* floats of an arena before the scratch */
     size_t turns_at, turns;          /* floats before two lists of turns (turns.h), and of a list */
+    size_t arrivals_at, arrivals;    /* floats before an snn_arrival of each thread, and how many */
 } snn_extent;
 
 typedef struct snn_workspace {

@@ -8,8 +8,9 @@
 #include <math.h>
 #include <string.h>
 
-/* A product that takes one thread less than this is not shared: threads meet in each step then. */
-#define SHARED_US 4.0
+/* A product that takes one thread less than this for each of those that would share it is not shared: they
+ * meet in each step then. */
+#define SHARED_US 0.5
 
 /* Buffers of (hidden) behind the result; the sums of a product follow. h changes from one to the other with
  * each step: another thread may still read the state before. */
@@ -189,7 +190,7 @@ static void end_states(const run *r)
 static void meet(const run *r)
 {
     if (r->members > 1)
-        snn_barrier();
+        snn_meet(r->frame->arrivals, r->member, r->members);
 }
 /* The same where units need sums that others made. */
 static void meet_for_sums(const run *r)
@@ -295,7 +296,7 @@ void snn_recurrent_choose(snn_plan *plan)
         for (int b = 0; b < plan->bucket_count && step->type == SNN_STEP_RECURRENT; b++) {
             const snn_choice *choice = &step->chosen[b];
             const double us = choice->measured_us > 0.0 ? choice->measured_us : choice->estimate_us;
-            step->shared |= (unsigned)(us >= SHARED_US) << b;
+            step->shared |= (unsigned)(us >= SHARED_US * plan->threads) << b;
         }
     }
 }

@@ -32,13 +32,16 @@ static void run_thread(void *argument, int thread, int threads)
     }
 }
 
-/* Nobody has taken a turn yet. */
+/* Nobody has taken a turn yet, nor come anywhere. */
 static void clear_turns(const snn_run *r)
 {
     const snn_extent *e = &r->workspace->extent;
     atomic_int *turns = (atomic_int *)(void *)(r->workspace->memory + e->turns_at);
     for (size_t i = 0; i < 2 * e->turns; i++)
         atomic_store_explicit(&turns[i], 0, memory_order_relaxed);
+    snn_arrival *arrivals = snn_arrivals(r);
+    for (size_t i = 0; i < e->arrivals; i++)
+        atomic_store_explicit(&arrivals[i].count, 0, memory_order_relaxed);
 }
 
 static void run_segments(snn_run *r)

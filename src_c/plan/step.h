@@ -2,6 +2,7 @@
 #ifndef SNN_STEP_H
 #define SNN_STEP_H
 
+#include "base/meeting.h"
 #include "plan/plan.h"
 
 /* Where the values of a tile lie. */
@@ -18,6 +19,7 @@ typedef struct snn_frame {
     float *next;           /* where they leave it */
     int64_t state_size;    /* floats of a sample */
     atomic_int *turns;     /* (steps, threads) chunks taken: turns.h; NULL: each thread does its own part */
+    snn_arrival *arrivals; /* (threads) where those that share the tile meet within a step */
 } snn_frame;
 
 static inline float *snn_frame_result(const snn_frame *frame, const snn_place *place)

@@ -304,6 +304,7 @@ void snn_tile_run_split(snn_run *r, int bucket, int64_t first, int thread, int t
     tile t = begin_tile(r, bucket, first, 0);
     const int shared = !t.frame.x && t.frame.bucket->layout == SNN_LAYOUT_TILE && threads > OWN_COPY_THREADS;
     t.frame.scratch = arena_of(r, thread) + r->workspace->extent.scratch_at;
+    t.frame.arrivals = snn_arrivals(r);
     if (must_wait(r, &t, before, shared))
         snn_barrier();
     take_turns(r, &t, thread);

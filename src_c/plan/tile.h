@@ -36,6 +36,11 @@ typedef struct snn_run {
     snn_segment segments[SNN_MAX_SEGMENTS];
 } snn_run;
 
+static inline snn_arrival *snn_arrivals(const snn_run *r)
+{
+    return (snn_arrival *)(void *)(r->workspace->memory + r->workspace->extent.arrivals_at);
+}
+
 /* What comes before a split tile in the same run, and may keep other threads busy in the arena. */
 typedef enum snn_before { SNN_NOTHING, SNN_SAME_SEGMENT, SNN_OTHER_SEGMENT } snn_before;
 

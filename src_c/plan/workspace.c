@@ -54,7 +54,9 @@ snn_extent snn_plan_extent(const snn_plan *plan)
     e.arena_floats = e.scratch_at + plan->scratch_floats;
     e.turns_at = (size_t)plan->threads * e.arena_floats + (size_t)plan->input_rows * widest;
     e.turns = plan->by_sample && plan->threads > 1 ? (size_t)plan->step_count * (size_t)plan->threads : 0;
-    e.floats = e.turns_at + 2 * e.turns;
+    e.arrivals_at = (e.turns_at + 2 * e.turns + 15) / 16 * 16;
+    e.arrivals = plan->by_sample && plan->threads > 1 ? (size_t)plan->threads : 0;
+    e.floats = e.arrivals_at + e.arrivals * sizeof(snn_arrival) / sizeof(float);
     return e;
 }
 
