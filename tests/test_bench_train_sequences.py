@@ -4,8 +4,7 @@ import json
 
 import numpy as np
 import pytest
-
-SET = "@problemName Two\n@dimensions 2\n@data\n"
+from sequence_files import write_two_classes
 
 
 @pytest.fixture
@@ -17,16 +16,7 @@ def bench(monkeypatch):
 
 @pytest.fixture
 def folder(tmp_path, rng):
-    """A set of two classes: whether the first feature rises or falls; 3 to 5 steps."""
-    (tmp_path / "Two").mkdir()
-    for part, count in (("TRAIN", 12), ("TEST", 8)):
-        lines = []
-        for index in range(count):
-            first = np.arange(3 + index % 3) * (1.0 if index % 2 else -1.0)
-            rows = ",".join(map(str, first)), ",".join(map(str, rng.standard_normal(len(first))))
-            lines.append(":".join((*rows, "up" if index % 2 else "down")))
-        (tmp_path / "Two" / f"Two_{part}.ts").write_text("#about\n" + SET + "\n".join(lines) + "\n")
-    return tmp_path
+    return write_two_classes(tmp_path, rng)
 
 
 def test_sequences_stand_at_the_end_and_are_standardised(bench, folder):
