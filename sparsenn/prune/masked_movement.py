@@ -80,14 +80,16 @@ class MaskedMovement(RecordMovement):
         """Takes the gradients of a step, of hidden weights as well, before weights move."""
         super().gradients(trainer)
         scores = self._scores()
+        parameters = self._parameters(trainer)
         for place, index in enumerate(self._masked):
-            gradient = _parameter(trainer, self._layers[index]).flat_gradient
+            gradient = parameters[index].flat_gradient
             scores[index].reshape(-1)[...] -= self._hidden[place] * gradient
             gradient[~self._seen[place]] = 0
 
     def moved(self, trainer) -> None:
         """Hides what is to be hidden now, after weights have moved."""
-        parameters = [_parameter(trainer, self._layers[index]) for index in self._masked]
+        of_layers = self._parameters(trainer)
+        parameters = [of_layers[index] for index in self._masked]
         # What an optimizer with a memory moved of hidden weights does not count.
         whole = [
             np.where(seen, parameter.flat, hidden)
@@ -136,7 +138,3 @@ class MaskedMovement(RecordMovement):
         super().restore(scores)
         self._hidden = [own.copy() for own in hidden]
         self._choose()
-
-
-def _parameter(trainer, layer):
-    return next(step.weight_parameter for step in trainer.network.linear_steps if step.layer is layer)

@@ -82,13 +82,16 @@ class RecordMovement:
 
     def gradients(self, trainer) -> None:
         """Takes the gradients of a step, before weights move."""
+        for layer, parameter in zip(self._layers, self._parameters(trainer), strict=True):
+            score = _record_of(layer, begin=True).score.reshape(-1)
+            score -= parameter.flat * parameter.flat_gradient
+
+    def _parameters(self, trainer) -> list:
+        """The weights of the layers in a trainer."""
         steps = {id(step.layer): step for step in trainer.network.linear_steps}
         if any(id(layer) not in steps for layer in self._layers):
             raise ArgumentError("RecordMovement must be given the model that is trained, got another")
-        for layer in self._layers:
-            parameter = steps[id(layer)].weight_parameter
-            score = _record_of(layer, begin=True).score.reshape(-1)
-            score -= parameter.flat * parameter.flat_gradient
+        return [steps[id(layer)].weight_parameter for layer in self._layers]
 
     # ---- checkpoints of train ----
 
