@@ -61,13 +61,6 @@ static void SNN_NAME(exact_dense)(const snn_dense *share, const float *x, float 
     }
 }
 
-/* Which column of its block the e-th entry of a panel reads. */
-static inline int64_t SNN_NAME(tile_column)(const snn_kernel *kernel, const uint8_t *indices, int e) {
-    if (kernel->format == SNN_FORMAT_PANEL) return indices[e / kernel->shape];
-    if (kernel->index_bytes == 1) return indices[e];
-    return ((const uint16_t *)(const void *)indices)[e] / (kernel->samples / 2);
-}
-
 static void SNN_NAME(exact_tile)(const snn_kernel *kernel, const snn_csr_tile *share, const float *x, float *y,
                                  const float *bias, int width) {
     const int64_t nb = width * VF_LANES;
@@ -83,7 +76,7 @@ static void SNN_NAME(exact_tile)(const snn_kernel *kernel, const snn_csr_tile *s
                 for (int r = 0; r < height && b == 0; r++)  // every row stands in the first block
                     SNN_NAME(exact_begin)(y + rows[r] * nb, bias[rows[r]], width);
                 for (int e = 0; e < entries; e++)
-                    SNN_NAME(exact_add)(weights[e], xb + SNN_NAME(tile_column)(kernel, indices, e) * nb,
+                    SNN_NAME(exact_add)(weights[e], xb + snn_tile_column(kernel, indices, e) * nb,
                                         y + rows[e % height] * nb, width);
                 indices += steps * step_bytes;
                 weights += entries;

@@ -145,6 +145,16 @@ typedef struct snn_kernel {
     snn_planes_fn planes; /* tile layout alone; the same bits */
 } snn_kernel;
 
+/* Which column of its block the e-th entry of a panel in the tile layout reads. */
+static inline int64_t snn_tile_column(const snn_kernel *kernel, const uint8_t *indices, int64_t e)
+{
+    if (kernel->format == SNN_FORMAT_PANEL)
+        return indices[e / kernel->shape];
+    if (kernel->index_bytes == 1)
+        return indices[e];
+    return ((const uint16_t *)(const void *)indices)[e] / (kernel->samples / 2);
+}
+
 /* One operand of a pair: rows of floats, step apart, or of a single float for all of a row. */
 typedef struct snn_side {
     const float *at;

@@ -61,16 +61,6 @@ static void visit_dense(const snn_packing *packing, visit_weight *visit, void *c
     }
 }
 
-/* Which column of its block the e-th entry of a panel reads. */
-static int64_t tile_column(const snn_kernel *kernel, const uint8_t *indices, int64_t e)
-{
-    if (kernel->format == SNN_FORMAT_PANEL)
-        return indices[e / kernel->shape];
-    if (kernel->index_bytes == 1)
-        return indices[e];
-    return ((const uint16_t *)(const void *)indices)[e] / (kernel->samples / 2);
-}
-
 static void visit_tile(const snn_packing *packing, visit_weight *visit, void *context)
 {
     const snn_kernel *kernel = packing->kernel;
@@ -89,7 +79,7 @@ static void visit_tile(const snn_packing *packing, visit_weight *visit, void *co
                     for (int64_t e = 0; e < steps * height; e++)
                         if (weights[e] != 0.0f)
                             visit(context, rows[e % height],
-                                  block->first_column + tile_column(kernel, indices, e), weights[e]);
+                                  block->first_column + snn_tile_column(kernel, indices, e), weights[e]);
                     indices += steps * step_bytes;
                     weights += steps * height;
                 }
